@@ -1,0 +1,64 @@
+"""miniae: autoencoders and variational autoencoders from scratch in NumPy, to read and change."""
+
+import importlib
+
+from miniae.autoencoder import Autoencoder
+from miniae.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from miniae.losses import (
+    BernoulliNLL,
+    GaussianNLL,
+    Loss,
+    SquaredError,
+    gaussian_kl,
+    gaussian_kl_grad,
+)
+from miniae.model import Model
+from miniae.optim import SGD, Adam, Optimizer
+from miniae.vae import VAE
+
+__version__ = "0.1.0"
+__all__ = [
+    "SGD",
+    "VAE",
+    "Adam",
+    "Autoencoder",
+    "BernoulliNLL",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNLL",
+    "Layer",
+    "Loss",
+    "Model",
+    "Optimizer",
+    "ReLU",
+    "Reshape",
+    "Sequential",
+    "Sigmoid",
+    "Softplus",
+    "SquaredError",
+    "Tanh",
+    "gaussian_kl",
+    "gaussian_kl_grad",
+    "gradient_check",
+]
+
+
+def __getattr__(name):
+    """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
+    if name in ("datasets", "plots", "proof"):
+        return importlib.import_module(f"miniae.{name}")
+    if name == "gradient_check":
+        return importlib.import_module("miniae.proof.gradcheck").gradient_check
+    raise AttributeError(f"module 'miniae' has no attribute {name!r}")

@@ -1,0 +1,84 @@
+"""Autoencoder: squeeze the data through a narrow code, and learn to undo the squeeze."""
+
+from miniae.model import Model
+
+
+class Autoencoder(Model):
+    """A deterministic autoencoder: code = encoder(x), out = decoder(code), loss(out, x).
+
+    Parameters
+    ----------
+    input_dim : int, or the shape of an image
+        Images of that shape go in and come out as they are.
+    latent_dim : int, size of the code
+    hidden : tuple of int
+        Widths of the encoder's hidden layers; the decoder mirrors them. () makes it linear.
+    activation : "relu", "tanh", "sigmoid" or "softplus", of the hidden layers
+    code_activation : the same, or "linear", of the code
+    loss : "bce", "mse" or "gaussian", or a Loss
+        "bce" for data in [0, 1]: the decoder puts out logits, `decode` their sigmoid.
+    corruption : function of (x, rng) that returns a damaged copy of x, or None
+        Applied to the input in training only; the target stays clean. Vincent et al. (2008).
+    penalty : object with forward(code) -> scalar and backward() -> dcode, or None
+        Added to the loss.
+    dropout : float in [0, 1), after each hidden activation
+    encoder, decoder : Sequential, in place of the networks that `hidden` describes (copied)
+    dtype : "float32" or "float64"
+    seed : int, of the initial weights, the shuffling and the noise
+
+    Examples
+    --------
+    >>> model = Autoencoder(784, 32).fit(X, epochs=10)
+    >>> codes, X_again = model.encode(X), model.reconstruct(X)
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        latent_dim=32,
+        hidden=(128,),
+        *,
+        activation="relu",
+        code_activation="linear",
+        loss="bce",
+        corruption=None,
+        penalty=None,
+        dropout=0.0,
+        encoder=None,
+        decoder=None,
+        dtype="float32",
+        seed=0,
+    ):
+        super().__init__(locals(), loss, code_size=latent_dim, code_activation=code_activation)
+        self.corruption, self.penalty = corruption, penalty
+
+    def loss(self, x, target=None, *, eps=None, rng=None, training=False):
+        """Return the reconstruction loss of a batch (plus the penalty, if any), a scalar.
+
+        Parameters
+        ----------
+        x, target : (n, *input_shape); the target is x by default
+        eps : ignored: there is no latent noise here
+        rng : Generator for corruption and dropout; the model's own by default
+        training : bool, whether to corrupt and to drop out
+        """
+        x, target, rng = self._inputs(x, target, rng, training)
+        if training and self.corruption is not None:
+            x = self.corruption(x, rng)
+        code = self.encoder.forward(x, training)
+        out = self.decoder.forward(code, training)
+        loss = reconstruction = self.reconstruction_loss.forward(out, target)
+        terms = {"reconstruction": reconstruction}
+        if self.penalty is not None:
+            terms["penalty"] = self.penalty.forward(code)
+            loss = reconstruction + terms["penalty"]
+        self.cache = True
+        return self._record(loss, **terms)
+
+    def backward(self):
+        """Fill dtheta. The loss reaches the code through the decoder, and through the penalty."""
+        self.cached()
+        dcode = self.decoder.backward(self.reconstruction_loss.backward())
+        if self.penalty is not None:
+            dcode = dcode + self.penalty.backward()
+        self.encoder.backward_params(dcode)

@@ -1,0 +1,199 @@
+"""Losses: how far an output is from its target, in nats or in squared units of the data.
+
+One convention: a loss **sums over features and takes the mean over samples**. So the likelihood
+and the KL of a VAE are on one scale, and no batch size or image size changes their balance.
+"""
+
+import numpy as np
+
+from miniae.layers import as_float, log1p_exp, relu, sigmoid
+from miniae.parameters import Parameterized, require
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+class Loss(Parameterized):
+    """Base of the losses: a scalar function of (out, target) and its gradient for out.
+
+    ``forward(out, target)`` takes two arrays of one shape (n, ...) and returns the mean over the
+    n samples of `per_sample`; ``backward()`` returns dout, of that shape. `mean` turns what a
+    decoder puts out (logits, say) into data space, `draw` samples data from it.
+    """
+
+    bounds = (-np.inf, np.inf)  # between which targets must lie
+
+    def forward(self, out, target):
+        """Return the loss, a scalar: summed over features, the mean over samples."""
+        return self.per_sample(out, target).mean()
+
+    def per_sample(self, out, target):
+        """Return the loss of each sample, shape (n,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no value yet")
+
+    def backward(self):
+        """Return dout = d loss / d out of the last forward, of the shape of out."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient yet")
+
+    def mean(self, out):
+        """Return the data that out stands for, as an array of its own."""
+        return np.array(out)
+
+    def draw(self, out, rng):
+        """Draw data from the distribution that out stands for."""
+        raise NotImplementedError(f"{type(self).__name__} is no probability distribution")
+
+    def remember(self, out, target):
+        """Keep (out, target) for backward; refuse unequal shapes, which would broadcast."""
+        out, target = as_float(out), as_float(target)
+        if out.shape != target.shape or out.ndim < 2:
+            raise ValueError(
+                f"{self}: out has shape {out.shape} and target {target.shape}; "
+                "both must be (n, features) or (n, *image_shape), and equal"
+            )
+        self.cache = out, target
+        return self.cache
+
+
+def sum_features(values):
+    """Sum over all axes but the first: (n, ...) -> (n,)."""
+    return values.reshape(len(values), -1).sum(axis=1)
+
+
+class SquaredError(Loss):
+    """Sum over features of (target - out)^2, without a half, mean over samples."""
+
+    def per_sample(self, out, target):
+        """out, target (n, ...) -> (n,), in squared units of the data."""
+        out, target = self.remember(out, target)
+        return sum_features((out - target) ** 2)
+
+    def backward(self):
+        """d/d out of (out - target)^2 / n is 2 (out - target) / n."""
+        out, target = self.cached()
+        return (out - target) * (2 / len(out))
+
+
+class BernoulliNLL(Loss):
+    """-log p(target) in nats for pixels that are 1 with probability sigmoid(out): out are logits.
+
+    With p = sigmoid(l): -t log p - (1 - t) log(1 - p) = softplus(l) - t l. No probability is ever
+    formed, so no logarithm of zero either. Targets between 0 and 1 (grey pixels) are allowed and
+    treated as averages of zeros and ones; their loss cannot reach 0.
+    """
+
+    bounds = (0.0, 1.0)  # beyond them the loss has no lower bound
+
+    def per_sample(self, out, target):
+        """Logits and targets (n, ...) -> (n,), in nats.
+
+        The terms of softplus(l) = max(l, 0) + log(1 + exp(-|l|)) are kept apart, because
+        max(l, 0) - t l is exact where t is 0 or 1, however large l is.
+        """
+        logits, target = self.remember(out, target)
+        positive = relu(logits)
+        return sum_features(positive - target * logits + log1p_exp(logits - 2 * positive))
+
+    def backward(self):
+        """d/dl of softplus(l) - t l is sigmoid(l) - t; over n, since the loss is a mean."""
+        logits, target = self.cached()
+        dout = sigmoid(logits)
+        dout -= target
+        dout /= len(dout)
+        return dout
+
+    def mean(self, out):
+        """Logits -> probabilities."""
+        return sigmoid(as_float(out))
+
+    def draw(self, out, rng):
+        """Logits -> zeros and ones."""
+        p = self.mean(out)
+        return (rng.random(p.shape, dtype=np.float32) < p).astype(p.dtype)
+
+
+class GaussianNLL(Loss):
+    """-log N(target; out, sigma^2 I) in nats: out are means, sigma is one number for all features.
+
+    Parameters
+    ----------
+    sigma : float > 0, the standard deviation, in units of the data
+    learn_sigma : bool
+        Whether sigma is trained with the rest, as log_sigma in `params`. At its optimum sigma^2
+        is the mean squared error per feature.
+    """
+
+    config = ("sigma", "learn_sigma")
+
+    def __init__(self, sigma=1.0, learn_sigma=False):
+        require(0 < sigma < np.inf, f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
+        self.fixed, self.learn_sigma = np.log([sigma]), learn_sigma
+        super().__init__({"log_sigma": self.fixed} if learn_sigma else {})
+
+    @property
+    def log_sigma(self):
+        """The logarithm of sigma as it is now, shape (1,)."""
+        return self.params["log_sigma"] if self.learn_sigma else self.fixed
+
+    @property
+    def sigma(self):
+        """The standard deviation as it is now, in units of the data."""
+        return np.exp(self.log_sigma).real.item()
+
+    def per_sample(self, out, target):
+        """Means and targets (n, ...) -> (n,), in nats."""
+        out, target = self.remember(out, target)
+        features = out[0].size
+        squared = sum_features((target - out) ** 2)
+        log_sigma = self.log_sigma
+        return 0.5 * squared * np.exp(-2 * log_sigma) + features * (log_sigma + 0.5 * LOG_2PI)
+
+    def backward(self):
+        """Per sample the loss is r^2 e^(-2s) / 2 + D s, with r = target - out and s = log sigma.
+
+        d/d out = (out - target) / sigma^2, over n because the loss is a mean.
+        d/ds = D - r^2 / sigma^2, the mean over samples; it is zero where sigma^2 = r^2 / D.
+        """
+        out, target = self.cached()
+        precision = np.exp(-2 * self.log_sigma)
+        residual = out - target
+        if self.learn_sigma:
+            squared = sum_features(residual**2).mean()
+            self.grads["log_sigma"] = out[0].size - squared * precision
+        return residual * (precision / len(out)).astype(residual.dtype)
+
+    def draw(self, out, rng):
+        """Means -> means plus noise of standard deviation sigma."""
+        out = as_float(out)
+        return out + self.sigma * rng.standard_normal(out.shape, dtype=out.dtype)
+
+
+def gaussian_kl(mu, log_var):
+    """KL divergence of N(mu, exp(log_var)) from N(0, 1), each entry for itself.
+
+    Parameters
+    ----------
+    mu, log_var : (n, latent), mean and log variance
+
+    Returns
+    -------
+    kl : (n, latent), in nats, >= 0; sum over axis 1 for the KL of each sample
+
+    Notes
+    -----
+    E_q[log q(z) - log p(z)], with E(z - mu)^2 = s^2 and E z^2 = mu^2 + s^2, is
+    (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B.
+    """
+    return 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var)
+
+
+def gaussian_kl_grad(mu, log_var):
+    """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
+    return mu, 0.5 * (np.exp(log_var) - 1)
+
+
+LOSSES = {
+    "bce": BernoulliNLL,
+    "bernoulli": BernoulliNLL,
+    "gaussian": lambda: GaussianNLL(learn_sigma=True),
+    "mse": SquaredError,
+}

@@ -1,0 +1,254 @@
+"""Model: what an autoencoder and a variational autoencoder have in common.
+
+A model is an encoder, a decoder and a loss over one parameter vector. Subclasses add `loss` and
+`backward`, the two methods in which they differ.
+"""
+
+import copy
+import difflib
+
+import numpy as np
+
+from miniae import inspection, storage, training
+from miniae.layers import ACTIVATIONS, Dense, Dropout, Flatten, Reshape, Sequential, Sigmoid
+from miniae.losses import LOSSES, BernoulliNLL, Loss
+from miniae.parameters import Parameterized, require
+
+ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
+EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
+
+
+def choose(table, name, argument):
+    """Look a name up in a table; an unknown one is an error that names the nearest known."""
+    if isinstance(name, str) and name in table:
+        return table[name]
+    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
+    raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
+
+
+def mlp(sizes, activation, dropout, rng, dtype):
+    """Return a list of Dense layers of these sizes, with activation and dropout between them."""
+    between = choose(ACTIVATIONS, activation, "activation")
+    layers = []
+    for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        init = "he" if activation == "relu" else "glorot"
+        layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]
+        layers += [Dropout(dropout)] if dropout else []
+    return [*layers, Dense(sizes[-2], sizes[-1], rng=rng, dtype=dtype)]
+
+
+class Model(Parameterized):
+    """Base of `Autoencoder` and `VAE`; see there for the arguments.
+
+    Attributes
+    ----------
+    encoder, decoder : Sequential, the live networks
+    reconstruction_loss : Loss
+    history : dict of str to list, a number per epoch trained so far
+    terms : dict of str to float, the parts of the last `loss`
+    rng : Generator that shuffles, corrupts and draws in training
+    optimizer : the one that `fit` used last
+    """
+
+    def __init__(self, arguments, loss, code_size, code_activation="linear"):
+        self.arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
+        get = self.arguments.get
+        shape, hidden, dtype = get("input_dim"), get("hidden"), np.dtype(get("dtype"))
+        self.input_shape = tuple(shape) if np.ndim(shape) else (shape,)
+        self.latent_dim = get("latent_dim")
+        sizes = [int(np.prod(self.input_shape)), *hidden, code_size]
+        require(
+            all(isinstance(n, (int, np.integer)) and n > 0 for n in (*self.input_shape, *sizes)),
+            f"input_dim={shape!r}, hidden={hidden!r}, latent_dim={self.latent_dim!r}: "
+            "all sizes must be integers above 0",
+        )
+        require(dtype in (np.float32, np.float64), f"dtype={dtype} must be float32 or float64")
+        self.rng = np.random.default_rng(get("seed"))
+        self.history, self.terms, self.optimizer = {}, {}, None
+        given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, "loss")()
+        self.reconstruction_loss = copy.deepcopy(given)
+        options = get("activation"), get("dropout"), self.rng, dtype
+        self.encoder, self.decoder = copy.deepcopy((get("encoder"), get("decoder")))
+        if self.encoder is None:
+            layers = mlp(sizes, *options)
+            if code_activation != "linear":
+                layers.append(choose(ACTIVATIONS, code_activation, "code_activation")())
+            self.encoder = Sequential(([Flatten()] if len(self.input_shape) > 1 else []) + layers)
+        if self.decoder is None:
+            layers = mlp([self.latent_dim, *reversed(hidden), sizes[0]], *options)
+            layers += [Reshape(*self.input_shape)] if len(self.input_shape) > 1 else []
+            self.decoder = Sequential(layers)
+        super().__init__(
+            parts={
+                "encoder": self.encoder,
+                "decoder": self.decoder,
+                "loss": self.reconstruction_loss,
+            }
+        )
+        self._own(dtype)
+        self._check_networks(code_size)
+
+    def _check_networks(self, code_size):
+        """Send one row of zeros through, to see that the networks fit the shapes and the loss."""
+        for name, network, n_in, n_out in (
+            ("encoder", self.encoder, self.input_shape, (code_size,)),
+            ("decoder", self.decoder, (self.latent_dim,), self.input_shape),
+        ):
+            out = network.forward(np.zeros((1, *n_in), self.theta.dtype))
+            require(
+                out.shape[1:] == n_out,
+                f"{name} maps samples of shape {n_in} to {out.shape[1:]}, but this "
+                f"{type(self).__name__} needs {n_out} (latent_dim={self.latent_dim})",
+            )
+        last = [part for part in self.decoder.walk() if not isinstance(part, Reshape)][-1]
+        require(
+            not (isinstance(self.reconstruction_loss, BernoulliNLL) and isinstance(last, Sigmoid)),
+            "decoder ends in Sigmoid, but the Bernoulli loss takes logits and applies the sigmoid "
+            "itself, which is exact where log(sigmoid) overflows: leave the Sigmoid out",
+        )
+
+    # Subclasses write these two.
+
+    def loss(self, x, target=None, *, eps=None, rng=None, training=False):
+        """Return the loss of a batch, a scalar: see the subclass."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss yet")
+
+    def backward(self):
+        """Fill dtheta with the gradient of the last `loss`."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward pass yet")
+
+    # What they use for it.
+
+    def _batch(self, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
+        """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values off bounds.
+
+        Raises
+        ------
+        TypeError : entries that are not real numbers
+        ValueError : all else, with both shapes, or the first bad entry and its index
+        """
+        shape = self.input_shape if shape is None else shape
+        x = np.asarray(x)
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+        if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
+            expected = ", ".join(str(s) for s in ("n", *shape))
+            raise ValueError(
+                f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}"
+                + ("; a single sample is x[None]" if x.shape == shape else "")
+            )
+        with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
+            x = x.astype(self.theta.dtype, copy=False)
+        low, high = x.real.min(), x.real.max()
+        if not (bounds[0] <= low and high <= bounds[1] and np.isfinite([low, high]).all()):
+            bad = ~(np.isfinite(x.real) & (x.real >= bounds[0]) & (x.real <= bounds[1]))
+            index = tuple(np.argwhere(bad)[0])
+            place = [int(i) for i in (index[0] + first_row, *index[1:])]
+            raise ValueError(
+                f"{name}{place} is {x.real[index]}, but {name} must be finite"
+                + (f" and within {list(bounds)}; scale the data" if bounds[1] < np.inf else "")
+            )
+        return x
+
+    def _inputs(self, x, target, rng, training):
+        """Check a batch and its target, and hand the noise's source to the networks."""
+        bounds = self.reconstruction_loss.bounds
+        if target is None:
+            x = target = self._batch(x, "x", bounds=bounds)
+        else:
+            x, target = self._batch(x, "x"), self._batch(target, "target", bounds=bounds)
+            require(len(x) == len(target), f"x has {len(x)} samples but target {len(target)}")
+        if rng is None:
+            rng = self.rng if training else np.random.default_rng(EVALUATION_SEED)
+        self.encoder.set_rng(rng)
+        self.decoder.set_rng(rng)
+        return x, target, rng
+
+    def _record(self, loss, **terms):
+        """Keep the parts of a loss for the history, and refuse one that is not a number."""
+        self.terms = {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
+        if not np.isfinite(loss.real):
+            lost = [n for n, value, _ in self.named_params() if not np.isfinite(value).all()]
+            raise FloatingPointError(
+                f"the loss is {loss} (parts: {self.terms}). "
+                + (f"First parameter that is not finite: {lost[0]}. " if lost else "")
+                + "The learning rate is too high, or the data are far from unit scale"
+            )
+        return self.terms["loss"]
+
+    def _map(self, function, X, name, **checks):
+        """Apply a function to X, ROWS rows at a time, into one fresh array."""
+        X, out = np.asarray(X), None
+        self.cache = None  # the passes below overwrite what loss() left for backward()
+        for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
+            batch = self._batch(X[start : start + ROWS] if X.ndim else X, name, **checks)
+            part = function(batch)
+            if out is None:
+                out = np.empty((len(X), *part.shape[1:]), part.dtype)
+            out[start : start + len(part)] = part
+        return out
+
+    # Using a model.
+
+    def encode(self, X):
+        """Return the codes of X, shape (n, latent_dim)."""
+        return self._map(lambda x: self.encoder.forward(x)[:, : self.latent_dim], X, "X")
+
+    def decode(self, Z):
+        """Return the data, in data space, that codes Z (n, latent_dim) stand for."""
+        mean = self.reconstruction_loss.mean
+        return self._map(lambda z: mean(self.decoder.forward(z)), Z, "Z", shape=(self.latent_dim,))
+
+    def reconstruct(self, X):
+        """Return decode(encode(X)), of the shape of X."""
+        return self.decode(self.encode(X))
+
+    transform, inverse_transform = encode, decode
+    predict = __call__ = reconstruct
+
+    fit = training.fit
+
+    def fit_transform(self, X, y=None, **options):
+        """Fit to X and return its codes; y is ignored, so that a Pipeline may pass labels."""
+        return self.fit(X, **options).encode(X)
+
+    def start_epoch(self, epoch):
+        """Prepare for an epoch, counted from 0. `fit` calls it; so does your own loop."""
+
+    def evaluate(self, X, y=None, *, verbose=0, return_dict=False):
+        """Return the mean loss over X, or with return_dict all its parts, in evaluation mode."""
+        rng, means = np.random.default_rng(EVALUATION_SEED), training.Means()
+        X, y = training.check_pair(self, X, y)
+        for start in range(0, len(X), ROWS):
+            rows = slice(start, start + ROWS)
+            self.loss(X[rows], None if y is None else y[rows], rng=rng)
+            means.add(self.terms, len(X[rows]))
+        self.cache = None
+        if verbose:
+            print(training.describe(means.values()))
+        return means.values() if return_dict else means.values()["loss"]
+
+    def score(self, X, y=None):
+        """Return minus the mean loss over X: higher is better, as in scikit-learn. y is ignored."""
+        return -self.evaluate(X)
+
+    # Looking at a model, keeping it.
+
+    def get_params(self, deep=True):
+        """Return the constructor's arguments, as given."""
+        return dict(self.arguments)
+
+    def set_params(self, **changes):
+        """Rebuild the model with some arguments changed; what it has learned is gone."""
+        for name in changes:
+            choose({key: key for key in self.arguments}, name, "set_params: argument")
+        self.__init__(**{**self.arguments, **changes})
+        return self
+
+    summary = inspection.summary
+    save = storage.save
+    load = classmethod(storage.load)
+
+    def __repr__(self):
+        shape = self.input_shape if len(self.input_shape) > 1 else self.input_shape[0]
+        return f"{type(self).__name__}(input_dim={shape}, latent_dim={self.latent_dim})"

@@ -1,0 +1,147 @@
+"""Optimisers: update rules on two vectors, ``step(theta, dtheta)``, as a textbook writes them.
+
+The vectors are long and the arithmetic is light, so the time goes into moving memory. Each rule
+therefore runs over blocks of the vectors small enough that all of a block's arrays stay in cache.
+"""
+
+import numpy as np
+
+from miniae.parameters import require
+
+BLOCK = 65536  # elements; 32768 to 131072 measure alike, much less or all at once is slower
+
+
+class Optimizer:
+    """Base of the optimisers: learning rate, gradient clipping, the loop over blocks.
+
+    Parameters
+    ----------
+    lr : float, or a function of the step (0, 1, 2, ...) that returns one
+    weight_decay : float >= 0
+        Pulls all of theta towards zero; how, see the subclass.
+    clip_norm : float > 0 or None
+        If the gradient's norm over all parameters exceeds it, scale the gradient down to it.
+
+    Attributes
+    ----------
+    t : int, steps made
+    state : dict of str to ndarray, vectors like theta that last from step to step
+    """
+
+    moments = ()  # names of the vectors in state
+
+    def __init__(self, lr, weight_decay=0.0, clip_norm=None):
+        require(callable(lr) or lr > 0, f"lr={lr!r} must be above 0, or a function of the step")
+        require(weight_decay >= 0, f"weight_decay={weight_decay!r} must be 0 or more")
+        require(clip_norm is None or clip_norm > 0, f"clip_norm={clip_norm!r} must be above 0")
+        self.lr, self.weight_decay, self.clip_norm = lr, weight_decay, clip_norm
+        self.t, self.state = 0, {}
+
+    def step(self, theta, dtheta):
+        """Change theta in place, given the gradient dtheta (which stays as it is).
+
+        Raises
+        ------
+        ValueError : the vectors do not fit each other, or those of the steps before
+        """
+        for name in self.moments:
+            self.state.setdefault(name, np.zeros_like(theta))
+        for name, vector in {"dtheta": dtheta, **self.state}.items():
+            if vector.shape != theta.shape or theta.ndim != 1:
+                raise ValueError(
+                    f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
+                    "vectors, and an optimiser serves one model: make a new one for another"
+                )
+        lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
+        blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
+        scale = 1.0
+        if self.clip_norm is not None:
+            # float64, because squares of large float32 gradients overflow
+            squares = sum(np.square(dtheta[here], dtype=np.float64).sum() for here in blocks)
+            scale = min(1.0, self.clip_norm / max(np.sqrt(squares), np.finfo(float).tiny))
+        self.t += 1
+        for here in blocks:
+            gradient = dtheta[here] if scale == 1.0 else dtheta[here] * scale
+            state = [self.state[name][here] for name in self.moments]
+            self.update(theta[here], gradient, lr, *state)
+
+    def update(self, theta, dtheta, lr, *state):
+        """Apply the rule to one block, in place on theta and the state; `t` counts from 1 here."""
+        raise NotImplementedError(f"{type(self).__name__} has no update rule yet")
+
+    def __repr__(self):
+        return f"{type(self).__name__}(lr={self.lr!r})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with classical or Nesterov momentum.
+
+    velocity = momentum * velocity + dtheta;  theta -= lr * velocity
+    With nesterov, theta moves by lr * (momentum * velocity + dtheta): the gradient is looked up
+    one step ahead, in the form of Sutskever et al. (2013) that PyTorch uses too. weight_decay
+    adds weight_decay * theta to the gradient.
+    """
+
+    def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):
+        require(0 <= momentum < 1, f"momentum={momentum!r} must be in [0, 1)")
+        require(momentum or not nesterov, "nesterov=True needs a momentum above 0")
+        super().__init__(lr, weight_decay, clip_norm)
+        self.momentum, self.nesterov = momentum, nesterov
+        self.moments = ("velocity",) if momentum else ()
+
+    def update(self, theta, dtheta, lr, velocity=None):
+        """See the class."""
+        if self.weight_decay:
+            dtheta = dtheta + self.weight_decay * theta
+        move = dtheta
+        if self.momentum:
+            velocity *= self.momentum
+            velocity += dtheta
+            move = dtheta + self.momentum * velocity if self.nesterov else velocity
+        theta -= lr * move
+
+
+class Adam(Optimizer):
+    """Adam: a step per parameter, scaled by running averages m of dtheta and v of dtheta^2.
+
+    theta -= lr * m_hat / (sqrt(v_hat) + eps), with m_hat = m / (1 - beta1^t) and
+    v_hat = v / (1 - beta2^t): both averages start at zero, and the divisions make up for it.
+    Kingma and Ba (2015), algorithm 1. weight_decay shrinks theta by lr * weight_decay * theta
+    apart from that, as in AdamW: Loshchilov and Hutter (2019), algorithm 2.
+    """
+
+    moments = ("m", "v")
+
+    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, clip_norm=None):
+        require(
+            len(betas) == 2 and 0 <= min(betas) and max(betas) < 1,
+            f"betas={betas!r} must be two numbers in [0, 1)",
+        )
+        require(eps > 0, f"eps={eps!r} must be above 0")
+        super().__init__(lr, weight_decay, clip_norm)
+        self.betas, self.eps = tuple(betas), eps
+
+    def update(self, theta, dtheta, lr, m, v):
+        """See the class; three scalars fold away what would be passes over the vectors.
+
+        state holds the sums m / (1 - beta1) and v / (1 - beta2), whose updates need no factor on
+        dtheta. With root = sqrt((1 - beta2^t) / (1 - beta2)), so that sqrt(v_hat) = sqrt(v) / root,
+        m_hat / (sqrt(v_hat) + eps) = root (1 - beta1) / (1 - beta1^t) * m / (sqrt(v) + root eps).
+        """
+        beta1, beta2 = self.betas
+        root = ((1 - beta2**self.t) / (1 - beta2)) ** 0.5
+        rate = lr * root * (1 - beta1) / (1 - beta1**self.t)
+        m *= beta1
+        m += dtheta
+        v *= beta2
+        v += dtheta * dtheta
+        move = np.sqrt(v)
+        move += root * self.eps
+        np.divide(m, move, out=move)
+        move *= rate
+        if self.weight_decay:
+            theta *= 1 - lr * self.weight_decay
+        theta -= move
+
+
+OPTIMIZERS = {"adam": Adam, "sgd": lambda: SGD(lr=0.01)}

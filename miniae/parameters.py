@@ -1,0 +1,127 @@
+"""One vector holds every parameter: the base of layers, losses and models.
+
+A layer wants its weights as matrices with names; an optimiser, a file and a gradient check want
+one long vector. NumPy's views give both at once: each matrix *is* a reshaped stretch of the
+vector, and writing to either writes to both.
+"""
+
+import copy
+
+import numpy as np
+
+
+def require(condition, message):
+    """Raise ValueError(message) unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+class Views(dict):
+    """Arrays by name, each a view into one vector: assigning to a name copies into its view."""
+
+    def __setitem__(self, name, value):
+        if name not in self:
+            raise KeyError(f"no parameter {name!r} here; there are {sorted(self)}")
+        shape = np.shape(value)
+        require(
+            shape == self[name].shape, f"{name} has shape {self[name].shape}, cannot take {shape}"
+        )
+        self[name][...] = value
+
+
+class Parameterized:
+    """Whatever has parameters: a layer, a loss, a network, a model.
+
+    All parameters lie in one flat vector `theta` and all gradients in `dtheta`; `params` and
+    `grads` name reshaped views into them, and the vectors of `parts` are slices of them. So an
+    optimiser sees two vectors, and a layer sees its matrices, with nothing copied in between.
+
+    Parameters
+    ----------
+    params : dict of str to ndarray, its own parameters
+    parts : dict of str to Parameterized, the objects it is made of
+    """
+
+    config = ()  # names of the attributes that rebuild it as constructor arguments
+
+    def __init__(self, params=None, parts=None):
+        self.params, self.grads = params or {}, {}
+        self.parts = parts or {}
+        self.cache = None  # what backward needs of the last forward
+        arrays = [value for _, value, _ in self.named_params()]
+        self._own(np.result_type(*arrays) if arrays else np.float32)
+
+    def _own(self, dtype):
+        size = sum(value.size for _, value, _ in self.named_params())
+        self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
+
+    def bind(self, theta, dtheta):
+        """Move all parameters and gradients into two vectors, and keep views of them."""
+        params, grads, start = {}, {}, 0
+        for name, value in self.params.items():
+            here = slice(start, start + value.size)
+            params[name] = theta[here].reshape(value.shape)
+            grads[name] = dtheta[here].reshape(value.shape)
+            params[name][...] = value
+            grads[name][...] = self.grads.get(name, 0)
+            start = here.stop
+        for part in self.parts.values():
+            here = slice(start, start + part.theta.size)
+            part.bind(theta[here], dtheta[here])
+            start = here.stop
+        self.params, self.grads = Views(params), Views(grads)
+        self._theta, self._dtheta = theta, dtheta
+
+    @property
+    def theta(self):
+        """Every parameter, one vector. Assigning copies into it, so the views stay views."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, value):
+        shape = np.shape(value)
+        require(
+            shape == self._theta.shape, f"theta has shape {self._theta.shape}, cannot take {shape}"
+        )
+        self._theta[...] = value
+
+    @property
+    def dtheta(self):
+        """The gradient of the loss, as the last backward pass left it: one vector like theta."""
+        return self._dtheta
+
+    def cached(self):
+        """Return what the last forward left for backward."""
+        if self.cache is None:
+            raise RuntimeError(f"{self}: backward was called before forward")
+        return self.cache
+
+    def walk(self):
+        """Yield this object and all parts within it, depth first."""
+        yield self
+        for part in self.parts.values():
+            yield from part.walk()
+
+    def named_params(self, prefix=""):
+        """Yield (name, parameter, gradient) in the order of theta; names as "encoder.0.W"."""
+        for name, value in self.params.items():
+            yield prefix + name, value, self.grads.get(name)
+        for name, part in self.parts.items():
+            yield from part.named_params(f"{prefix}{name}.")
+
+    def astype(self, dtype):
+        """Return a deep copy whose parameters have another dtype (complex128 for a check)."""
+        twin = copy.deepcopy(self)
+        twin._own(dtype)
+        return twin
+
+    def __getstate__(self):
+        # Copies and pickles hold values only: a copied view is no view of the copied vector.
+        return {**vars(self), "params": dict(self.params), "grads": dict(self.grads), "cache": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._own(self._theta.dtype)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(repr(getattr(self, k)) for k in self.config)})"

@@ -1,0 +1,230 @@
+"""Training: mini-batches, the loop over epochs, history, early stopping, the progress line."""
+
+import sys
+import time
+
+import numpy as np
+
+from miniae.optim import OPTIMIZERS, Adam, Optimizer
+from miniae.parameters import require
+
+BAR = 24  # characters
+
+
+class Means:
+    """Running means of named numbers, weighted by the samples that each stands for."""
+
+    def __init__(self):
+        self.totals, self.samples = {}, 0
+
+    def add(self, values, samples):
+        """Count `values`, a dict of means over so many samples."""
+        self.samples += samples
+        for name, value in values.items():
+            self.totals[name] = self.totals.get(name, 0.0) + value * samples
+
+    def values(self):
+        """Return the means so far, a dict."""
+        return {name: total / self.samples for name, total in self.totals.items()}
+
+
+def describe(values):
+    """Return "loss 101.2  kl 25.0 ..." for a dict of numbers."""
+    return "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+
+
+class Progress:
+    """What a person sees while a model trains, on stderr: a bar on a terminal, else lines."""
+
+    def __init__(self, verbose, first, last, batches):
+        self.stream = sys.stderr
+        self.verbose = bool(verbose)
+        self.bar = verbose == 1 and self.stream.isatty()
+        self.first, self.last, self.batches = first, last, batches
+        self.start = self.epoch_start = self.shown = time.perf_counter()
+        self.width = 0
+
+    def batch(self, epoch, done, loss):
+        """Redraw the bar, ten times a second at most."""
+        now = time.perf_counter()
+        if not self.bar or now - self.shown < 0.1:
+            return
+        self.shown = now
+        total = (epoch - self.first) * self.batches + done
+        rate = total / (now - self.start)
+        left = ((self.last - self.first) * self.batches - total) / rate
+        filled = BAR * done // self.batches
+        line = (
+            f"epoch {epoch + 1}/{self.last} [{'=' * filled}{' ' * (BAR - filled)}] "
+            f"{done}/{self.batches}  {rate:.0f} batches/s  "
+            f"ETA {left // 60:.0f}:{left % 60:02.0f}  loss {loss:.5g}"
+        )
+        self._write(line, end="")
+
+    def epoch(self, epoch, logs):
+        """Write the line that stays, at the end of an epoch."""
+        now = time.perf_counter()
+        if self.verbose:
+            width = len(str(self.last))
+            line = f"epoch {epoch + 1:{width}}/{self.last}  {now - self.epoch_start:.1f} s  "
+            self._write(line + describe(logs), end="\n")
+        self.epoch_start = now
+
+    def _write(self, line, end):
+        if self.bar:
+            line, self.width = "\r" + line.ljust(self.width), 0 if end else len(line)
+        self.stream.write(line + end)
+        self.stream.flush()
+
+
+def check_pair(model, X, y, x_name="X", y_name="y"):
+    """Return X and y as arrays, all rows checked; y stays None where it is.
+
+    Reads the data once, a few rows at a time: an error now names a row of the data set, and
+    comes before any training.
+    """
+    X, bounds = np.asarray(X), model.reconstruction_loss.bounds
+    if y is None:
+        _check_rows(model, X, x_name, bounds)
+        return X, None
+    y = np.asarray(y)
+    _check_rows(model, X, x_name, (-np.inf, np.inf))
+    require(
+        y.shape == X.shape,
+        f"{y_name} is what to reconstruct and must have {x_name}'s shape {X.shape}, got {y.shape}; "
+        "labels are not used here",
+    )
+    _check_rows(model, y, y_name, bounds)
+    return X, y
+
+
+def _check_rows(model, X, name, bounds, rows=4096):
+    if X.ndim == 0 or len(X) <= rows:
+        model._batch(X, name, bounds=bounds)
+    else:
+        for start in range(0, len(X), rows):
+            model._batch(X[start : start + rows], name, bounds=bounds, first_row=start)
+
+
+def _choose_optimizer(model, optimizer):
+    if optimizer is None:
+        return model.optimizer or Adam()
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]()
+    require(
+        isinstance(optimizer, Optimizer),
+        f"optimizer={optimizer!r} must be one of {sorted(OPTIMIZERS)}, or an object like Adam()",
+    )
+    return optimizer
+
+
+def _split(X, y, validation_data, validation_split):
+    """Return (X, y, X_val, y_val), X_val None where there is no validation."""
+    if validation_data is not None:
+        require(not validation_split, "give validation_data or validation_split, not both")
+        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        require(len(pair) == 2, "validation_data must be X or a tuple (X, y)")
+        return X, y, *pair
+    require(0 <= validation_split < 1, f"validation_split={validation_split!r} must be in [0, 1)")
+    kept = len(X) - int(len(X) * validation_split)
+    require(kept, f"validation_split={validation_split} leaves none of {len(X)} samples to train")
+    if kept == len(X):
+        require(not validation_split, f"validation_split={validation_split} of {len(X)} is nothing")
+        return X, y, None, None
+    return X[:kept], None if y is None else y[:kept], X[kept:], None if y is None else y[kept:]
+
+
+def fit(
+    model,
+    X,
+    y=None,
+    *,
+    epochs=10,
+    batch_size=128,
+    optimizer=None,
+    validation_data=None,
+    validation_split=0.0,
+    early_stopping=None,
+    shuffle=True,
+    callback=None,
+    verbose=1,
+):
+    """Train for `epochs` further epochs, from the weights as they are.
+
+    Parameters
+    ----------
+    X : (n, *input_shape) real numbers
+    y : like X, or None for X itself
+        What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
+    epochs, batch_size : int
+        The last batch of an epoch is the smaller one that remains.
+    optimizer : Optimizer, "adam" or "sgd"
+        By default the one of the last `fit`, with its state, or else Adam(1e-3).
+    validation_data : X, or a tuple (X, y)
+    validation_split : float in [0, 1)
+        Hold this fraction of the rows out, the last ones, before shuffling (as in Keras).
+    early_stopping : int or None
+        Stop when the validation loss has not improved for so many epochs. Either way the weights
+        of the best epoch of this call are restored at its end.
+    shuffle : bool, draw a new order of the rows in each epoch
+    callback : function of (model, epoch, logs), called after each epoch, counted from 0
+    verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
+        line per epoch
+
+    Returns
+    -------
+    self; `history` has the mean over each epoch of "loss" and its parts, and "val_..." twins
+
+    Raises
+    ------
+    ValueError, TypeError : an argument does not fit; says which, and what would
+    FloatingPointError : the loss stopped being a number; says in which epoch and batch
+    """
+    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+        require(
+            isinstance(value, (int, np.integer)) and value >= least,
+            f"{name}={value!r} must be an integer, {least} or more",
+        )
+    X, y = check_pair(model, X, y)
+    X, y, X_val, y_val = _split(X, y, validation_data, validation_split)
+    if validation_data is not None:
+        X_val, y_val = check_pair(model, X_val, y_val, "validation_data", "validation_data[1]")
+    if early_stopping is not None:
+        require(X_val is not None, "early_stopping needs validation_data or a validation_split")
+        require(early_stopping > 0, f"early_stopping={early_stopping!r} epochs must be above 0")
+    model.optimizer = optimizer = _choose_optimizer(model, optimizer)
+
+    first = len(model.history.get("loss", ()))
+    progress = Progress(verbose, first, first + epochs, -(-len(X) // batch_size))
+    best_loss, best_epoch, best_theta = np.inf, first, None
+    for epoch in range(first, first + epochs):
+        model.start_epoch(epoch)
+        order = model.rng.permutation(len(X)) if shuffle else np.arange(len(X))
+        means = Means()
+        for batch, start in enumerate(range(0, len(X), batch_size)):
+            rows = order[start : start + batch_size]
+            try:
+                model.loss(X[rows], None if y is None else y[rows], training=True)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"epoch {epoch}, batch {batch}: {error}") from None
+            model.backward()
+            optimizer.step(model.theta, model.dtheta)
+            means.add(model.terms, len(rows))
+            progress.batch(epoch, batch + 1, model.terms["loss"])
+        logs = means.values()
+        if X_val is not None:
+            validation = model.evaluate(X_val, y_val, return_dict=True)
+            logs.update({f"val_{name}": value for name, value in validation.items()})
+        for name, value in logs.items():
+            model.history.setdefault(name, []).append(value)
+        progress.epoch(epoch, logs)
+        if callback is not None:
+            callback(model, epoch, logs)
+        if early_stopping is not None:
+            if logs["val_loss"] < best_loss:
+                best_loss, best_epoch, best_theta = logs["val_loss"], epoch, model.theta.copy()
+            elif epoch - best_epoch >= early_stopping:
+                break
+    if best_theta is not None:
+        model.theta = best_theta
+    return model

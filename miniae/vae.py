@@ -1,0 +1,185 @@
+"""VAE: an autoencoder whose code is a distribution, trained on a bound of the likelihood."""
+
+import numpy as np
+
+from miniae.losses import SquaredError, gaussian_kl, gaussian_kl_grad
+from miniae.model import EVALUATION_SEED, ROWS, Model
+from miniae.parameters import require
+
+LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
+
+
+class VAE(Model):
+    """A variational autoencoder. Kingma and Welling (2014); Rezende et al. (2014).
+
+    The encoder maps x to mu and log_var, the posterior q(z|x) = N(mu, exp(log_var)); the decoder
+    maps z to p(x|z); the prior is p(z) = N(0, I). Training minimises, in nats per sample,
+
+        loss = E_q[-log p(x|z)] + beta KL(q(z|x) || p(z)),
+
+    which at beta = 1 is minus the ELBO, a lower bound of log p(x).
+
+    Parameters
+    ----------
+    input_dim : int, or the shape of an image
+    latent_dim : int, dimensions of z
+    hidden : tuple of int
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    activation : "tanh", "relu", "sigmoid" or "softplus", of the hidden layers
+    likelihood : "bernoulli", "gaussian" (with a learned sigma), or a Loss such as GaussianNLL(0.1)
+    beta : float >= 0, the weight of the KL. Higgins et al. (2017)
+    kl_warmup : int
+        Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016)
+    free_bits : float >= 0, nats
+        In training, a latent's KL (mean over the batch) counts as no less than this, so that
+        nothing is gained by switching the latent off. Kingma et al. (2016), appendix C.8
+    dropout, encoder, decoder, dtype, seed : as in Autoencoder
+        The encoder ends in 2 * latent_dim outputs: mu, then log_var.
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        latent_dim=2,
+        hidden=(128,),
+        *,
+        activation="tanh",
+        likelihood="bernoulli",
+        beta=1.0,
+        kl_warmup=0,
+        free_bits=0.0,
+        dropout=0.0,
+        encoder=None,
+        decoder=None,
+        dtype="float32",
+        seed=0,
+    ):
+        super().__init__(locals(), likelihood, code_size=2 * latent_dim)
+        require(
+            not isinstance(self.reconstruction_loss, SquaredError),
+            "likelihood: a squared error is no likelihood, and its balance against the KL is a "
+            'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients',
+        )
+        require(0 <= beta < np.inf, f"beta={beta!r} must be a finite number, 0 or more")
+        require(kl_warmup >= 0, f"kl_warmup={kl_warmup!r} epochs must be 0 or more")
+        require(0 <= free_bits < np.inf, f"free_bits={free_bits!r} nats must be 0 or more")
+        self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch):
+        """Set kl_weight, the KL's weight in training, for this epoch (counted from 0)."""
+        self.kl_weight = self.beta * min(1.0, epoch / self.kl_warmup if self.kl_warmup else 1.0)
+
+    def _posterior(self, x, training=False):
+        """Return mu, log_var of a batch; refuse a log_var that has run away."""
+        code = self.encoder.forward(x, training)
+        mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]
+        if not log_var.real.max() < LOG_VAR_LIMIT:
+            raise FloatingPointError(
+                f"encoder: log_var is {log_var.real.max():.4g}, a posterior far wider than the "
+                "prior. Likely the inputs are not of unit scale, or the learning rate is too high"
+            )
+        return mu, log_var
+
+    def loss(self, x, target=None, *, eps=None, rng=None, training=False):
+        """Return minus the ELBO of a batch with its KL weighted, a scalar in nats.
+
+        Parameters
+        ----------
+        x, target : (n, *input_shape); the target is x by default
+        eps : (n, latent_dim), the standard normal noise of z = mu + eps * std
+            Drawn from rng by default. With eps given (and rng, if there is dropout) the loss is
+            an ordinary function of theta, whose gradient can be checked.
+        rng : Generator for eps and dropout
+            By default the model's own in training, else one seeded anew: evaluation repeats.
+        training : bool
+            Whether dropout, the KL weight of warm-up and free bits are in force; if not, the
+            weight is beta.
+        """
+        x, target, rng = self._inputs(x, target, rng, training)
+        mu, log_var = self._posterior(x, training)
+        std = np.exp(0.5 * log_var)
+        if eps is None:
+            eps = rng.standard_normal(mu.shape, dtype=mu.real.dtype)
+        require(np.shape(eps) == mu.shape, f"eps has shape {np.shape(eps)}, mu and z {mu.shape}")
+        z = mu + eps * std
+        out = self.decoder.forward(z, training)
+        reconstruction = self.reconstruction_loss.forward(out, target)
+        kl = gaussian_kl(mu, log_var).mean(axis=0)
+        weight, floor = (self.kl_weight, self.free_bits) if training else (self.beta, 0.0)
+        counted = kl.real > floor
+        self.cache = mu, log_var, std, eps, weight * counted
+        loss = reconstruction + weight * np.where(counted, kl, floor).sum()
+        return self._record(loss, reconstruction=reconstruction, kl=kl.sum())
+
+    def backward(self):
+        """Fill dtheta with the gradient of the last loss, the noise eps held fixed.
+
+        z = mu + eps std with std = exp(log_var / 2): dz/dmu = 1 and dz/dlog_var = eps std / 2.
+        So what comes back from the decoder, dz, reaches mu unchanged and log_var with that
+        factor; the KL adds its own gradient, over n since the loss is a mean over samples.
+        """
+        mu, log_var, std, eps, weight = self.cached()
+        dz = self.decoder.backward(self.reconstruction_loss.backward())
+        kl_dmu, kl_dlog_var = gaussian_kl_grad(mu, log_var)
+        weight = (weight / len(mu)).astype(mu.dtype)
+        dmu = dz + weight * kl_dmu
+        dlog_var = dz * (0.5 * eps * std) + weight * kl_dlog_var
+        self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
+
+    def posterior(self, X):
+        """Return mu and log_var of q(z|x), each of shape (n, latent_dim)."""
+        both = self._map(lambda x: np.concatenate(self._posterior(x), axis=1), X, "X")
+        return both[:, : self.latent_dim], both[:, self.latent_dim :]
+
+    def sample(self, n, seed=None):
+        """Draw n codes from the prior and return their decoded means, (n, *input_shape).
+
+        With seed=None each call draws others; the model's own rng is not touched.
+        """
+        require(isinstance(n, (int, np.integer)) and n > 0, f"n={n!r} must be an integer above 0")
+        return self.decode(np.random.default_rng(seed).standard_normal((n, self.latent_dim)))
+
+    def elbo(self, X):
+        """Return the ELBO of each sample at beta = 1, shape (n,), in nats.
+
+        The KL is exact, the reconstruction term takes one draw of z, from a generator seeded
+        anew: the mean over samples is precise, a single one's is noisy, and two calls agree.
+        """
+        rng = np.random.default_rng(EVALUATION_SEED)
+
+        def bound(x):
+            mu, log_var = self._posterior(x)
+            eps = rng.standard_normal(mu.shape, dtype=mu.dtype)
+            out = self.decoder.forward(mu + eps * np.exp(0.5 * log_var))
+            kl = gaussian_kl(mu, log_var).sum(axis=1)
+            return -self.reconstruction_loss.per_sample(out, x) - kl
+
+        return self._map(bound, X, "X", bounds=self.reconstruction_loss.bounds)
+
+    def log_likelihood(self, X, k=1000):
+        """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
+
+        log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is a mean
+        over k draws: a lower bound in expectation that rises to log p(x) with k. Burda et al.
+        (2016), eq. 8. Memory does not grow with k.
+        """
+        require(isinstance(k, (int, np.integer)) and k > 0, f"k={k!r} must be an integer above 0")
+        rng = np.random.default_rng(EVALUATION_SEED)
+
+        def estimate(x):
+            mu, log_var = self._posterior(x)
+            std, total = np.exp(0.5 * log_var), np.full(len(x), -np.inf)
+            draws = max(1, ROWS // len(x))
+            for start in range(0, k, draws):
+                m = min(draws, k - start)
+                eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
+                z = mu + eps * std
+                out = self.decoder.forward(z.reshape(-1, self.latent_dim))
+                xs = np.broadcast_to(x, (m, *x.shape)).reshape(out.shape)
+                log_weight = 0.5 * (eps**2 - z**2 + log_var).sum(axis=2)  # log p(z) - log q(z|x)
+                log_weight -= self.reconstruction_loss.per_sample(out, xs).reshape(m, -1)
+                total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
+            return total - np.log(k)
+
+        return self._map(estimate, X, "X", bounds=self.reconstruction_loss.bounds)

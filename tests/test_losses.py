@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+
+from miniae import BernoulliNLL, GaussianNLL, SquaredError, gaussian_kl, gaussian_kl_grad
+from miniae.losses import Loss
+
+LOSSES = [SquaredError(), BernoulliNLL(), GaussianNLL(0.7), GaussianNLL(0.7, learn_sigma=True)]
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
+
+
+def pair(shape=(5, 4), seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal(shape), rng.random(shape)
+
+
+@each_loss
+def test_a_loss_sums_over_features_and_means_over_samples(loss):
+    out, target = pair()
+    value = loss.forward(out, target)
+    assert loss.forward(np.tile(out, (3, 1)), np.tile(target, (3, 1))) == pytest.approx(value)
+    assert loss.forward(np.tile(out, 2), np.tile(target, 2)) == pytest.approx(2 * value)
+    assert loss.per_sample(out, target).mean() == pytest.approx(value)
+
+
+@each_loss
+def test_images_give_what_their_rows_give(loss):
+    out, target = pair((5, 12))
+    value = loss.forward(out, target)
+    dout = loss.backward()
+    assert loss.forward(out.reshape(5, 3, 4), target.reshape(5, 3, 4)) == pytest.approx(value)
+    assert np.allclose(loss.backward(), dout.reshape(5, 3, 4), rtol=1e-14)
+
+
+@each_loss
+def test_inputs_stay_as_they_are_and_backward_repeats(loss):
+    out, target = pair()
+    before = out.copy(), target.copy()
+    loss.forward(out, target)
+    dout, dtheta = loss.backward().copy(), loss.dtheta.copy()
+    assert np.array_equal(loss.backward(), dout) and np.array_equal(loss.dtheta, dtheta)
+    assert np.array_equal(out, before[0]) and np.array_equal(target, before[1])
+
+
+@each_loss
+@pytest.mark.parametrize("shape", [(4,), (5, 1), (1, 4), (5, 4, 1), ()])
+def test_unequal_shapes_are_refused_not_broadcast(loss, shape):
+    with pytest.raises(ValueError, match=r"out has shape \(5, 4\) and target"):
+        loss.forward(np.ones((5, 4)), np.ones(shape))
+
+
+@each_loss
+def test_backward_before_forward_is_refused(loss):
+    fresh = loss.astype(loss.theta.dtype)
+    fresh.cache = None
+    with pytest.raises(RuntimeError, match="before forward"):
+        fresh.backward()
+
+
+def test_squared_error_has_no_half():
+    assert SquaredError().forward([[1.0, 2.0]], [[4.0, 0.0]]) == 13.0
+
+
+def test_bernoulli_is_minus_the_log_probability():
+    out, target = pair()
+    p = 1 / (1 + np.exp(-out))
+    expected = -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum(axis=1)
+    assert np.allclose(BernoulliNLL().per_sample(out, target), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("logit", "target", "nll", "dlogit"),
+    [
+        (1e4, 1, 0, 0),
+        (1e4, 0, 1e4, 1),
+        (-1e4, 0, 0, 0),
+        (-1e4, 1, 1e4, -1),
+        (0, 1, np.log(2), -0.5),
+        (30, 1, np.log1p(np.exp(-30)), -np.exp(-30) / (1 + np.exp(-30))),
+    ],
+)
+def test_bernoulli_is_right_at_huge_logits(dtype, logit, target, nll, dlogit):
+    loss, eps = BernoulliNLL(), float(np.finfo(dtype).eps)
+    value = loss.forward(np.full((1, 1), logit, dtype), np.full((1, 1), target, dtype))
+    assert value == pytest.approx(nll, rel=32 * eps, abs=0)
+    assert loss.backward().item() == pytest.approx(dlogit, rel=eps, abs=eps)
+    assert value.dtype == dtype
+
+
+def test_gaussian_is_minus_the_log_density():
+    out, target = pair()
+    sigma = 0.7
+    density = np.exp(-((target - out) ** 2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
+    expected = -np.log(density).sum(axis=1)
+    for loss in (GaussianNLL(sigma), GaussianNLL(sigma, learn_sigma=True)):
+        assert np.allclose(loss.per_sample(out, target), expected, rtol=1e-13)
+
+
+def test_gradient_of_learned_sigma_vanishes_where_sigma_squared_is_the_mean_squared_error():
+    out, target = pair((50, 6))
+    mse = ((out - target) ** 2).mean()
+    loss = GaussianNLL(np.sqrt(mse), learn_sigma=True)
+    loss.forward(out, target)
+    loss.backward()
+    assert abs(loss.grads["log_sigma"][0]) < 1e-13
+    assert loss.sigma == pytest.approx(np.sqrt(mse))
+
+
+def test_mean_maps_to_data_space_and_returns_an_array_of_its_own():
+    out, _ = pair()
+    assert np.allclose(BernoulliNLL().mean(out), 1 / (1 + np.exp(-out)), rtol=1e-13)
+    for loss in (SquaredError(), GaussianNLL()):
+        assert np.array_equal(loss.mean(out), out) and loss.mean(out) is not out
+
+
+def test_draws_follow_the_distribution_that_the_loss_is_the_likelihood_of():
+    rng, n = np.random.default_rng(0), 40_000
+    ones = BernoulliNLL().draw(np.full((n, 1), 0.6), rng)
+    p = 1 / (1 + np.exp(-0.6))
+    assert set(np.unique(ones)) == {0.0, 1.0}
+    assert abs(ones.mean() - p) < 5 * np.sqrt(p * (1 - p) / n)
+    normal = GaussianNLL(0.3).draw(np.full((n, 1), 2.0), rng)
+    assert abs(normal.mean() - 2) < 5 * 0.3 / np.sqrt(n)
+    assert abs(normal.std() - 0.3) < 5 * 0.3 / np.sqrt(2 * n)
+    with pytest.raises(NotImplementedError, match="SquaredError is no probability distribution"):
+        SquaredError().draw(np.ones((1, 1)), rng)
+
+
+@pytest.mark.parametrize(("mu", "log_var"), [(0.3, -1.5), (-1.0, 0.8), (2.5, 2.0), (0.0, 0.0)])
+def test_kl_agrees_with_a_monte_carlo_estimate_that_knows_only_the_two_densities(mu, log_var):
+    rng, n = np.random.default_rng(0), 200_000
+    z = rng.normal(mu, np.exp(log_var / 2), n)
+    log_q = -((z - mu) ** 2) / (2 * np.exp(log_var)) - log_var / 2
+    difference = log_q + z**2 / 2
+    kl = gaussian_kl(np.array([[mu]]), np.array([[log_var]])).item()
+    assert abs(difference.mean() - kl) <= 5 * difference.std() / np.sqrt(n) + 1e-15
+
+
+def test_kl_is_zero_only_at_the_prior_and_doubles_with_the_latents():
+    rng = np.random.default_rng(1)
+    mu, log_var = rng.standard_normal((2, 200, 3))
+    kl = gaussian_kl(mu, log_var)
+    assert kl.shape == (200, 3) and (kl > 0).all()
+    assert not gaussian_kl(np.zeros((2, 3)), np.zeros((2, 3))).any()
+    assert gaussian_kl(np.tile(mu, 2), np.tile(log_var, 2)).sum() == pytest.approx(2 * kl.sum())
+
+
+def test_kl_gradient_is_the_complex_step_derivative():
+    rng = np.random.default_rng(2)
+    mu, log_var = rng.standard_normal((2, 6, 3))
+    dmu, dlog_var = gaussian_kl_grad(mu, log_var)
+    step = 1e-30j
+    assert np.allclose(gaussian_kl(mu + step, log_var).imag / 1e-30, dmu, rtol=1e-13)
+    assert np.allclose(gaussian_kl(mu, log_var + step).imag / 1e-30, dlog_var, rtol=1e-13)
+
+
+def test_kl_at_log_var_of_plus_and_minus_fifty():
+    kl = gaussian_kl(np.zeros((1, 2)), np.array([[50.0, -50.0]]))
+    assert np.allclose(kl, [[0.5 * (np.exp(50) - 51), 24.5]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("sigma", [0, -1, np.inf, np.nan])
+def test_an_impossible_sigma_is_refused(sigma):
+    with pytest.raises(ValueError, match="sigma="):
+        GaussianNLL(sigma)
+
+
+def test_a_loss_without_passes_says_which_is_missing():
+    with pytest.raises(NotImplementedError, match="no value yet"):
+        Loss().forward(np.ones((1, 1)), np.ones((1, 1)))
+    with pytest.raises(NotImplementedError, match="no gradient yet"):
+        Loss().backward()

@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+
+from miniae import SGD, Adam
+from miniae.optim import BLOCK, Optimizer
+
+
+def run(optimizer, gradients, theta):
+    theta = np.array(theta, dtype=float)
+    path = []
+    for gradient in gradients:
+        optimizer.step(theta, np.array(gradient, dtype=float))
+        path.append(theta.copy())
+    return np.array(path)
+
+
+def test_sgd_moves_against_the_gradient():
+    assert np.allclose(run(SGD(0.1), [[1, -2], [3, 0]], [5, 5]), [[4.9, 5.2], [4.6, 5.2]])
+
+
+def test_momentum_accumulates_as_by_hand():
+    # velocity: 1, 0.5 * 1 + 3 = 3.5, 0.5 * 3.5 - 1 = 0.75
+    path = run(SGD(0.1, momentum=0.5), [[1], [3], [-1]], [0])
+    assert np.allclose(path[:, 0], [-0.1, -0.45, -0.525])
+
+
+def test_nesterov_looks_one_step_ahead_as_by_hand():
+    # move = gradient + 0.5 * velocity: 1 + 0.5 = 1.5, 3 + 1.75 = 4.75, -1 + 0.375 = -0.625
+    path = run(SGD(0.1, momentum=0.5, nesterov=True), [[1], [3], [-1]], [0])
+    assert np.allclose(path[:, 0], [-0.15, -0.625, -0.5625])
+
+
+def test_adam_follows_three_steps_computed_by_hand():
+    betas, lr, eps, gradients = (0.9, 0.99), 0.1, 1e-3, [2.0, -1.0, 0.5]
+    # m:      0.2,      0.08,                  0.122
+    # v:      0.04,     0.0496,                0.051604
+    # m_hat:  2,        0.08 / 0.19,           0.122 / 0.271
+    # v_hat:  4,        0.0496 / 0.0199,       0.051604 / 0.029701
+    steps = [
+        2 / (2 + eps),
+        0.08 / 0.19 / (np.sqrt(0.0496 / 0.0199) + eps),
+        0.122 / 0.271 / (np.sqrt(0.051604 / 0.029701) + eps),
+    ]
+    path = run(Adam(lr, betas, eps), [[g] for g in gradients], [1.0])
+    assert np.allclose(path[:, 0], 1 - lr * np.cumsum(steps), rtol=1e-14)
+
+
+def test_adam_first_step_has_length_lr_whatever_the_gradient():
+    theta = np.zeros(3)
+    Adam(lr=0.01).step(theta, np.array([1e-3, -1.0, 1e5]))
+    assert np.allclose(theta, [-0.01, 0.01, -0.01], rtol=2e-5)
+
+
+def test_weight_decay_is_part_of_the_gradient_in_sgd_and_apart_from_it_in_adam():
+    assert np.allclose(run(SGD(0.1, weight_decay=0.5), [[1]], [2]), [[2 - 0.1 * (1 + 1)]])
+    plain, decayed = (run(Adam(0.1, weight_decay=w), [[1.0]], [2.0]) for w in (0, 0.5))
+    assert np.allclose(plain - decayed, 0.1 * 0.5 * 2)
+
+
+def test_decay_acts_on_theta_as_it_was_and_never_on_the_moments():
+    optimizer = Adam(0.1, weight_decay=0.5)
+    run(optimizer, [[0.0], [0.0]], [2.0])
+    assert not optimizer.state["m"].any() and not optimizer.state["v"].any()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda c: SGD(1.0, clip_norm=c), lambda c: SGD(1.0, 0.5, clip_norm=c)]
+)
+def test_clipping_scales_a_long_gradient_to_the_norm_and_leaves_a_short_one(make):
+    gradient = np.array([3.0, 4.0])
+    assert np.allclose(run(make(1.0), [gradient], [0, 0]), [[-0.6, -0.8]])
+    assert np.allclose(run(make(5.1), [gradient], [0, 0]), [[-3, -4]])
+    assert np.allclose(run(make(1.0), [gradient * 0], [0, 0]), [[0, 0]])
+
+
+def test_clipping_survives_gradients_whose_squares_overflow():
+    theta = np.zeros(2, "float32")
+    SGD(1.0, clip_norm=1.0).step(theta, np.array([3e30, -4e30], "float32"))
+    assert np.allclose(theta, [-0.6, 0.8])
+
+
+def test_clipping_counts_the_norm_over_all_blocks():
+    theta = np.zeros(3 * BLOCK + 5)
+    SGD(1.0, clip_norm=2.0).step(theta, np.ones_like(theta))
+    assert np.linalg.norm(theta) == pytest.approx(2.0)
+
+
+def test_lr_may_be_a_function_of_the_step_counted_from_zero():
+    seen = []
+
+    def schedule(step):
+        seen.append(step)
+        return 0.1 / (1 + step)
+
+    path = run(SGD(schedule), [[1], [1], [1]], [0])
+    assert seen == [0, 1, 2]
+    assert np.allclose(path[:, 0], [-0.1, -0.15, -0.15 - 0.1 / 3])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(0.1),
+        lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1, clip_norm=1.0),
+        lambda: Adam(weight_decay=0.1, clip_norm=1.0),
+    ],
+)
+def test_blocks_do_not_show_and_the_gradient_stays(make):
+    rng = np.random.default_rng(0)
+    n = 2 * BLOCK + 17
+    theta, gradients = rng.standard_normal(n), rng.standard_normal((3, n)) * 1e-3
+    before = gradients.copy()
+    whole = run(make(), gradients, theta)
+    one_by_one = make()
+    one_by_one.clip_norm = None
+    picks = [0, BLOCK - 1, BLOCK, n - 1]
+    if make().clip_norm is None:
+        assert np.allclose(run(one_by_one, gradients[:, picks], theta[picks]), whole[:, picks])
+    assert np.array_equal(gradients, before)
+    assert (np.diff(whole, axis=0) != 0).all()
+
+
+def test_adam_keeps_float32_and_matches_float64_to_its_rounding():
+    rng = np.random.default_rng(0)
+    theta, gradients = rng.standard_normal(100), rng.standard_normal((20, 100))
+    exact = run(Adam(1e-2), gradients, theta)[-1]
+    single, optimizer = theta.astype("float32"), Adam(1e-2)
+    for gradient in gradients.astype("float32"):
+        optimizer.step(single, gradient)
+    assert single.dtype == "float32" and optimizer.state["m"].dtype == "float32"
+    assert np.abs(single - exact).max() < 20 * 4 * np.finfo("float32").eps * np.abs(theta).max()
+
+
+def test_an_optimiser_refuses_vectors_of_another_model():
+    optimizer = Adam()
+    optimizer.step(np.ones(4), np.ones(4))
+    with pytest.raises(ValueError, match=r"theta has shape \(5,\) but m \(4,\)"):
+        optimizer.step(np.ones(5), np.ones(5))
+    with pytest.raises(ValueError, match=r"theta has shape \(5,\) but dtheta \(4,\)"):
+        SGD(0.1).step(np.ones(5), np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SGD(0), "lr=0"),
+        (lambda: Adam(lr=-1e-3), "lr=-0.001"),
+        (lambda: Adam(lr=float("nan")), "lr=nan"),
+        (lambda: SGD(0.1, momentum=1), "momentum=1"),
+        (lambda: SGD(0.1, nesterov=True), "nesterov"),
+        (lambda: Adam(betas=(0.9, 1.0)), "betas="),
+        (lambda: Adam(betas=(0.9,)), "betas="),
+        (lambda: Adam(eps=0), "eps=0"),
+        (lambda: Adam(weight_decay=-1), "weight_decay=-1"),
+        (lambda: Adam(clip_norm=0), "clip_norm=0"),
+    ],
+)
+def test_impossible_arguments_are_refused_by_name_and_value(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_an_optimiser_without_a_rule_says_so():
+    with pytest.raises(NotImplementedError, match="no update rule yet"):
+        Optimizer(0.1).step(np.ones(1), np.ones(1))

@@ -1,0 +1,175 @@
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+from miniae import (
+    VAE,
+    Autoencoder,
+    Dense,
+    Dropout,
+    GaussianNLL,
+    Layer,
+    Reshape,
+    Sequential,
+    SquaredError,
+    Tanh,
+)
+
+X = np.random.default_rng(0).random((20, 6))
+
+
+def networks():
+    encoder = Sequential(
+        Dense(6, 5, init="he", rng=1), Tanh(), Dropout(0.25), Sequential(Dense(5, 2))
+    )
+    return {"encoder": encoder, "decoder": Sequential(Dense(2, 6), Reshape(6))}
+
+
+MODELS = {
+    "autoencoder": lambda: Autoencoder(6, 2, (5, 4), loss=SquaredError(), code_activation="tanh"),
+    "vae": lambda: VAE(6, 2, beta=2.0, kl_warmup=3, free_bits=0.1, seed=7, dtype="float64"),
+    "sigma": lambda: VAE(6, 2, likelihood="gaussian"),
+    "object": lambda: VAE(6, 2, likelihood=GaussianNLL(0.3)),
+    "image": lambda: VAE((3, 2), np.int64(2)),
+    "networks": lambda: Autoencoder(6, 2, **networks()),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_comes_back_as_it_was(name, tmp_path):
+    model = MODELS[name]()
+    data = X.reshape(20, *model.input_shape)
+    model.fit(data, epochs=2, validation_split=0.2, verbose=0)
+    path = tmp_path / "model.npz"
+    model.save(path)
+    twin = type(model).load(path)
+    assert twin.theta.tobytes() == model.theta.tobytes() and twin.theta.dtype == model.theta.dtype
+    assert twin.history == model.history
+    assert np.array_equal(twin.reconstruct(data), model.reconstruct(data))
+    assert twin.evaluate(data) == model.evaluate(data)
+    assert repr(list(twin.walk())) == repr(list(model.walk()))
+    twin.fit(data, epochs=1, verbose=0)
+    assert len(twin.history["loss"]) == 3
+
+
+def test_the_warm_up_of_a_loaded_model_goes_on_where_it_was(tmp_path):
+    model = VAE(6, 2, kl_warmup=4).fit(X, epochs=3, verbose=0)
+    model.save(tmp_path / "a")
+    weights = []
+    VAE.load(tmp_path / "a").fit(
+        X, epochs=1, verbose=0, callback=lambda m, e, logs: weights.append(m.kl_weight)
+    )
+    assert weights == [0.75]
+
+
+def test_save_writes_exactly_where_it_is_told_and_leaves_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain", "with.npz"):
+        VAE(6, 2).save(name)
+        VAE(6, 2, seed=1).save(name)
+        assert np.array_equal(VAE.load(name).theta, VAE(6, 2, seed=1).theta)
+    assert sorted(os.listdir(tmp_path)) == ["plain", "with.npz"]
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    VAE(6, 2).save(path)
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        VAE(6, 2, seed=1).save(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.npz"]
+
+
+class Twice(Layer):
+    def forward(self, x, training=False):
+        return self.remember(None, 2 * x)
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+def test_networks_of_a_readers_own_layers_are_passed_to_load(tmp_path):
+    encoder = Sequential(Dense(6, 2), Twice())
+    model = Autoencoder(6, 2, encoder=encoder).fit(X, epochs=1, verbose=0)
+    model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"encoder has a Twice, .* load\(path, encoder="):
+        Autoencoder.load(tmp_path / "m")
+    twin = Autoencoder.load(tmp_path / "m", encoder=Sequential(Dense(6, 2), Twice()))
+    assert np.array_equal(twin.encode(X), model.encode(X))
+    with pytest.raises(ValueError, match=r"its parameters are .*encoder\.0\.W"):
+        Autoencoder.load(tmp_path / "m", encoder=Sequential(Dense(6, 3), Dense(3, 2)))
+
+
+def test_a_model_of_another_class_is_refused(tmp_path):
+    VAE(6, 2).save(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"it holds a VAE: use VAE\.load"):
+        Autoencoder.load(tmp_path / "m")
+
+
+def altered(path, **changes):
+    with np.load(path) as file:
+        theta, header = file["theta"], json.loads(str(file["header"]))
+    theta = changes.pop("theta", lambda t: t)(theta)
+    header.update(changes)
+    np.savez(path.with_suffix(".npz"), theta=theta, header=np.array(json.dumps(header)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "other"}, "its format is 'other'"),
+        ({"version": 99}, "its version is 99, not 1"),
+        ({"arguments": {"input_dim": 6, "latent": 2}}, "latent"),
+        ({"arguments": {"input_dim": 7, "latent_dim": 2}}, "its parameters are"),
+        ({"theta": lambda t: t[:-1]}, "cannot take"),
+        ({"theta": lambda t: t.astype("float64")}, "its theta is of dtype float64"),
+        ({"theta": lambda t: t.astype(complex)}, "its theta is of dtype complex128"),
+        ({"history": 3}, "no attribute"),
+    ],
+)
+def test_a_file_with_something_wrong_inside_is_refused(tmp_path, changes, words):
+    path = tmp_path / "m.npz"
+    VAE(6, 2).save(path)
+    altered(path, **changes)
+    with pytest.raises(ValueError, match=f"not a model that miniae can read: .*{words}"):
+        VAE.load(path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "foreign", "pickled"])
+def test_a_damaged_or_foreign_file_is_refused(tmp_path, damage):
+    path = tmp_path / "m.npz"
+    VAE(6, 2).save(path)
+    whole = path.read_bytes()
+    if damage == "foreign":
+        np.savez(path, a=np.ones(3))
+    elif damage == "pickled":
+        np.savez(path, theta=np.array([{}], dtype=object), header=np.array("{}"))
+    else:
+        flipped = bytearray(whole)
+        flipped[len(whole) // 2] ^= 0xFF
+        path.write_bytes(
+            {"truncated": whole[:1000], "flipped": flipped, "empty": b"", "text": b"hello"}[damage]
+        )
+    with pytest.raises(ValueError, match=r"m\.npz is not a model that miniae can read"):
+        VAE.load(path)
+
+
+def test_a_missing_file_stays_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        VAE.load(tmp_path / "nothing")
+
+
+def test_nothing_in_the_file_is_a_pickle(tmp_path):
+    VAE(6, 2).save(tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as file:
+        assert sorted(file.namelist()) == ["header.npy", "theta.npy"]
+    with np.load(tmp_path / "m", allow_pickle=False) as file:
+        assert json.loads(str(file["header"]))["class"] == "VAE"
