@@ -17,44 +17,8 @@ from operator import index
 
 import numpy as np
 
+from miniae.numerics import as_float, relu, sigmoid, softplus
 from miniae.parameters import Parameterized, require
-
-
-def as_float(x):
-    """x as an array of floating-point (or complex) numbers, itself where it is one."""
-    x = np.asarray(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
-def relu(x):
-    """max(x, 0), elementwise; of a complex x, by its real part."""
-    return x * (x.real > 0)
-
-
-def sigmoid(x):
-    """1 / (1 + exp(-x)) = (tanh(x / 2) + 1) / 2, which cannot overflow."""
-    return 0.5 * (np.tanh(0.5 * x) + 1)
-
-
-def log1p_exp(x):
-    """log(1 + exp(x)) for x <= 0.
-
-    With t = exp(x) and u = 1 + t as rounded, it is log(u) + log((1 + t) / u), and the second term
-    is (t - (u - 1)) / u to first order, which suffices: the same accuracy as np.log1p, 3 times as
-    fast in float32.
-    """
-    t = np.exp(x)
-    u = 1 + t
-    return np.log(u) + (t - (u - 1)) / u
-
-
-def softplus(x):
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
-
-    |x| is written 2 max(x, 0) - x: np.abs of a complex number would lose the imaginary part.
-    """
-    positive = relu(x)
-    return positive + log1p_exp(x - 2 * positive)
 
 
 class Layer(Parameterized):
@@ -80,12 +44,6 @@ class Layer(Parameterized):
         """Fill grads only, for the first layer of a network, whose dx nobody reads."""
         self.backward(dout)
 
-    def set_rng(self, rng):
-        """Let every part that draws random numbers in forward (Dropout) draw from this rng."""
-        for part in self.walk():
-            if hasattr(part, "rng"):
-                part.rng = rng
-
     def remember(self, cache, out):
         """Keep what backward needs, and the shape that dout must have; return out."""
         self.cache, self.out_shape = cache, out.shape
@@ -95,10 +53,7 @@ class Layer(Parameterized):
         """Return what forward remembered; refuse a dout that does not have out's shape."""
         cache = self.cached()
         if np.shape(dout) != self.out_shape:
-            raise ValueError(
-                f"{self}: dout has shape {np.shape(dout)}, but forward returned {self.out_shape}; "
-                "dout is the gradient with respect to that output"
-            )
+            raise ValueError(f"{self}: dout has shape {np.shape(dout)}, but out {self.out_shape}")
         return cache
 
 
@@ -338,6 +293,3 @@ class Sequential(Layer):
             dout = layer.backward(dout)
         for layer in self.layers[first : first + 1]:
             layer.backward_params(dout)
-
-
-ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}

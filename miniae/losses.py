@@ -6,7 +6,7 @@ and the KL of a VAE are on one scale, and no batch size or image size changes th
 
 import numpy as np
 
-from miniae.layers import as_float, log1p_exp, relu, sigmoid
+from miniae.numerics import as_float, log1p_exp, relu, sigmoid
 from miniae.parameters import Parameterized, require
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -47,8 +47,8 @@ class Loss(Parameterized):
         out, target = as_float(out), as_float(target)
         if out.shape != target.shape or out.ndim < 2:
             raise ValueError(
-                f"{self}: out has shape {out.shape} and target {target.shape}; "
-                "both must be (n, features) or (n, *image_shape), and equal"
+                f"{self}: out has shape {out.shape} and target {target.shape}; both must be "
+                "(n, features) or (n, *image_shape), and equal"
             )
         self.cache = out, target
         return self.cache
@@ -90,8 +90,11 @@ class BernoulliNLL(Loss):
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
         logits, target = self.remember(out, target)
-        positive = relu(logits)
-        return sum_features(positive - target * logits + log1p_exp(logits - 2 * positive))
+        nll = relu(logits)
+        log_term = log1p_exp(logits - 2 * nll)
+        nll -= target * logits
+        nll += log_term
+        return sum_features(nll)
 
     def backward(self):
         """d/dl of softplus(l) - t l is sigmoid(l) - t; over n, since the loss is a mean."""
@@ -189,11 +192,3 @@ def gaussian_kl(mu, log_var):
 def gaussian_kl_grad(mu, log_var):
     """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
     return mu, 0.5 * (np.exp(log_var) - 1)
-
-
-LOSSES = {
-    "bce": BernoulliNLL,
-    "bernoulli": BernoulliNLL,
-    "gaussian": lambda: GaussianNLL(learn_sigma=True),
-    "mse": SquaredError,
-}

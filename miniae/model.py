@@ -5,16 +5,32 @@ A model is an encoder, a decoder and a loss over one parameter vector. Subclasse
 """
 
 import copy
-import difflib
 
 import numpy as np
 
 from miniae import inspection, storage, training
-from miniae.layers import ACTIVATIONS, Dense, Dropout, Flatten, Reshape, Sequential, Sigmoid
-from miniae.losses import LOSSES, BernoulliNLL, Loss
+from miniae.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from miniae.losses import BernoulliNLL, GaussianNLL, Loss, SquaredError
 from miniae.parameters import Parameterized, require
 
 ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
+ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
+LOSSES = {
+    "bce": BernoulliNLL,
+    "bernoulli": BernoulliNLL,
+    "gaussian": lambda: GaussianNLL(learn_sigma=True),
+    "mse": SquaredError,
+}
 EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
 
 
@@ -22,6 +38,8 @@ def choose(table, name, argument):
     """Look a name up in a table; an unknown one is an error that names the nearest known."""
     if isinstance(name, str) and name in table:
         return table[name]
+    import difflib  # only for an error: not worth the time at import
+
     near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
     raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
 

@@ -102,6 +102,12 @@ class Parameterized:
         for part in self.parts.values():
             yield from part.walk()
 
+    def set_rng(self, rng):
+        """Let every part that draws random numbers in forward (Dropout) draw from this rng."""
+        for part in self.walk():
+            if hasattr(part, "rng"):
+                part.rng = rng
+
     def named_params(self, prefix=""):
         """Yield (name, parameter, gradient) in the order of theta; names as "encoder.0.W"."""
         for name, value in self.params.items():

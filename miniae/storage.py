@@ -7,8 +7,6 @@ nothing is pickled.
 
 import json
 import os
-import tempfile
-import zipfile
 
 import numpy as np
 
@@ -17,7 +15,6 @@ from miniae.parameters import Parameterized, require
 
 FORMAT = "miniae model"
 VERSION = 1
-BROKEN = (ValueError, TypeError, AttributeError, LookupError, EOFError, zipfile.BadZipFile)
 KNOWN = (layers, losses)  # modules whose classes a file may name
 
 
@@ -63,6 +60,8 @@ def save(model, path):
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},
         "history": model.history,
     }
+    import tempfile  # here and not at the top: "import miniae" should take no longer than need be
+
     path = os.fspath(path)
     handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=os.path.dirname(path) or ".")
     try:
@@ -84,6 +83,9 @@ def load(cls, path, **given):
     ValueError : whatever is wrong with the file
     FileNotFoundError : there is none
     """
+    import zipfile
+
+    broken = (ValueError, TypeError, AttributeError, LookupError, EOFError, zipfile.BadZipFile)
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             theta, header = file["theta"], json.loads(str(file["header"]))
@@ -109,7 +111,7 @@ def load(cls, path, **given):
         model.history = {str(key): list(values) for key, values in header["history"].items()}
     except FileNotFoundError:
         raise
-    except (*BROKEN, OSError) as error:
+    except (*broken, OSError) as error:
         reason = f"no entry {error}" if isinstance(error, KeyError) else error
         raise ValueError(
             f"{os.fspath(path)} is not a model that miniae can read: {reason}"

@@ -5,10 +5,11 @@ import time
 
 import numpy as np
 
-from miniae.optim import OPTIMIZERS, Adam, Optimizer
+from miniae.optim import SGD, Adam, Optimizer
 from miniae.parameters import require
 
 BAR = 24  # characters
+OPTIMIZERS = {"adam": Adam, "sgd": lambda: SGD(lr=0.01)}
 
 
 class Means:

@@ -13,7 +13,7 @@ from miniae import (
     Softplus,
     Tanh,
 )
-from miniae.layers import log1p_exp, sigmoid, softplus
+from miniae.numerics import log1p_exp, sigmoid, softplus
 
 EPS = np.finfo(float).eps
 

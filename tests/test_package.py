@@ -1,0 +1,94 @@
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import miniae
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "miniae"
+READING_PATH = (
+    "numerics parameters layers losses optim model autoencoder vae proof/gradcheck".split()
+)
+# Whoever imports, imports only from what stands before it.
+ORDER = (
+    "numerics parameters layers losses optim training inspection storage model autoencoder vae "
+    "datasets plots proof"
+).split()
+
+
+def code_lines(path):
+    """Count lines of code: no docstrings, comments or blank lines."""
+    text = path.read_text(encoding="utf-8")
+    tree, docs = ast.parse(text), set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
+            docs |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in skip | {tokenize.ENDMARKER}:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return len(lines - docs)
+
+
+def test_the_reading_path_stays_short():
+    counts = {name: code_lines(PACKAGE / f"{name}.py") for name in READING_PATH}
+    assert sum(counts.values()) < 900, counts
+    assert counts["layers"] + counts["losses"] + counts["optim"] < 300, counts
+
+
+def test_import_loads_neither_matplotlib_nor_urllib():
+    heavy = ("matplotlib", "urllib.request")
+    code = f"import sys, miniae; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_modules_import_one_way_only():
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if name == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = []
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("miniae"):
+                inside = node.module.split(".")[1:]
+                modules = inside[:1] or [alias.name for alias in node.names]
+            for module in modules:
+                if module != name:
+                    assert ORDER.index(module) < ORDER.index(name), f"{name} imports {module}"
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in [*miniae.__all__, "datasets", "plots", "proof"]:
+        assert getattr(miniae, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        miniae.nothing  # noqa: B018
+
+
+def python_blocks(path):
+    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_python_blocks_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks, names = python_blocks(ROOT / "README.md"), {}
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+
+
+def test_quick_start_commands_stand_alone():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    for command in blocks[:2]:
+        assert command.count("\n") == 1
+        assert "-m venv .venv" in command and "pip install" in command
