@@ -77,7 +77,8 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="few images and epochs, for a try")
     options = parser.parse_args(argv)
     setup = SETUPS[options.data]
-    epochs = options.epochs or (3 if options.quick else setup["epochs"])
+    epochs = 3 if options.quick else setup["epochs"]
+    epochs = epochs if options.epochs is None else options.epochs
     out = options.out or Path("out") / "train_vae" / options.data
 
     train, test, labels = load(options.data, options.quick, options.seed)

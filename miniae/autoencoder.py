@@ -64,7 +64,7 @@ class Autoencoder(Model):
         """
         x, target, rng = self._inputs(x, target, rng, training)
         if training and self.corruption is not None:
-            x = self.corruption(x, rng)
+            x = self.corruption(x.copy(), rng).astype(x.dtype, copy=False)
         code = self.encoder.forward(x, training)
         out = self.decoder.forward(code, training)
         loss = reconstruction = self.reconstruction_loss.forward(out, target)

@@ -5,6 +5,7 @@ import numpy as np
 
 def summary(model, print_fn=print):
     """Print a line per layer: its output shape and number of parameters."""
+    model.cache = None  # the passes below overwrite what loss() left for backward()
     rows = [("layer", "", "output shape", "parameters")]
     for name, network, shape in (
         ("encoder", model.encoder, model.input_shape),

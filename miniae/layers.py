@@ -32,6 +32,9 @@ class Layer(Parameterized):
         super().__init__(params, parts)
         self.out_shape = None
 
+    def __call__(self, x, training=False):
+        return self.forward(x, training)
+
     def forward(self, x, training=False):
         """Return out; remember what `backward` will need."""
         raise NotImplementedError(f"{type(self).__name__} has no forward pass yet")
@@ -67,11 +70,11 @@ class Dense(Layer):
         W is uniform on [-limit, limit], with the variance limit^2 / 3 that keeps signals from
         growing or fading with depth; b is zero. Glorot and Bengio (2010), eq. 16: variance
         2 / (n_in + n_out), a compromise between forward and backward, for layers followed by
-        tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice as much, because the
-        ReLU that follows silences half of the units.
+        tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice what a linear layer
+        needs, because the ReLU that follows silences half of the units.
     rng : Generator or int
-        Where W is drawn from. The same int gives the same W: pass one Generator, or different
-        ints, to the layers of one network.
+        Where W is drawn from. The same int gives layers of the same shape the same W: pass one
+        Generator, or different ints, to those of one network.
     dtype : float32 or float64
 
     Attributes
@@ -85,9 +88,9 @@ class Dense(Layer):
         require(min(n_in, n_out) >= 1, f"Dense: n_in={n_in} and n_out={n_out} must be 1 or more")
         require(init in ("glorot", "he"), f'Dense: init={init!r}; use "glorot" or "he" (for ReLU)')
         self.n_in, self.n_out, self.init = index(n_in), index(n_out), init
-        variance = 2 / (n_in + n_out) if init == "glorot" else 2 / n_in
-        limit = np.sqrt(3 * variance)
-        W = np.random.default_rng(rng).uniform(-limit, limit, (n_in, n_out))
+        limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
+        seed = [rng, n_in, n_out] if isinstance(rng, int) else rng
+        W = np.random.default_rng(seed).uniform(-limit, limit, (n_in, n_out))
         super().__init__(W=W.astype(dtype), b=np.zeros(n_out, dtype))
 
     def forward(self, x, training=False):
@@ -266,7 +269,7 @@ class Sequential(Layer):
     def __init__(self, *layers):
         if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
             layers = layers[0]
-        self.layers = list(layers)
+        self.layers = tuple(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Sequential takes layers, got {layer!r}; is a () missing?")

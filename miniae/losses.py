@@ -45,7 +45,7 @@ class Loss(Parameterized):
     def remember(self, out, target):
         """Keep (out, target) for backward; refuse unequal shapes, which would broadcast."""
         out, target = as_float(out), as_float(target)
-        if out.shape != target.shape or out.ndim < 2:
+        if out.shape != target.shape or out.ndim < 2 or not out.size:
             raise ValueError(
                 f"{self}: out has shape {out.shape} and target {target.shape}; both must be "
                 "(n, features) or (n, *image_shape), and equal"
@@ -129,18 +129,18 @@ class GaussianNLL(Loss):
 
     def __init__(self, sigma=1.0, learn_sigma=False):
         require(0 < sigma < np.inf, f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
-        self.fixed, self.learn_sigma = np.log([sigma]), learn_sigma
-        super().__init__({"log_sigma": self.fixed} if learn_sigma else {})
+        self.fixed, self.learn_sigma = float(sigma), learn_sigma
+        super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 
     @property
     def log_sigma(self):
         """The logarithm of sigma as it is now, shape (1,)."""
-        return self.params["log_sigma"] if self.learn_sigma else self.fixed
+        return self.params["log_sigma"] if self.learn_sigma else np.log([self.fixed])
 
     @property
     def sigma(self):
         """The standard deviation as it is now, in units of the data."""
-        return np.exp(self.log_sigma).real.item()
+        return np.exp(self.log_sigma).real.item() if self.learn_sigma else self.fixed
 
     def per_sample(self, out, target):
         """Means and targets (n, ...) -> (n,), in nats."""
@@ -184,11 +184,12 @@ def gaussian_kl(mu, log_var):
     Notes
     -----
     E_q[log q(z) - log p(z)], with E(z - mu)^2 = s^2 and E z^2 = mu^2 + s^2, is
-    (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B.
+    (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B. s^2 - 1 is taken as
+    expm1(log s^2), which keeps its digits near the prior, so that float32 gives no KL below 0.
     """
-    return 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var)
+    return 0.5 * (mu**2 + (np.expm1(log_var) - log_var))
 
 
 def gaussian_kl_grad(mu, log_var):
     """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
-    return mu, 0.5 * (np.exp(log_var) - 1)
+    return +mu, 0.5 * np.expm1(log_var)

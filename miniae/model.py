@@ -9,6 +9,7 @@ import copy
 import numpy as np
 
 from miniae import inspection, storage, training
+from miniae.estimator import Estimator
 from miniae.layers import (
     Dense,
     Dropout,
@@ -21,27 +22,19 @@ from miniae.layers import (
     Tanh,
 )
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, SquaredError
-from miniae.parameters import Parameterized, require
+from miniae.parameters import Parameterized, choose, require
 
 ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
 LOSSES = {
     "bce": BernoulliNLL,
     "bernoulli": BernoulliNLL,
+    "binary_crossentropy": BernoulliNLL,
     "gaussian": lambda: GaussianNLL(learn_sigma=True),
+    "mean_squared_error": SquaredError,
     "mse": SquaredError,
 }
 EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
-
-
-def choose(table, name, argument):
-    """Look a name up in a table; an unknown one is an error that names the nearest known."""
-    if isinstance(name, str) and name in table:
-        return table[name]
-    import difflib  # only for an error: not worth the time at import
-
-    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
-    raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
 
 
 def mlp(sizes, activation, dropout, rng, dtype):
@@ -55,7 +48,7 @@ def mlp(sizes, activation, dropout, rng, dtype):
     return [*layers, Dense(sizes[-2], sizes[-1], rng=rng, dtype=dtype)]
 
 
-class Model(Parameterized):
+class Model(Estimator, Parameterized):
     """Base of `Autoencoder` and `VAE`; see there for the arguments.
 
     Attributes
@@ -68,12 +61,17 @@ class Model(Parameterized):
     optimizer : the one that `fit` used last
     """
 
+    encoder = property(lambda self: self.parts["encoder"])  # to put another in, build a model
+    decoder = property(lambda self: self.parts["decoder"])
+
     def __init__(self, arguments, loss, code_size, code_activation="linear"):
         self.arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
         get = self.arguments.get
         shape, hidden, dtype = get("input_dim"), get("hidden"), np.dtype(get("dtype"))
         self.input_shape = tuple(shape) if np.ndim(shape) else (shape,)
         self.latent_dim = get("latent_dim")
+        require(np.ndim(hidden) == 1, f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
+        require(0 <= get("dropout") < 1, f"dropout={get('dropout')!r} must be in [0, 1)")
         sizes = [int(np.prod(self.input_shape)), *hidden, code_size]
         require(
             all(isinstance(n, (int, np.integer)) and n > 0 for n in (*self.input_shape, *sizes)),
@@ -83,25 +81,25 @@ class Model(Parameterized):
         require(dtype in (np.float32, np.float64), f"dtype={dtype} must be float32 or float64")
         self.rng = np.random.default_rng(get("seed"))
         self.history, self.terms, self.optimizer = {}, {}, None
-        given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, "loss")()
+        argument = "loss" if "loss" in self.arguments else "likelihood"
+        given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
         self.reconstruction_loss = copy.deepcopy(given)
         options = get("activation"), get("dropout"), self.rng, dtype
-        self.encoder, self.decoder = copy.deepcopy((get("encoder"), get("decoder")))
-        if self.encoder is None:
+        encoder, decoder = copy.deepcopy((get("encoder"), get("decoder")))
+        for name, network in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(network, (Sequential, type(None))):
+                raise TypeError(f"{name} must be a Sequential, got {network!r}")
+        if encoder is None:
             layers = mlp(sizes, *options)
             if code_activation != "linear":
                 layers.append(choose(ACTIVATIONS, code_activation, "code_activation")())
-            self.encoder = Sequential(([Flatten()] if len(self.input_shape) > 1 else []) + layers)
-        if self.decoder is None:
+            encoder = Sequential(([Flatten()] if len(self.input_shape) > 1 else []) + layers)
+        if decoder is None:
             layers = mlp([self.latent_dim, *reversed(hidden), sizes[0]], *options)
             layers += [Reshape(*self.input_shape)] if len(self.input_shape) > 1 else []
-            self.decoder = Sequential(layers)
+            decoder = Sequential(layers)
         super().__init__(
-            parts={
-                "encoder": self.encoder,
-                "decoder": self.decoder,
-                "loss": self.reconstruction_loss,
-            }
+            parts={"encoder": encoder, "decoder": decoder, "loss": self.reconstruction_loss}
         )
         self._own(dtype)
         self._check_networks(code_size)
@@ -118,7 +116,7 @@ class Model(Parameterized):
                 f"{name} maps samples of shape {n_in} to {out.shape[1:]}, but this "
                 f"{type(self).__name__} needs {n_out} (latent_dim={self.latent_dim})",
             )
-        last = [part for part in self.decoder.walk() if not isinstance(part, Reshape)][-1]
+        last = [part for _, part in self.decoder.walk() if not isinstance(part, Reshape)][-1]
         require(
             not (isinstance(self.reconstruction_loss, BernoulliNLL) and isinstance(last, Sigmoid)),
             "decoder ends in Sigmoid, but the Bernoulli loss takes logits and applies the sigmoid "
@@ -184,15 +182,19 @@ class Model(Parameterized):
 
     def _record(self, loss, **terms):
         """Keep the parts of a loss for the history, and refuse one that is not a number."""
-        self.terms = {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
-        if not np.isfinite(loss.real):
+        self.terms = {k: np.asarray(v).item() for k, v in {"loss": loss, **terms}.items()}
+        self._refuse(not np.isfinite(loss.real), f"the loss is {loss} (parts: {self.terms})")
+        return self.terms["loss"]
+
+    def _refuse(self, bad, what):
+        """Raise FloatingPointError if bad, with the likely cause."""
+        if bad:
             lost = [n for n, value, _ in self.named_params() if not np.isfinite(value).all()]
             raise FloatingPointError(
-                f"the loss is {loss} (parts: {self.terms}). "
+                f"{what}. "
                 + (f"First parameter that is not finite: {lost[0]}. " if lost else "")
-                + "The learning rate is too high, or the data are far from unit scale"
+                + "Likely the learning rate is too high, or the data are far from unit scale"
             )
-        return self.terms["loss"]
 
     def _map(self, function, X, name, **checks):
         """Apply a function to X, ROWS rows at a time, into one fresh array."""
@@ -251,17 +253,6 @@ class Model(Parameterized):
         return -self.evaluate(X)
 
     # Looking at a model, keeping it.
-
-    def get_params(self, deep=True):
-        """Return the constructor's arguments, as given."""
-        return dict(self.arguments)
-
-    def set_params(self, **changes):
-        """Rebuild the model with some arguments changed; what it has learned is gone."""
-        for name in changes:
-            choose({key: key for key in self.arguments}, name, "set_params: argument")
-        self.__init__(**{**self.arguments, **changes})
-        return self
 
     summary = inspection.summary
     save = storage.save

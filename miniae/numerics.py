@@ -1,12 +1,18 @@
-"""Elementwise functions that neither overflow nor lose digits, of real and of complex numbers."""
+"""Elementwise functions that do not overflow, of real and of complex numbers.
+
+They are accurate to rounding: softplus relative to its value, sigmoid relative to 1.
+"""
 
 import numpy as np
 
 
 def as_float(x):
-    """x as an array of floating-point (or complex) numbers, itself where it is one."""
+    """x as an array of floating-point (or complex) numbers, itself where it is one.
+
+    float16 becomes float64: sums over pixels do not fit into it.
+    """
     x = np.asarray(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+    return x if x.dtype.kind in "fc" and x.dtype != np.float16 else x.astype(np.float64)
 
 
 def relu(x):

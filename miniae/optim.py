@@ -44,14 +44,14 @@ class Optimizer:
         ------
         ValueError : the vectors do not fit each other, or those of the steps before
         """
-        for name in self.moments:
-            self.state.setdefault(name, np.zeros_like(theta))
         for name, vector in {"dtheta": dtheta, **self.state}.items():
             if vector.shape != theta.shape or theta.ndim != 1:
                 raise ValueError(
                     f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
                     "vectors, and an optimiser serves one model: make a new one for another"
                 )
+        for name in self.moments:
+            self.state.setdefault(name, np.zeros_like(theta))
         lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
         blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
         scale = 1.0

@@ -16,6 +16,16 @@ def require(condition, message):
         raise ValueError(message)
 
 
+def choose(table, name, argument):
+    """Look a name up in a table; an unknown one is an error that names the nearest known."""
+    if isinstance(name, str) and name in table:
+        return table[name]
+    import difflib  # only for an error: not worth the time at import
+
+    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
+    raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
+
+
 class Views(dict):
     """Arrays by name, each a view into one vector: assigning to a name copies into its view."""
 
@@ -27,6 +37,15 @@ class Views(dict):
             shape == self[name].shape, f"{name} has shape {self[name].shape}, cannot take {shape}"
         )
         self[name][...] = value
+
+    def update(self, *arrays, **more):
+        """Copy several arrays into their views."""
+        for name, value in dict(*arrays, **more).items():
+            self[name] = value
+
+    def __ior__(self, arrays):
+        self.update(arrays)
+        return self
 
 
 class Parameterized:
@@ -48,8 +67,12 @@ class Parameterized:
         self.params, self.grads = params or {}, {}
         self.parts = parts or {}
         self.cache = None  # what backward needs of the last forward
-        arrays = [value for _, value, _ in self.named_params()]
-        self._own(np.result_type(*arrays) if arrays else np.float32)
+        for name, part in self.parts.items():
+            require(
+                part.theta.base is None,
+                f"{name}, {part}, lives in another network: use copy.deepcopy of it",
+            )
+        self._own(np.result_type(np.float32, *(value for _, value, _ in self.named_params())))
 
     def _own(self, dtype):
         size = sum(value.size for _, value, _ in self.named_params())
@@ -96,30 +119,32 @@ class Parameterized:
             raise RuntimeError(f"{self}: backward was called before forward")
         return self.cache
 
-    def walk(self):
-        """Yield this object and all parts within it, depth first."""
-        yield self
-        for part in self.parts.values():
-            yield from part.walk()
+    def walk(self, name=""):
+        """Yield (name, part) for this object and all parts within it, such as "encoder.0"."""
+        yield name, self
+        for key, part in self.parts.items():
+            yield from part.walk(f"{name}.{key}".lstrip("."))
 
     def set_rng(self, rng):
         """Let every part that draws random numbers in forward (Dropout) draw from this rng."""
-        for part in self.walk():
+        for _, part in self.walk():
             if hasattr(part, "rng"):
                 part.rng = rng
 
-    def named_params(self, prefix=""):
+    def named_params(self):
         """Yield (name, parameter, gradient) in the order of theta; names as "encoder.0.W"."""
-        for name, value in self.params.items():
-            yield prefix + name, value, self.grads.get(name)
-        for name, part in self.parts.items():
-            yield from part.named_params(f"{prefix}{name}.")
+        for name, part in self.walk():
+            for key, value in part.params.items():
+                yield f"{name}.{key}".lstrip("."), value, part.grads.get(key)
 
     def astype(self, dtype):
         """Return a deep copy whose parameters have another dtype (complex128 for a check)."""
         twin = copy.deepcopy(self)
         twin._own(dtype)
         return twin
+
+    def __copy__(self):
+        return copy.deepcopy(self)  # two owners of one vector would not know of each other
 
     def __getstate__(self):
         # Copies and pickles hold values only: a copied view is no view of the copied vector.

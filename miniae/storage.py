@@ -16,14 +16,15 @@ from miniae.parameters import Parameterized, require
 FORMAT = "miniae model"
 VERSION = 1
 KNOWN = (layers, losses)  # modules whose classes a file may name
+OWN = [module.__name__ for module in KNOWN]
 
 
 def describe(value):
     """Return a JSON form of a constructor's argument; other people's objects are only named."""
-    if isinstance(value, Parameterized):
+    if isinstance(value, Parameterized) and type(value).__module__ in OWN:
         arguments = {name: describe(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, np.ndarray)):
         return [describe(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
@@ -56,17 +57,19 @@ def save(model, path):
         "format": FORMAT,
         "version": VERSION,
         "class": type(model).__name__,
-        "arguments": {name: describe(value) for name, value in model.arguments.items()},
+        "arguments": {
+            **{name: describe(value) for name, value in model.get_params().items()},
+            "dtype": model.theta.dtype.name,
+        },
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},
         "history": model.history,
     }
-    import tempfile  # here and not at the top: "import miniae" should take no longer than need be
-
     path = os.fspath(path)
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=os.path.dirname(path) or ".")
+    temporary = f"{path}.{os.urandom(4).hex()}.tmp"  # in the same folder, so that a rename does
+    file = open(temporary, "xb")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, theta=model.theta, header=np.array(json.dumps(header)))
+        with file:
+            np.savez(file, theta=model.theta, header=np.array(json.dumps(header, default=float)))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -78,14 +81,14 @@ def save(model, path):
 def load(cls, path, **given):
     """Return the model of class `cls` in the file; `given` replaces arguments of its constructor.
 
+    The optimiser and the state of the random generator are not in the file: a further `fit` starts
+    with a new optimiser, and draws as the first one did.
+
     Raises
     ------
     ValueError : whatever is wrong with the file
     FileNotFoundError : there is none
     """
-    import zipfile
-
-    broken = (ValueError, TypeError, AttributeError, LookupError, EOFError, zipfile.BadZipFile)
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             theta, header = file["theta"], json.loads(str(file["header"]))
@@ -93,6 +96,8 @@ def load(cls, path, **given):
         require(header["version"] == VERSION, f"its version is {header['version']}, not {VERSION}")
         name = header["class"]
         require(name == cls.__name__, f"it holds a {name}: use {name}.load")
+        strange = sorted(set(given) - set(header["arguments"]))
+        require(not strange, f"{name} has no arguments {strange}")
         arguments = {
             key: given[key] if key in given else rebuild(value, key)
             for key, value in header["arguments"].items()
@@ -111,7 +116,7 @@ def load(cls, path, **given):
         model.history = {str(key): list(values) for key, values in header["history"].items()}
     except FileNotFoundError:
         raise
-    except (*broken, OSError) as error:
+    except Exception as error:  # a damaged file can make any step above fail in any way
         reason = f"no entry {error}" if isinstance(error, KeyError) else error
         raise ValueError(
             f"{os.fspath(path)} is not a model that miniae can read: {reason}"

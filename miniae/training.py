@@ -39,13 +39,13 @@ class Progress:
 
     def __init__(self, verbose, first, last, batches):
         self.stream = sys.stderr
-        self.verbose = bool(verbose)
-        self.bar = verbose == 1 and self.stream.isatty()
+        self.verbose = bool(verbose) and self.stream is not None
+        self.bar = self.verbose and verbose == 1 and self.stream.isatty()
         self.first, self.last, self.batches = first, last, batches
         self.start = self.epoch_start = self.shown = time.perf_counter()
         self.width = 0
 
-    def batch(self, epoch, done, loss):
+    def batch(self, epoch, done, means):
         """Redraw the bar, ten times a second at most."""
         now = time.perf_counter()
         if not self.bar or now - self.shown < 0.1:
@@ -58,7 +58,7 @@ class Progress:
         line = (
             f"epoch {epoch + 1}/{self.last} [{'=' * filled}{' ' * (BAR - filled)}] "
             f"{done}/{self.batches}  {rate:.0f} batches/s  "
-            f"ETA {left // 60:.0f}:{left % 60:02.0f}  loss {loss:.5g}"
+            f"ETA {left // 60:.0f}:{left % 60:02.0f}  loss {means.values()['loss']:.5g}"
         )
         self._write(line, end="")
 
@@ -116,6 +116,11 @@ def _choose_optimizer(model, optimizer):
         isinstance(optimizer, Optimizer),
         f"optimizer={optimizer!r} must be one of {sorted(OPTIMIZERS)}, or an object like Adam()",
     )
+    require(
+        optimizer is model.optimizer or getattr(optimizer, "owner", None) in (None, id(model)),
+        f"optimizer={optimizer!r} holds the averages of another model: make a new one for this",
+    )
+    optimizer.owner = id(model)
     return optimizer
 
 
@@ -198,34 +203,46 @@ def fit(
     first = len(model.history.get("loss", ()))
     progress = Progress(verbose, first, first + epochs, -(-len(X) // batch_size))
     best_loss, best_epoch, best_theta = np.inf, first, None
-    for epoch in range(first, first + epochs):
-        model.start_epoch(epoch)
-        order = model.rng.permutation(len(X)) if shuffle else np.arange(len(X))
-        means = Means()
-        for batch, start in enumerate(range(0, len(X), batch_size)):
-            rows = order[start : start + batch_size]
-            try:
-                model.loss(X[rows], None if y is None else y[rows], training=True)
-            except FloatingPointError as error:
-                raise FloatingPointError(f"epoch {epoch}, batch {batch}: {error}") from None
-            model.backward()
-            optimizer.step(model.theta, model.dtheta)
-            means.add(model.terms, len(rows))
-            progress.batch(epoch, batch + 1, model.terms["loss"])
-        logs = means.values()
-        if X_val is not None:
-            validation = model.evaluate(X_val, y_val, return_dict=True)
-            logs.update({f"val_{name}": value for name, value in validation.items()})
-        for name, value in logs.items():
-            model.history.setdefault(name, []).append(value)
-        progress.epoch(epoch, logs)
-        if callback is not None:
-            callback(model, epoch, logs)
-        if early_stopping is not None:
-            if logs["val_loss"] < best_loss:
-                best_loss, best_epoch, best_theta = logs["val_loss"], epoch, model.theta.copy()
-            elif epoch - best_epoch >= early_stopping:
-                break
-    if best_theta is not None:
-        model.theta = best_theta
+    try:
+        for epoch in range(first, first + epochs):
+            model.start_epoch(epoch)
+            logs = run_epoch(model, X, y, batch_size, shuffle, optimizer, epoch, progress)
+            if X_val is not None:
+                validation = model.evaluate(X_val, y_val, return_dict=True)
+                logs.update({f"val_{name}": value for name, value in validation.items()})
+            for name in {**model.history, **logs}:  # what was not measured in an epoch is NaN
+                values = model.history.setdefault(name, [np.nan] * epoch)
+                values.append(logs.get(name, np.nan))
+            progress.epoch(epoch, logs)
+            if callback is not None:
+                callback(model, epoch, logs)
+            if early_stopping is not None:
+                if logs["val_loss"] < best_loss:
+                    best_loss, best_epoch, best_theta = logs["val_loss"], epoch, model.theta.copy()
+                elif epoch - best_epoch >= early_stopping:
+                    break
+    finally:
+        if best_theta is not None:
+            model.theta = best_theta
     return model
+
+
+def run_epoch(model, X, y, batch_size, shuffle, optimizer, epoch, progress):
+    """Pass once over the data, a step per batch; return the mean loss and its parts."""
+    order = model.rng.permutation(len(X)) if shuffle else np.arange(len(X))
+    means = Means()
+    for batch, start in enumerate(range(0, len(X), batch_size)):
+        rows = order[start : start + batch_size]
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # loss() looks at the result
+                model.loss(X[rows], None if y is None else y[rows], training=True)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"epoch {epoch + 1}, batch {batch + 1}: {error}. The weights are of no use any "
+                "more: build the model anew"
+            ) from None
+        model.backward()
+        optimizer.step(model.theta, model.dtheta)
+        means.add(model.terms, len(rows))
+        progress.batch(epoch, batch + 1, means)
+    return means.values()

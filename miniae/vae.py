@@ -74,11 +74,12 @@ class VAE(Model):
         """Return mu, log_var of a batch; refuse a log_var that has run away."""
         code = self.encoder.forward(x, training)
         mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]
-        if not log_var.real.max() < LOG_VAR_LIMIT:
-            raise FloatingPointError(
-                f"encoder: log_var is {log_var.real.max():.4g}, a posterior far wider than the "
-                "prior. Likely the inputs are not of unit scale, or the learning rate is too high"
-            )
+        highest = log_var.real.max()
+        self._refuse(
+            not highest < LOG_VAR_LIMIT,
+            f"encoder: log_var reaches {highest:.4g}, and only up to {LOG_VAR_LIMIT:g} is the "
+            "posterior a sane one",
+        )
         return mu, log_var
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):

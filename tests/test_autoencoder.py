@@ -111,9 +111,24 @@ def test_corruption_damages_the_input_in_training_only_and_the_target_never():
 
     X = data()
     plain, denoiser = Autoencoder(8, 3), Autoencoder(8, 3, corruption=blackout)
+    for model in (plain, denoiser):  # biases, or the output for a black image knows no target
+        model.theta = np.random.default_rng(1).standard_normal(model.theta.size)
     assert denoiser.loss(X) == plain.loss(X) and not seen
     assert denoiser.loss(X, training=True) == plain.loss(np.zeros_like(X), X)
     assert seen == [denoiser.rng]
+
+
+def test_a_corruption_that_works_in_place_changes_neither_target_nor_data():
+    def in_place(x, rng):
+        x[rng.random(x.shape) < 0.5] = 0
+        return x.astype("float64")
+
+    X = data().astype("float32")
+    before = X.copy()
+    model = Autoencoder(8, 3, corruption=in_place)
+    model.loss(X, training=True)
+    model.backward()
+    assert np.array_equal(X, before) and model.decoder.layers[0].cache.dtype == "float32"
 
 
 def test_a_penalty_adds_to_the_loss_and_to_the_gradient():

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from miniae import datasets
+from miniae import digits as pen
 from miniae.datasets import fashion_mnist, load_idx, mnist, synthetic_digits
 
 IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
@@ -60,7 +61,7 @@ def test_digits_have_the_documented_shapes_and_dtypes_and_use_the_whole_range(di
     assert images.shape == (3000, 28, 28) and images.dtype == np.float32
     assert labels.shape == (3000,) and labels.dtype == np.int64
     assert images.flags.c_contiguous and images.min() == 0 and images.max() == 1
-    assert set(factors) == set(datasets._FACTORS)
+    assert set(factors) == set(pen._FACTORS)
     assert all(f.shape == (3000,) and f.dtype == np.float64 for f in factors.values())
 
 
@@ -99,7 +100,7 @@ def test_every_digit_is_inked_and_none_is_cut_off_by_the_border(digits):
 
 def test_every_digit_is_drawn_whole_whatever_the_factors(monkeypatch):
     # Even at a scale that cannot fit, the digit is shrunk, and its factor says to what.
-    monkeypatch.setitem(datasets._FACTORS, "scale", (2.5, 3))
+    monkeypatch.setitem(pen._FACTORS, "scale", (2.5, 3))
     images, _, factors = synthetic_digits(500)
     assert not images[:, [0, -1]].any() and not images[:, :, [0, -1]].any()
     assert factors["scale"].max() < 2.5
@@ -108,7 +109,7 @@ def test_every_digit_is_drawn_whole_whatever_the_factors(monkeypatch):
 def test_factors_spread_over_their_ranges(digits):
     factors = digits[2]
     for name in ("slant", "rotation", "aspect", "thickness", "wobble"):
-        low, high = datasets._FACTORS[name]
+        low, high = pen._FACTORS[name]
         assert low <= factors[name].min() < low + 0.02 * (high - low)
         assert high - 0.02 * (high - low) < factors[name].max() <= high
 
@@ -149,7 +150,7 @@ def test_shift_shows_in_the_centre_of_every_digit(digits):
 
 def draw_with(monkeypatch, name, value):
     """Moments of 300 digits that agree in every factor but the named one, and their images."""
-    monkeypatch.setitem(datasets._FACTORS, name, (value, value))
+    monkeypatch.setitem(pen._FACTORS, name, (value, value))
     images, _, factors = synthetic_digits(300, seed=2)
     assert (factors[name] == value).mean() > 0.95  # a few may have been shrunk to fit
     return images, moments(images)
@@ -168,7 +169,7 @@ def test_a_larger_aspect_makes_every_digit_wider_and_lower(monkeypatch):
 
 
 def test_a_positive_rotation_turns_clockwise(monkeypatch):
-    monkeypatch.setitem(datasets._FACTORS, "slant", (0, 0))
+    monkeypatch.setitem(pen._FACTORS, "slant", (0, 0))
     angles = []
     for degrees in (0, 20):
         _, (_, _, _, xx, xy, yy) = draw_with(monkeypatch, "rotation", degrees)
@@ -178,19 +179,19 @@ def test_a_positive_rotation_turns_clockwise(monkeypatch):
 
 
 def test_wobble_bends_the_digit_and_none_leaves_it_alone(monkeypatch):
-    for name in datasets._FACTORS:
+    for name in pen._FACTORS:
         value = 1 if name in ("scale", "aspect") else 2 if name == "thickness" else 0
-        monkeypatch.setitem(datasets._FACTORS, name, (value, value))
+        monkeypatch.setitem(pen._FACTORS, name, (value, value))
     images, labels, _ = synthetic_digits(300)
     ways = [len(np.unique(images[labels == digit], axis=0)) for digit in range(10)]
-    assert ways == [len(digit) for digit in datasets._DIGITS]
+    assert ways == [len(digit) for digit in pen._DIGITS]
     bent, _ = draw_with(monkeypatch, "wobble", 1)
     assert len(np.unique(bent, axis=0)) == 300
 
 
 def test_thickness_is_the_width_of_the_stroke_in_pixels(monkeypatch):
     for name, value in (("slant", 0), ("rotation", 0), ("wobble", 0), ("thickness", 3)):
-        monkeypatch.setitem(datasets._FACTORS, name, (value, value))
+        monkeypatch.setitem(pen._FACTORS, name, (value, value))
     images, labels, _ = synthetic_digits(200)
     middle_row = images[labels == 1][:, 14]  # across the shaft of the ones
     assert np.abs(middle_row.sum(axis=1) - 3).max() < 0.1
@@ -404,11 +405,14 @@ def test_files_not_found_are_an_error_that_says_where_and_what_to_do(tmp_path, c
     assert "download=True" in message and "MINIAE_DATA" in message
 
 
-def test_a_given_folder_without_the_files_is_an_error_whatever_the_cache_has(tmp_path, cache):
-    write_set(cache / "mnist", 1)
+def test_a_given_folder_comes_first_and_the_usual_places_after_it(tmp_path, cache):
     with pytest.raises(FileNotFoundError, match="nowhere") as caught:
         mnist("train", tmp_path / "nowhere")
-    assert str(cache) not in str(caught.value)
+    assert str(cache) in str(caught.value)
+    write_set(cache / "mnist", 1)
+    assert mnist("train", tmp_path / "nowhere")[1].size == mnist("train")[1].size
+    write_set(tmp_path / "here", 7)
+    assert mnist("train", tmp_path / "here")[1].tolist() != mnist("train")[1].tolist()
 
 
 @pytest.mark.parametrize("split", ["validation", "Train", "", None, 0])

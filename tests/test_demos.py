@@ -14,7 +14,13 @@ DEMOS = Path(__file__).parents[1] / "demos"
 
 def run(tmp_path, *arguments):
     """Run a demo as a user would, in another folder, and return what it printed."""
-    command = [sys.executable, "-W", "error", str(DEMOS / arguments[0]), *arguments[1:]]
+    command = [
+        sys.executable,
+        "-W",
+        "error::RuntimeWarning",
+        str(DEMOS / arguments[0]),
+        *arguments[1:],
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -46,6 +52,7 @@ def test_train_vae_quick_prints_its_table_and_saves_its_pictures(tmp_path):
     assert VAE.load(out / "vae.npz").sample(2).shape == (2, 28, 28)
 
 
+@pytest.mark.slow
 def test_train_vae_takes_its_options_and_repeats_by_seed(tmp_path):
     for name in ("a", "b"):
         run(tmp_path, "train_vae.py", "--quick", "--epochs", "1", "--latent", "3", "--seed", "4",
@@ -61,6 +68,32 @@ def test_train_vae_without_the_data_says_where_to_put_it(tmp_path, monkeypatch):
     command = [sys.executable, str(DEMOS / "train_vae.py"), "--data", "mnist"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode and "MINIAE_DATA" in done.stderr.splitlines()[-1]
+
+
+def test_gradient_check_shows_a_right_model_a_wrong_one_and_its_diagnosis(tmp_path):
+    printed = run(tmp_path, "gradient_check.py", "--quick", "--out", "here")
+    assert printed.count("all ok") == 1 and printed.count("WRONG: largest error") == 1
+    assert "diagnosis: encoder.1, BrokenTanh() is wrong" in printed
+    errors = [float(x) for x in re.findall(r"smallest error (\S+),", printed)]
+    assert errors[0] > 1e-9 > errors[1] > 1e-13 > errors[2]
+    assert (tmp_path / "here" / "error_by_step.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("seed", ["0", pytest.param("5", marks=pytest.mark.slow)])
+def test_bug_hunt_ends_at_the_specimen(tmp_path, seed):
+    printed = run(tmp_path, "bug_hunt.py", "--quick", "--seed", seed)
+    assert "WRONG" in printed and "Step 5. The diagnosis" in printed and "It was vae-" in printed
+    assert (tmp_path / "out" / "bug_hunt" / "loss.png").stat().st_size > 5000
+
+
+def test_the_wrong_std_passes_the_gradient_check_and_fails_the_distribution_test(tmp_path):
+    printed = run(tmp_path, "gradcheck_is_not_enough.py", "--quick")
+    lines = printed.splitlines()
+    assert next(line for line in lines if line.startswith("its verdict")).count("right") == 2
+    verdict = next(line for line in lines if line.startswith("verdict of the distribution"))
+    assert verdict.split()[-2:] == ["right", "WRONG"]
+    out = tmp_path / "out" / "gradcheck_is_not_enough"
+    assert (out / "sampled_z.png").stat().st_size > 5000
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -82,7 +84,7 @@ def test_a_dout_of_the_wrong_shape_is_refused_not_broadcast(layer):
 @named(layers())
 def test_backward_before_forward_is_refused(layer):
     fresh = layer.astype(layer.theta.dtype)
-    for part in fresh.walk():
+    for _, part in fresh.walk():
         part.cache = None
     with pytest.raises(RuntimeError, match="backward was called before forward"):
         fresh.backward(np.ones((5, 3)))
@@ -211,11 +213,26 @@ def test_flatten_and_reshape_are_inverse():
 
 
 def test_sequential_takes_layers_or_one_list_and_composes_them():
-    dense, tanh = Dense(6, 4), Tanh()
     x = np.random.default_rng(0).standard_normal((5, 6))
-    for net in (Sequential(dense, tanh), Sequential([dense, tanh])):
-        assert np.array_equal(net.forward(x), np.tanh(dense.forward(x)))
+    for net in (Sequential(Dense(6, 4), Tanh()), Sequential([Dense(6, 4), Tanh()])):
+        assert np.array_equal(net.forward(x), np.tanh(Dense(6, 4).forward(x)))
+        assert np.array_equal(net(x), net.forward(x))
     assert Sequential().forward(x) is x
+
+
+def test_a_layer_or_network_that_lives_in_another_is_refused_until_copied():
+    dense, relu = Dense(6, 4), ReLU()
+    net = Sequential(dense, relu)
+    for part in (dense, relu):
+        with pytest.raises(ValueError, match="lives in another network: use copy.deepcopy"):
+            Sequential(part)
+    outer = Sequential(copy.deepcopy(net), Dense(4, 2))
+    assert outer.theta.size == 28 + 10 and net.theta.size == 28
+
+
+def test_layers_of_a_network_cannot_be_appended_behind_its_back():
+    with pytest.raises(AttributeError):
+        Sequential(Dense(2, 2)).layers.append(Dense(2, 2))
 
 
 def test_sequential_refuses_what_is_no_layer_and_the_same_layer_twice():

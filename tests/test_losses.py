@@ -145,6 +145,17 @@ def test_kl_is_zero_only_at_the_prior_and_doubles_with_the_latents():
     assert gaussian_kl(np.tile(mu, 2), np.tile(log_var, 2)).sum() == pytest.approx(2 * kl.sum())
 
 
+def test_kl_in_float32_is_not_negative_near_the_prior():
+    log_var = 1e-4 * np.random.default_rng(0).standard_normal((1, 1000)).astype("float32")
+    kl, exact = (gaussian_kl(0 * v, v) for v in (log_var, log_var.astype("float64")))
+    assert (kl >= 0).all() and kl.dtype == "float32"
+    # expm1(v) - v cancels down to v^2 / 2, after rounding of v's own size
+    assert np.abs(kl - exact).max() <= np.finfo("float32").eps * np.abs(log_var).max()
+    mu = np.ones((2, 2))
+    gaussian_kl_grad(mu, mu)[0][...] = 0
+    assert mu.all()
+
+
 def test_kl_gradient_is_the_complex_step_derivative():
     rng = np.random.default_rng(2)
     mu, log_var = rng.standard_normal((2, 6, 3))
@@ -157,6 +168,22 @@ def test_kl_gradient_is_the_complex_step_derivative():
 def test_kl_at_log_var_of_plus_and_minus_fifty():
     kl = gaussian_kl(np.zeros((1, 2)), np.array([[50.0, -50.0]]))
     assert np.allclose(kl, [[0.5 * (np.exp(50) - 51), 24.5]], rtol=1e-13)
+
+
+def test_a_batch_of_one_and_float16_have_right_gradients_and_an_empty_one_is_refused():
+    loss = GaussianNLL(0.7, learn_sigma=True)
+    out, target = pair((1, 4))
+    loss.forward(out, target)
+    loss.backward()
+    assert loss.grads["log_sigma"][0] == pytest.approx(4 - ((out - target) ** 2).sum() / 0.49)
+    big = np.full((1, 1000), 100, "float16")
+    assert SquaredError().forward(big, -big) == 4e7
+    with pytest.raises(ValueError, match=r"out has shape \(0, 4\)"):
+        loss.forward(np.ones((0, 4)), np.ones((0, 4)))
+
+
+def test_a_fixed_sigma_is_kept_to_the_last_digit():
+    assert GaussianNLL(5).sigma == 5.0 and repr(GaussianNLL(0.3)) == "GaussianNLL(0.3, False)"
 
 
 @pytest.mark.parametrize("sigma", [0, -1, np.inf, np.nan])

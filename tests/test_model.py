@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import VAE, Autoencoder, Dense, Layer, Model, ReLU, Sequential
+from miniae import VAE, Autoencoder, Dense, GaussianNLL, Layer, Model, ReLU, Sequential
 
 MODELS = {
     "autoencoder": Autoencoder(6, 2),
@@ -119,6 +119,69 @@ def test_set_params_rebuilds_with_the_change_and_refuses_unknown_names():
         model.set_params(laten_dim=4)
 
 
+def test_a_set_params_that_fails_leaves_the_model_as_it_was():
+    X = np.random.default_rng(0).random((9, 6))
+    model = VAE(6, 2).fit(X, epochs=1, verbose=0)
+    codes = model.encode(X)
+    for bad in ({"latent_dim": 0}, {"beta": -1}):
+        with pytest.raises(ValueError):
+            model.set_params(**bad)
+    assert model.set_params() is model
+    assert np.array_equal(model.encode(X), codes) and model.history
+    assert model.get_params()["beta"] == 1.0
+
+
+def test_get_params_knows_what_was_set_since_and_a_subclass_own_arguments():
+    class Mine(VAE):
+        def __init__(self, input_dim, latent_dim=2, *, gamma=1.0, **options):
+            super().__init__(input_dim, latent_dim, **options)
+            self.gamma = gamma
+
+    model = Mine(6, gamma=5.0, beta=2.0)
+    model.beta = 3.0
+    params = model.get_params()
+    assert (params["gamma"], params["beta"], params["input_dim"]) == (5.0, 3.0, 6)
+    assert model.set_params(gamma=7.0).gamma == 7.0 and model.beta == 3.0
+
+
+def test_networks_of_a_model_cannot_be_swapped_behind_its_back():
+    with pytest.raises(AttributeError):
+        VAE(6, 2).encoder = Sequential(Dense(6, 4))
+
+
+def test_a_given_loss_is_copied():
+    loss = GaussianNLL(0.5, learn_sigma=True)
+    a, b = VAE(6, 2, likelihood=loss), VAE(6, 2, likelihood=loss)
+    a.theta = np.zeros_like(a.theta)
+    assert b.reconstruction_loss.sigma == pytest.approx(0.5) == loss.sigma
+
+
+def test_summary_between_loss_and_backward_is_no_trap():
+    model = VAE(6, 2)
+    model.loss(np.full((1, 6), 0.5))
+    model.summary(print_fn=lambda line: None)
+    with pytest.raises(RuntimeError, match="backward was called before"):
+        model.backward()
+
+
+def test_scikit_learn_takes_a_model_for_one_of_its_own():
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    X = np.random.default_rng(0).random((40, 6))
+    model = Autoencoder(6, 2, hidden=(5,), seed=3)
+    assert clone(model).get_params() == model.get_params()
+    search = GridSearchCV(model, {"latent_dim": [2, 3]}, cv=2)
+    search.fit(X, epochs=2, verbose=0)
+    assert search.best_params_["latent_dim"] in (2, 3)
+    pipeline = make_pipeline(MinMaxScaler(), Autoencoder(6, 2))
+    pipeline.fit(X, autoencoder__epochs=1, autoencoder__verbose=0)
+    assert pipeline.transform(X).shape == (40, 2) and np.isfinite(pipeline.score(X))
+
+
 def test_fit_transform_ignores_labels():
     X = np.random.default_rng(0).random((20, 6))
     codes = Autoencoder(6, 2).fit_transform(X, np.arange(20), epochs=2, verbose=0)
@@ -142,7 +205,7 @@ def test_hidden_relu_layers_start_with_he_and_the_others_with_glorot():
     inits = [
         part.init
         for model in (Autoencoder(6, 2, (5,)), VAE(6, 2, (5,)))
-        for part in model.walk()
+        for _, part in model.walk()
         if isinstance(part, Dense)
     ]
     assert inits == ["he", "glorot", "he", "glorot", *["glorot"] * 4]
@@ -205,12 +268,19 @@ def test_x_and_target_of_different_length_are_refused():
         ({"hidden": (5, 0)}, r"hidden=\(5, 0\)"),
         ({"activation": "rellu"}, "activation='rellu' is unknown; did you mean 'relu'"),
         ({"dtype": "float16"}, "dtype=float16 must be float32 or float64"),
-        ({"dropout": 1.0}, "p=1.0"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"hidden": 64}, "hidden=64 must be a tuple"),
     ],
 )
 def test_impossible_arguments_are_refused_by_name_and_value(cls, arguments, words):
     with pytest.raises(ValueError, match=words):
         cls(**{"input_dim": 6, "latent_dim": 2, **arguments})
+
+
+def test_networks_that_are_no_sequential_are_refused():
+    for bad in (Dense(6, 2), [Dense(6, 2)]):
+        with pytest.raises(TypeError, match="encoder must be a Sequential, got"):
+            Autoencoder(6, 2, encoder=bad)
 
 
 def test_unknown_losses_and_code_activations_are_refused_with_the_nearest_name():

@@ -57,6 +57,12 @@ def test_weight_decay_is_part_of_the_gradient_in_sgd_and_apart_from_it_in_adam()
     assert np.allclose(plain - decayed, 0.1 * 0.5 * 2)
 
 
+def test_sgd_decay_goes_through_the_momentum_like_any_gradient():
+    # gradient 1 + 0.5 * theta: 2 -> 2, theta 1.8; 1.9, velocity 2.9
+    path = run(SGD(0.1, momentum=0.5, weight_decay=0.5), [[1], [1]], [2])
+    assert np.allclose(path[:, 0], [1.8, 1.8 - 0.1 * (0.5 * 2 + 1.9)])
+
+
 def test_decay_acts_on_theta_as_it_was_and_never_on_the_moments():
     optimizer = Adam(0.1, weight_decay=0.5)
     run(optimizer, [[0.0], [0.0]], [2.0])
@@ -136,8 +142,10 @@ def test_an_optimiser_refuses_vectors_of_another_model():
     optimizer.step(np.ones(4), np.ones(4))
     with pytest.raises(ValueError, match=r"theta has shape \(5,\) but m \(4,\)"):
         optimizer.step(np.ones(5), np.ones(5))
+    fresh = Adam()
     with pytest.raises(ValueError, match=r"theta has shape \(5,\) but dtheta \(4,\)"):
-        SGD(0.1).step(np.ones(5), np.ones(4))
+        fresh.step(np.ones(5), np.ones(4))
+    fresh.step(np.ones(4), np.ones(4))
 
 
 @pytest.mark.parametrize(

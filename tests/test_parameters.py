@@ -75,6 +75,31 @@ def test_assigning_grads_by_name_writes_into_dtheta():
     assert np.array_equal(net.dtheta[-3:], net.layers[1].grads["a"]) and net.dtheta[-3:].any()
 
 
+def test_update_writes_into_theta_too():
+    layer = Dense(2, 1)
+    layer.params.update(W=np.array([[5.0], [6.0]]))
+    layer.params |= {"b": np.array([7.0])}
+    assert list(layer.theta) == [5, 6, 7]
+    with pytest.raises(ValueError, match="cannot take"):
+        layer.params.update({"W": np.zeros(2)})
+
+
+def test_a_shallow_copy_owns_its_parameters_too():
+    net = network()
+    twin = copy.copy(net)
+    twin.theta[...] = 0
+    net.theta[0] = 7
+    assert net.layers[0].params["W"][0, 0] == 7 and not twin.layers[0].params["W"].any()
+
+
+def test_integer_parameters_become_floats():
+    class Counted(Layer):
+        def __init__(self):
+            super().__init__(a=np.arange(1, 4))
+
+    assert Counted().theta.dtype.kind == "f"
+
+
 def test_assigning_a_wrong_shape_or_name_is_an_error_that_says_so():
     layer = Dense(4, 3)
     with pytest.raises(ValueError, match=r"W has shape \(4, 3\), cannot take \(3, 4\)"):

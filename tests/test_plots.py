@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from miniae import plots
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
 
 
 class Negative:

@@ -55,9 +55,71 @@ def test_a_model_comes_back_as_it_was(name, tmp_path):
     assert len(twin.history["loss"]) == 3
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: VAE(6, 2, dtype=np.float64),
+        lambda: VAE(6, 2, dtype=np.dtype("f8")),
+        lambda: VAE(6, 2).astype("float64"),
+        lambda: VAE(6, 2, hidden=np.array([3, 4])),
+    ],
+)
+def test_whatever_was_saved_can_be_loaded(tmp_path, make):
+    model = make()
+    model.history = {"loss": [np.float32(1.5)]}
+    model.save(tmp_path / "m")
+    twin = VAE.load(tmp_path / "m")
+    assert twin.theta.dtype == model.theta.dtype and np.array_equal(twin.theta, model.theta)
+    assert twin.history == {"loss": [1.5]}
+
+
+def test_an_attribute_that_was_changed_is_saved_as_it_is(tmp_path):
+    model = VAE(6, 2)
+    model.beta = 3.0
+    model.save(tmp_path / "m")
+    assert VAE.load(tmp_path / "m").beta == 3.0 == VAE.load(tmp_path / "m").kl_weight
+
+
+def test_a_saved_file_has_the_permissions_of_any_new_file(tmp_path):
+    VAE(6, 2).save(tmp_path / "m")
+    (tmp_path / "other").write_bytes(b"")
+    assert (tmp_path / "m").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_readers_layer_of_a_known_name_is_not_taken_for_the_known_one(tmp_path):
+    class Tanh(Layer):
+        def forward(self, x, training=False):
+            return self.remember(None, 3 * x)
+
+    Autoencoder(6, 2, encoder=Sequential(Dense(6, 2), Tanh())).save(tmp_path / "m")
+    with pytest.raises(ValueError, match="encoder has a Tanh, which is not one of miniae's own"):
+        Autoencoder.load(tmp_path / "m")
+
+
+def test_arguments_of_load_that_do_not_exist_are_refused(tmp_path):
+    VAE(6, 2).save(tmp_path / "m")
+    with pytest.raises(ValueError, match="encoderr"):
+        VAE.load(tmp_path / "m", encoderr=None)
+
+
+def test_every_flipped_byte_gives_the_same_model_or_a_value_error(tmp_path):
+    path = tmp_path / "m.npz"
+    VAE(3, 1, (2,)).save(path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for position in rng.choice(len(whole), 300, replace=False):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        try:
+            assert np.array_equal(VAE.load(path).theta, VAE(3, 1, (2,)).theta)
+        except ValueError:
+            pass
+
+
 def test_the_warm_up_of_a_loaded_model_goes_on_where_it_was(tmp_path):
     model = VAE(6, 2, kl_warmup=4).fit(X, epochs=3, verbose=0)
     model.save(tmp_path / "a")
+    assert VAE.load(tmp_path / "a").kl_weight == 0.75
     weights = []
     VAE.load(tmp_path / "a").fit(
         X, epochs=1, verbose=0, callback=lambda m, e, logs: weights.append(m.kl_weight)

@@ -86,6 +86,13 @@ def test_free_bits_set_a_floor_under_each_latent_in_training_only():
     )
 
 
+@pytest.mark.parametrize("beta", [0.2, 1.0])
+def test_elbo_has_the_whole_kl_at_any_beta(beta):
+    X, vae = data(), VAE(8, 2, beta=beta)
+    parts = vae.evaluate(X, return_dict=True)
+    assert vae.elbo(X).mean() == pytest.approx(-parts["reconstruction"] - parts["kl"], rel=1e-6)
+
+
 def test_elbo_is_at_beta_one_whatever_beta_is_and_repeats():
     X, vae = data(), VAE(8, 2, beta=7.0)
     bound = vae.elbo(X)
@@ -192,6 +199,35 @@ def test_samples_are_means_in_data_space_and_follow_the_seed():
     assert not np.array_equal(vae.sample(5), vae.sample(5))
 
 
+def test_samples_have_the_moments_that_the_prior_gives_them():
+    vae = VAE(2, 2, (), likelihood=GaussianNLL(0.1), dtype="float64")
+    W = vae.decoder.layers[0].params["W"]
+    X = vae.sample(40_000, seed=0)
+    covariance = W.T @ W
+    assert np.abs(X.mean(axis=0)).max() < 5 * np.sqrt(covariance.max() / 40_000)
+    assert np.abs(np.cov(X.T) - covariance).max() < 5 * 2 * covariance.max() / np.sqrt(40_000)
+    kurtosis = (X[:, 0] ** 4).mean() / (X[:, 0] ** 2).mean() ** 2
+    assert abs(kurtosis - 3) < 5 * np.sqrt(24 / 40_000)
+
+
+def test_evaluation_draws_other_noise_for_every_row_and_the_same_at_every_call(monkeypatch):
+    vae, X = VAE(8, 2), np.tile(data(1), (2100, 1))
+    bounds = vae.elbo(X)
+    assert len(np.unique(bounds)) > 2000
+    assert np.array_equal(vae.log_likelihood(X[:9], 5), vae.log_likelihood(X[:9], 5))
+    seen = []
+
+    class Spy(VAE):
+        def loss(self, x, *args, **options):
+            value = super().loss(x, *args, **options)
+            seen.append((value, len(x)))
+            return value
+
+    value = Spy(8, 2).evaluate(X)
+    assert [n for _, n in seen] == [1024, 1024, 52] and len({v for v, _ in seen}) == 3
+    assert value == pytest.approx(sum(v * n for v, n in seen) / 2100, rel=1e-12)
+
+
 def test_sampling_and_evaluating_do_not_disturb_training():
     X = data()
 
@@ -223,9 +259,18 @@ def test_a_gaussian_vae_learns_its_sigma():
 
 def test_a_runaway_log_var_stops_with_the_likely_cause():
     vae = VAE(4, 2, (), likelihood="gaussian")
-    with pytest.raises(FloatingPointError, match="log_var is .*unit scale"):
+    with pytest.raises(FloatingPointError, match="log_var reaches .*unit scale"):
         vae.fit(data(20, 4) * 1e4, epochs=1, verbose=0)
     assert not vae.history
+
+
+def test_a_log_var_of_fifty_is_refused_by_name_and_value():
+    vae = VAE(4, 2, ())
+    vae.encoder.layers[0].params["b"] = np.array([0.5, -0.5, 50.0, 0.0])
+    vae.encoder.layers[0].params["W"] = np.zeros((4, 4))
+    for call in (vae.loss, vae.elbo, vae.posterior, vae.log_likelihood):
+        with pytest.raises(FloatingPointError, match="log_var reaches 50, .*up to 40"):
+            call(data(6, 4))
 
 
 @pytest.mark.parametrize("log_var", [-50.0, -1e4, 30.0])
@@ -255,7 +300,7 @@ def test_noise_of_another_shape_is_refused():
         ({"beta": -1}, "beta=-1"),
         ({"kl_warmup": -1}, "kl_warmup=-1"),
         ({"free_bits": -0.5}, "free_bits=-0.5"),
-        ({"likelihood": "bernouli"}, "did you mean 'bernoulli'"),
+        ({"likelihood": "bernouli"}, "likelihood='bernouli' is unknown; did you mean 'bernoulli'"),
         ({"encoder": Sequential(Dense(4, 2))}, r"encoder maps samples of shape \(4,\) to \(2,\)"),
     ],
 )

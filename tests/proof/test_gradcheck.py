@@ -21,7 +21,11 @@ from miniae import (
     Tanh,
     gradient_check,
 )
+from miniae.proof import (
+    check_function,
+)
 
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 LIMIT = 1e-12  # the project's bound; rounding leaves some 1e-15
 
 LAYERS = [
@@ -39,7 +43,7 @@ LAYERS = [
 LOSSES = [SquaredError(), BernoulliNLL(), GaussianNLL(0.7), GaussianNLL(0.7, learn_sigma=True)]
 
 
-def convolutionless_encoder(n_out):
+def own_encoder(n_out):
     return Sequential(Dense(6, 5, rng=1), Softplus(), Sequential(Dense(5, n_out, rng=2)))
 
 
@@ -48,7 +52,7 @@ MODELS = {
     "linear": Autoencoder(6, 3, (), loss="mse"),
     "dropout": Autoencoder(6, 3, (5, 4), dropout=0.3, code_activation="tanh"),
     "image": Autoencoder((2, 3), 3, (5,), loss="gaussian"),
-    "own networks": Autoencoder(6, 3, encoder=convolutionless_encoder(3)),
+    "own networks": Autoencoder(6, 3, (5,), encoder=own_encoder(3)),
     "vae": VAE(6, 2, (5,)),
     "deep vae": VAE(6, 3, (7, 5, 4), activation="relu"),
     "gaussian vae": VAE(6, 2, (5,), likelihood="gaussian"),
@@ -57,7 +61,7 @@ MODELS = {
     "free bits": VAE(6, 4, (5,), free_bits=0.15),
     "warm-up": VAE(6, 2, (5,), kl_warmup=4),
     "image vae": VAE((2, 3, 1), 2, (5,)),
-    "own networks vae": VAE(6, 2, encoder=convolutionless_encoder(4)),
+    "own networks vae": VAE(6, 2, (5,), encoder=own_encoder(4)),
 }
 
 
@@ -79,13 +83,13 @@ def test_every_loss_is_differentiated_exactly(loss, seed):
     assert report.ok, report
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_differentiated_exactly(name, seed):
     model, rng = MODELS[name], np.random.default_rng(seed)
     model.start_epoch(1)
     x, target = rng.random((2, 7, *model.input_shape))
-    for options in ({}, {"training": True}, {"target": target, "training": True}):
+    for options in ({"training": True}, {"target": target}):
         report = gradient_check(model, x, seed=seed, tolerance=LIMIT, **options)
         assert report.ok, report
         assert len(report.blocks) == len(list(model.named_params()))
@@ -150,7 +154,7 @@ FAULTS = {
     "changes x": "changed x",
     "changes dout": "changed dout",
     "changes params": "changed params",
-    "wrong shape": r"backward returned shape (3,) for x of (5, 3)",
+    "wrong shape": r"backward returned shape (3,) for x (5, 3)",
 }
 
 
@@ -194,3 +198,127 @@ def test_two_gradients_that_are_both_zero_agree():
     dead.layers[0].params["b"] = np.array([-5.0, -5.0])
     report = gradient_check(dead, 0.1 * np.random.default_rng(0).standard_normal((4, 3)))
     assert report.ok and report.max_error == 0, report
+
+
+METHODS = ["complex step", "central difference", "projection"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["image", "gaussian vae", "free bits"])
+def test_three_methods_agree_that_a_right_model_is_right(name, method):
+    model = MODELS[name]
+    x = np.random.default_rng(0).random((3, *model.input_shape))
+    report = gradient_check(model, x, training=True, method=method)
+    assert report.ok, report
+    assert report.method == method
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fault", ["one part in a million", "ignores its weights"])
+def test_three_methods_agree_that_a_wrong_layer_is_wrong(fault, method):
+    x = np.random.default_rng(1).standard_normal((5, 3))
+    assert not gradient_check(Wrong(fault), x, method=method).ok
+
+
+def test_a_projection_takes_two_evaluations_per_block_whatever_its_size():
+    calls = []
+
+    class Counted(Dense):
+        def forward(self, x, training=False):
+            calls.append(x.dtype)
+            return super().forward(x, training)
+
+    for size in (3, 300):
+        calls.clear()
+        report = gradient_check(Counted(size, 20), np.ones((4, size)) / 3, method="projection")
+        assert report.ok, report
+        assert calls.count(np.dtype(complex)) == 2 * 3  # W, b and x
+
+
+def test_the_whole_784_500_20_vae_is_checked_by_projection():
+    vae = VAE(784, 20, (500,))
+    report = gradient_check(
+        vae, np.random.default_rng(0).random((10, 784)), training=True, method="projection"
+    )
+    assert report.ok and len(report.blocks) == 8, report
+
+
+def test_relu_units_at_a_kink_are_counted_named_and_excused():
+    x = np.random.default_rng(2).standard_normal((6, 5))
+    x[np.abs(x) < 0.1] = 0.5
+    x[0, 3] = x[4, 3] = x[2, 1] = 1e-6  # nearer to zero than any difference step
+    report = gradient_check(Sequential(Flatten(), ReLU()), x, method="central difference")
+    assert report.ok and report.kinks == {"1": 2} and report.blocks[0].excused == 3, report
+    assert "kinks: 2 units of 1 crossed zero" in str(report)
+    assert gradient_check(Sequential(Flatten(), ReLU()), x).kinks == {}
+
+
+def test_a_wrong_gradient_near_a_kink_is_still_wrong():
+    class Leaky(ReLU):
+        def backward(self, dout):
+            return dout
+
+    x = np.random.default_rng(2).standard_normal((6, 5))
+    x[0, 3] = 1e-6
+    assert not gradient_check(Leaky(), x, method="central difference").ok
+
+
+def quadratic(theta):
+    return np.sum(np.sin(theta) * theta)
+
+
+def quadratic_gradient(theta):
+    return np.cos(theta) * theta + np.sin(theta)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pair_of_plain_functions_is_checked_without_any_class(method):
+    theta = np.random.default_rng(0).standard_normal((3, 4))
+    report = check_function(quadratic, quadratic_gradient, theta, method=method)
+    assert report.ok and report.blocks[0].shape == (3, 4), report
+    wrong = check_function(quadratic, lambda t: quadratic_gradient(t) + 1e-5, theta, method=method)
+    assert not wrong.ok
+
+
+def test_a_function_that_is_not_complex_safe_is_checked_by_differences_and_told_so():
+    theta = np.random.default_rng(0).standard_normal(5)
+    for f in (
+        lambda t: np.sum(np.abs(t) ** 3),
+        lambda t: float(np.sum(np.asarray(t, dtype=float) ** 2)),
+        lambda t: sum(abs(x) ** 3 for x in t),
+    ):
+        h = 1e-6
+        slopes = [(f(theta + h * e) - f(theta - h * e)) / (2 * h) for e in np.eye(5)]
+        report = check_function(f, lambda t, s=slopes: np.array(s), theta, tolerance=1e-6)
+        assert report.ok and report.method == "central difference", report
+        assert "note: f loses the imaginary part" in str(report)
+
+
+def test_check_function_names_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"grad returned shape \(2,\) for theta of shape \(3,\)"):
+        check_function(quadratic, lambda t: t[:2], np.ones(3))
+    with pytest.raises(ValueError, match="method='finite' must be one of"):
+        check_function(quadratic, quadratic_gradient, np.ones(3), method="finite")
+    with pytest.raises(ValueError, match="method='finite' must be one of"):
+        gradient_check(ReLU(), np.ones((2, 2)), method="finite")
+
+    def careless(theta):
+        theta += 1
+        return quadratic_gradient(theta - 1)
+
+    report = check_function(quadratic, careless, np.random.default_rng(0).standard_normal(3))
+    assert not report.ok and report.side_effects == ["grad changed theta"]
+
+
+def test_a_stale_cache_shows_because_another_forward_came_first():
+    class Stale(Tanh):
+        caches = ()
+
+        def forward(self, x, training=False):
+            out = super().forward(x, training)
+            self.caches = (*self.caches, out)
+            self.cache = self.caches[0]
+            return out
+
+    report = gradient_check(Stale(), np.random.default_rng(0).standard_normal((4, 3)))
+    assert not report.ok and report.cause == "stale", report

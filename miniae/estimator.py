@@ -1,0 +1,37 @@
+"""What scikit-learn asks of an estimator, so that clone, Pipeline and GridSearchCV take a model."""
+
+import inspect
+
+from miniae.parameters import choose
+
+
+class Estimator:
+    """Base of `Model`: its constructor's arguments, as scikit-learn wants to see and set them.
+
+    It expects `arguments`, the constructor's arguments as given, and `history`.
+    """
+
+    def get_params(self, deep=True):
+        """Return the constructor's arguments as given, or as set since (``vae.beta = 4``)."""
+        names = {**self.arguments, **inspect.signature(type(self)).parameters}
+        given = {name: self.arguments[name] for name in names if name in self.arguments}
+        return {**given, **{name: vars(self)[name] for name in names if name in vars(self)}}
+
+    def set_params(self, **changes):
+        """Rebuild the model with some arguments changed; what it has learned is gone."""
+        known = self.get_params()
+        for name in changes:
+            choose(known, name, "set_params: argument")
+        if changes:
+            vars(self).update(vars(type(self)(**{**known, **changes})))
+        return self
+
+    def __sklearn_tags__(self):
+        """Return what scikit-learn asks of an estimator: that this one transforms, unsupervised."""
+        from sklearn.utils import Tags, TargetTags, TransformerTags
+
+        target = TargetTags(required=False)
+        return Tags(estimator_type=None, target_tags=target, transformer_tags=TransformerTags())
+
+    def __sklearn_is_fitted__(self):
+        return bool(self.history)

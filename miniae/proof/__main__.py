@@ -1,0 +1,265 @@
+"""The certificate: every gradient, every oracle and the whole bug zoo, a line each.
+
+    python -m miniae.proof [--seed 0]               all of it, in under a minute
+    python -m miniae.proof zoo [--seed 0] [id ...]  the zoo alone, or all on some of its specimens
+
+The exit code is 0 if every line holds, and 1 if not.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+import miniae
+from miniae.autoencoder import Autoencoder
+from miniae.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from miniae.losses import (
+    BernoulliNLL,
+    GaussianNLL,
+    Loss,
+    SquaredError,
+    gaussian_kl,
+    gaussian_kl_grad,
+)
+from miniae.model import Model
+from miniae.proof.bugzoo import ZOO, score, survey
+from miniae.proof.gradcheck import METHODS, check_function, gradient_check
+from miniae.vae import VAE
+
+LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
+SECONDS = 10.0  # for the full-size VAE
+
+
+@dataclass
+class Checked:
+    """A gradient check in one line of the table."""
+
+    name: str
+    method: str
+    entries: int
+    error: float
+    limit: float
+    seconds: float
+    ok: bool
+    note: str = ""
+
+
+def subjects():
+    """Return what is checked: layers and losses for x of shape (n, 6), and models of 6 features.
+
+    Whoever adds a public layer, loss or model adds it here; the certificate fails until then.
+    """
+    layers = [
+        Dense(6, 4, rng=3),
+        ReLU(),
+        Sigmoid(),
+        Tanh(),
+        Softplus(),
+        Dropout(0.4),
+        Flatten(),
+        Reshape(2, 3),
+        Sequential(Dense(6, 5), Softplus(), Dropout(0.2), Dense(5, 3, rng=1), Sigmoid()),
+    ]
+    losses = [SquaredError(), BernoulliNLL(), GaussianNLL(0.7), GaussianNLL(0.7, learn_sigma=True)]
+    models = [
+        ("Autoencoder", Autoencoder(6, 3, (5, 4))),
+        ("Autoencoder, linear, squared error", Autoencoder(6, 3, (), loss="mse")),
+        ("Autoencoder, dropout", Autoencoder(6, 3, (5, 4), dropout=0.3, code_activation="tanh")),
+        ("Autoencoder, images, Gaussian", Autoencoder((2, 3), 3, (5,), loss="gaussian")),
+        ("VAE", VAE(6, 2, (5,))),
+        ("VAE, deep, ReLU", VAE(6, 3, (7, 5, 4), activation="relu")),
+        ("VAE, Gaussian, sigma learned", VAE(6, 2, (5,), likelihood="gaussian")),
+        ("VAE, Gaussian, sigma fixed", VAE(6, 2, (5,), likelihood=GaussianNLL(0.3))),
+        ("VAE, beta and dropout", VAE(6, 2, (5,), beta=4.0, dropout=0.2)),
+        ("VAE, free bits", VAE(6, 4, (5,), free_bits=0.15)),
+        ("VAE, warm-up", VAE(6, 2, (5,), kl_warmup=4)),
+        ("VAE, images", VAE((2, 3, 1), 2, (5,))),
+    ]
+    return [(str(obj), obj) for obj in layers + losses] + models
+
+
+def public_classes():
+    """Return every layer, loss and model that `miniae` exports, the bases left out."""
+    found = {getattr(miniae, name) for name in miniae.__all__}
+    bases = (Layer, Loss, Model)
+    return {c for c in found if isinstance(c, type) and issubclass(c, bases)} - set(bases)
+
+
+def check(name, obj, method, seed, n=7, modes=(True, False)):
+    """Check an object in training and in evaluation, and return the worse of both as a line."""
+    rng, reports = np.random.default_rng(seed), []
+    shape = obj.input_shape if isinstance(obj, Model) else (6,)
+    x, target = rng.random((2, n, *shape))
+    if isinstance(obj, Model):
+        obj.start_epoch(1)  # within the warm-up
+    else:
+        x = 3 * rng.standard_normal(x.shape)
+    start = time.perf_counter()
+    for training in modes:
+        options = {"training": training, "method": method, "seed": seed}
+        options["tolerance"] = LIMITS[method]
+        reports.append(gradient_check(obj, x, target if isinstance(obj, Loss) else None, **options))
+    worst = max(reports, key=lambda report: (not report.ok, report.max_error))
+    entries = sum(int(np.prod(block.shape)) for block in worst.blocks)
+    seconds = time.perf_counter() - start
+    return Checked(name, method, entries, worst.max_error, worst.tolerance, seconds, worst.ok,
+                   worst.diagnosis)  # fmt: skip
+
+
+def check_gradients(seed):
+    """Yield a line for every gradient of everything public."""
+    everything = subjects()
+    for name, obj in everything:
+        yield check(name, obj, "complex step", seed)
+    mu_log_var = np.random.default_rng(seed).standard_normal((5, 4))
+    start = time.perf_counter()
+    report = check_function(
+        lambda v: gaussian_kl(v[:, :2], v[:, 2:]).sum(),
+        lambda v: np.hstack(gaussian_kl_grad(v[:, :2], v[:, 2:])),
+        mu_log_var,
+        tolerance=LIMITS["complex step"],
+    )
+    yield Checked("gaussian_kl", report.method, 20, report.max_error, report.tolerance,
+                  time.perf_counter() - start, report.ok, report.diagnosis)  # fmt: skip
+    for method in METHODS:
+        yield check("VAE, by each method", VAE(6, 2, (5,)), method, seed)
+    full = VAE(784, 20, (500,))
+    full = check("VAE, 784-500-20", full, "projection", seed, n=16, modes=(True,))
+    if full.seconds > SECONDS:
+        full.ok, full.note = False, f"took longer than {SECONDS:g} s"
+    yield full
+    checked = {type(obj) for _, obj in everything}
+    for missing in sorted(public_classes() - checked, key=lambda c: c.__name__):
+        yield Checked(
+            missing.__name__, "-", 0, np.nan, 0.0, 0.0, False, "not in subjects(): add it"
+        )
+
+
+def table(header, rows):
+    """Return rows of strings as aligned lines, under a header."""
+    rows = [header, *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def verdict(ok):
+    """Return the last cell of a line."""
+    return "ok" if ok else "FAIL"
+
+
+def show_gradients(seed):
+    """Print the table of gradients; return whether all lines hold."""
+    lines = list(progress("gradients", check_gradients(seed)))
+    header = ("gradient", "method", "entries", "error", "limit", "seconds", "", "")
+    print(table(header, [
+        (c.name, c.method, f"{c.entries:,}", f"{c.error:.1e}", f"{c.limit:.0e}", f"{c.seconds:.2f}",
+         verdict(c.ok), "" if c.ok else c.note)
+        for c in lines
+    ]))  # fmt: skip
+    held = sum(c.ok for c in lines)
+    print(f"{held} of {len(lines)} gradients right\n", flush=True)
+    return held == len(lines)
+
+
+def show_oracles():
+    """Print the table of oracles; return whether all lines hold."""
+    from miniae.proof.oracle_certificate import certificate
+
+    lines = list(progress("oracles", certificate()))
+    header = ("oracle", "measured", "bound", "", "what is compared")
+    print(table(header, [
+        (c.name, f"{c.measured:.1e}", f"{c.bound:.1e}", verdict(c.ok), c.note) for c in lines
+    ]))  # fmt: skip
+    held = sum(c.ok for c in lines)
+    print(f"{held} of {len(lines)} oracles agree\n", flush=True)
+    return held == len(lines)
+
+
+def show_zoo(seed, specimens=None):
+    """Print the table of specimens, and the score; return whether all lines hold."""
+    rows = list(progress("bug zoo", survey(seed, ZOO if specimens is None else specimens)))
+    cells = []
+    for row in rows:
+        word = "caught" if row.finding.caught else "ESCAPED"
+        word = "ACCUSES THE CORRECT CODE" if row.correct.caught else word
+        cause = row.finding.cause
+        cause += "" if row.diagnosed is not False else f" (it is: {row.specimen.cause})"
+        cells.append((row.specimen.id, word, row.specimen.instrument_name, row.finding.evidence,
+                      cause, row.specimen.source))  # fmt: skip
+    header = ("specimen", "", "instrument", "evidence", "diagnosed as", "source")
+    print(table(header, cells))
+    print(score(rows) + "\n", flush=True)
+    return all(row.ok for row in rows)
+
+
+def show_specimens(seed, names):
+    """Print all that is known of some specimens; return whether all are caught."""
+    known = {each.id: each for each in ZOO}
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"no specimen {name!r}; `python -m miniae.proof zoo` lists them")
+    rows = list(survey(seed, [known[name] for name in names]))
+    for row in rows:
+        each = row.specimen
+        print(f"{each.id}, from: {each.source}\n{each.fault}")
+        print(f"  {each.instrument_name}: {each.instrument.__doc__.splitlines()[0]}")
+        for word, finding in (("wrong", row.finding), ("right", row.correct)):
+            caught = "caught" if finding.caught else "not caught"
+            cause = f"; diagnosed as {finding.cause}" if finding.cause else ""
+            print(f"  {word} code {caught}: {finding.evidence}{cause}")
+        print()
+    return all(row.ok for row in rows)
+
+
+def progress(name, lines):
+    """Hand the lines on, and count them on stderr where that is a terminal."""
+    for i, line in enumerate(lines, 1):
+        if sys.stderr.isatty():
+            print(f"\r{name}: {i}", end="", file=sys.stderr, flush=True)
+        yield line
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def main(argv=None):
+    """Print the tables that the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m miniae.proof",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="?", choices=("all", "zoo"), default="all")
+    parser.add_argument("id", nargs="*", help="specimens to describe, with zoo")
+    parser.add_argument("--seed", type=int, default=0, help="of points and weights (default 0)")
+    options = parser.parse_args(argv)
+    start = time.perf_counter()
+    if options.id:
+        return 0 if show_specimens(options.seed, options.id) else 1
+    held = []
+    if options.what == "all":
+        held += [show_gradients(options.seed), show_oracles()]
+    held.append(show_zoo(options.seed))
+    result = "all holds" if all(held) else "FAILED"
+    print(f"{result}; seed {options.seed}, {time.perf_counter() - start:.1f} s")
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Wrong losses: each class says in one sentence what is wrong with it."""
+
+import numpy as np
+
+from miniae.losses import BernoulliNLL, GaussianNLL, SquaredError, sum_features
+from miniae.numerics import sigmoid
+from miniae.proof.bugzoo.instruments import extreme_inputs, gradient_check, refusal
+from miniae.proof.bugzoo.specimen import specimen
+
+
+@specimen("bce-divided-by-p-twice", gradient_check, BernoulliNLL, "probability")
+class BernoulliDividedByPTwice(BernoulliNLL):
+    """p - target is divided by p (1 - p), which the sigmoid's slope has cancelled already."""
+
+    def backward(self):
+        p = sigmoid(self.cached()[0])
+        return super().backward() / (p * (1 - p))
+
+
+@specimen("bce-sigmoid-slope-twice", gradient_check, BernoulliNLL, "probability")
+class BernoulliSigmoidSlopeTwice(BernoulliNLL):
+    """p - target is multiplied by the sigmoid's slope, which it holds already."""
+
+    def backward(self):
+        p = sigmoid(self.cached()[0])
+        return super().backward() * p * (1 - p)
+
+
+@specimen("bce-logits-as-probabilities", gradient_check, BernoulliNLL, "missing sigmoid")
+class BernoulliLogitsAsProbabilities(BernoulliNLL):
+    """The gradient is logits - target: the sigmoid is missing."""
+
+    def backward(self):
+        logits, target = self.cached()
+        return (logits - target) / len(logits)
+
+
+@specimen("squared-error-sign", gradient_check, SquaredError, "sign")
+class SquaredErrorSign(SquaredError):
+    """The gradient is that of target - out."""
+
+    def backward(self):
+        return -super().backward()
+
+
+@specimen("squared-error-2-missing", gradient_check, SquaredError, "1/2")
+class SquaredErrorTwoMissing(SquaredError):
+    """The 2 of the square is missing in the gradient."""
+
+    def backward(self):
+        return super().backward() / 2
+
+
+@specimen("squared-error-half-missing", gradient_check, SquaredError, "2")
+class SquaredErrorHalfMissing(SquaredError):
+    """forward has a factor 1/2 that backward does not know of."""
+
+    def per_sample(self, out, target):
+        return 0.5 * super().per_sample(out, target)
+
+
+@specimen(
+    "mean-over-features-forward-only", gradient_check, SquaredError, "features",
+    "kgw-wilson/numpy-autoencoder",
+)  # fmt: skip
+class MeanOverFeaturesForwardOnly(SquaredError):
+    """The loss is a mean over samples and features, its gradient over samples only."""
+
+    def per_sample(self, out, target):
+        return super().per_sample(out, target) / out[0].size
+
+
+@specimen("loss-gradient-summed", gradient_check, BernoulliNLL, "n samples")
+class LossGradientSummed(BernoulliNLL):
+    """The gradient is not divided by the batch size, though the loss is a mean."""
+
+    def backward(self):
+        return super().backward() * len(self.cached()[0])
+
+
+@specimen("sigma-not-squared", gradient_check, GaussianNLL, "sigma")
+class SigmaNotSquared(GaussianNLL):
+    """The gradient is divided by sigma where sigma^2 is due."""
+
+    def backward(self):
+        return super().backward() * self.sigma
+
+
+@specimen("log-sigma-term-missing", gradient_check, GaussianNLL, "missing term")
+class LogSigmaTermMissing(GaussianNLL):
+    """The gradient of log sigma lacks the number of features, from the normaliser."""
+
+    def backward(self):
+        dout = super().backward()
+        self.grads["log_sigma"] -= self.cached()[0][0].size
+        return dout
+
+
+@specimen("targets-broadcast", refusal, SquaredError)
+class TargetsBroadcast(SquaredError):
+    """out (n, 1) and target (n,) are accepted and broadcast: every out against every target."""
+
+    def per_sample(self, out, target):
+        self.cache = out, target
+        return sum_features((out - target) ** 2)
+
+
+@specimen("log-of-probability", extreme_inputs, BernoulliNLL)
+class LogOfProbability(BernoulliNLL):
+    """The logarithm is taken of a clipped probability: no pixel costs more than 18.4 nats."""
+
+    def per_sample(self, out, target):
+        logits, target = self.remember(out, target)
+        p = sigmoid(logits)
+        on, off = (np.where(q.real > 1e-8, q, 1e-8) for q in (p, 1 - p))
+        return -sum_features(target * np.log(on) + (1 - target) * np.log(off))

@@ -1,0 +1,166 @@
+"""Hypotheses on a wrong gradient: what it would be if one certain mistake had been made.
+
+Each is (cause, words for a student, gradient). `diagnosis` compares them with the gradient found.
+"""
+
+import numpy as np
+
+from miniae.losses import gaussian_kl_grad
+from miniae.numerics import sigmoid
+
+
+def of_layer(subject, name, right):
+    """Return the mistakes of a layer's backward in one block.
+
+    right : function of (name, x, dout) that returns the right gradient of a block
+    """
+    x, dout = subject.x, subject.dout
+    last, first = np.zeros_like(dout), np.zeros_like(dout)
+    last[-1:], first[:1] = dout[-1:], dout[:1]
+    hypotheses = [
+        ("dout ignored", "it does not depend on dout: the chain rule multiplies by it",
+         right(name, x, np.ones_like(dout))),
+        ("stale", "it belongs to an earlier forward: renew the cache at every forward",
+         right(name, subject.decoy, dout)),
+    ]  # fmt: skip
+    if name == "x":
+        return hypotheses + of_dx(subject)
+    for words, alone in (("last", last), ("first", first)):
+        words = f"it counts the {words} row of the batch only: sum over all rows"
+        hypotheses.append(("one row", words, right(name, x, alone)))
+    if dout.ndim == 2:
+        words = "it is summed over features: db sums dout over samples, axis 0"
+        hypotheses.append(("wrong axis", words, dout.sum(axis=1)))
+    return hypotheses
+
+
+def of_dx(subject):
+    """Return the mistakes of a layer's dx: W for W^T, another slope, mask or order."""
+    layer, x, dout = subject.exact, subject.x, subject.dout
+    W, hypotheses = dict(layer.params).get("W"), []
+    if W is not None and W.ndim == 2 and W.shape[0] == W.shape[1] == dout.shape[-1]:
+        words = "W is not transposed: out = x W, so dx = dout W^T"
+        hypotheses.append(("transposed", words, dout @ W))
+    if dout.shape != x.shape:
+        if dout.size == x.size:
+            words = "its entries are in column order: reshape both ways in the same order"
+            hypotheses.append(("order", words, dout.reshape(x.shape, order="F")))
+        return hypotheses
+    layer.set_rng(np.random.default_rng(subject.seed))
+    s, t, out = sigmoid(x), np.tanh(x), layer.forward(x, subject.training)
+    once_more = sigmoid(out)
+    for cause, words, slope in (
+        ("identity", "dout passes unchanged, as if the slope (or mask) were 1", 1.0),
+        ("other activation", "the slope is ReLU's", x > 0),
+        ("other activation", "the slope is the sigmoid's", s * (1 - s)),
+        ("other activation", "the slope is tanh's", 1 - t * t),
+        ("other activation", "the slope is softplus's", s),
+        ("other activation", "out (1 - out) is the sigmoid's slope", out * (1 - out)),
+        ("other activation", "1 - out^2 is tanh's slope", 1 - out * out),
+        ("square missing", "the slope is 1 - out^2, not 1 - out", 1 - out),
+        ("wrong variable", "x stands where out is due in x (1 - x)", x * (1 - x)),
+        ("wrong variable", "x stands where out is due in 1 - x^2", 1 - x * x),
+        ("wrong variable", "the slope is taken at out, not at x", once_more),
+        ("wrong variable", "the slope is taken at out, not at x", once_more * (1 - once_more)),
+        ("wrong variable", "the slope is taken at out, not at x", 1 - np.tanh(out) ** 2),
+        ("wrong variable", "the mask is of dout > 0, not of x > 0", dout > 0),
+        ("wrong variable", "dout is multiplied by out, not by a slope", out),
+        ("wrong variable", "dout is multiplied by x, not by a slope", x),
+    ):
+        hypotheses.append((cause, words, dout * slope))
+    return hypotheses
+
+
+def of_loss(subject, name, right):
+    """Return the mistakes of a loss's gradient for its out, or for log sigma."""
+    out, target, n = subject.x, np.asarray(subject.target, float), len(subject.x)
+    if name == "log_sigma":
+        words = "the number of features is missing, the derivative of D log sigma"
+        return [("missing term", words, right - out[0].size)]
+    p = sigmoid(out)
+    slope = p * (1 - p)
+    if name != "x" or not np.allclose(right, (p - target) / n):
+        return []  # what follows is about logits
+    return [
+        ("missing term", "the target is missing: it is sigmoid(out) - target", p / n),
+        ("probability", "it is divided by p (1 - p): that is the gradient for p, which the slope "
+         "of the sigmoid cancels; for logits it is p - target", right / slope),
+        ("probability", "it is multiplied by p (1 - p), the sigmoid's slope, which it holds "
+         "already: for logits it is p - target", right * slope),
+        ("missing sigmoid", "logits are taken for probabilities: it is sigmoid(out) - target",
+         (out - target) / n),
+    ]  # fmt: skip
+
+
+def of_model(subject, gradient):
+    """Return the mistakes of a model's backward, which show in the encoder's gradient.
+
+    The rest of each is as in `gradient`, the one found.
+    """
+    model = subject.exact
+    subject.run(model, subject.x)
+    cache = model.cache
+    dz = np.array(model.decoder.backward(model.reconstruction_loss.backward()))
+    if hasattr(model, "beta"):
+        known = isinstance(cache, tuple) and len(cache) == 5
+        known = known and all(np.shape(part) == dz.shape for part in cache[:4])
+        upstreams = vae_upstreams(model, dz, *cache) if known else []
+    else:
+        dcode = [model.penalty.backward()] if getattr(model, "penalty", None) is not None else []
+        upstreams = [("zero", "nothing reaches the encoder", np.zeros_like(dz))]
+        for d in dcode:
+            words = "the penalty's gradient is missing: dcode = decoder's + penalty's"
+            upstreams.append(("missing term", words, dz))
+            words = "dcode holds the penalty's gradient only, not what the decoder sends back"
+            upstreams.append(("missing term", words, d))
+            upstreams.append(("sign", "the sign of the penalty's gradient is flipped", dz - d))
+    size, hypotheses = model.encoder.theta.size, []
+    for cause, words, upstream in upstreams:
+        model.encoder.dtheta[...] = 0
+        model.encoder.backward_params(upstream)
+        candidate = np.concatenate([model.encoder.dtheta, gradient[size:]])
+        hypotheses.append((cause, words, candidate))
+    return hypotheses
+
+
+def vae_upstreams(model, dz, mu, log_var, std, eps, weight):
+    """Return hypotheses on (dmu, dlog_var) of a VAE, one term of the ELBO wrong in each."""
+    n, latents = mu.shape
+    kmu, klv = (weight / n * part for part in gaussian_kl_grad(mu, log_var))
+    z = model.decoder.layers[0].cache
+    used = eps  # what forward used, if the decoder knows
+    if np.shape(z) == mu.shape and np.isrealobj(z):
+        used = (z - mu) / std
+    path, beta = dz * used * std / 2, model.beta or 1.0
+    kept_other = "backward uses other noise than forward drew: draw eps once, and keep it"
+    pairs = [
+        ("redrawn", kept_other, dz + kmu, dz * eps * std / 2 + klv),
+        ("missing term", "the whole KL term is missing", dz, path),
+        ("missing term", "the KL's part mu is missing in dmu", dz, path + klv),
+        ("missing term", "the KL's part is missing in dlog_var", dz + kmu, path),
+        ("missing term", "the - 1 of (exp(log_var) - 1) / 2 is missing", dz + kmu,
+         path + klv + weight / n / 2),
+        ("missing term", "the path eps * std / 2 is missing in dlog_var", dz + kmu, klv),
+        ("missing term", "eps is missing in the path dz * eps * std / 2", dz + kmu,
+         dz * std / 2 + klv),
+        ("missing term", "dz is missing in dmu: z = mu + ...", kmu, path + klv),
+        ("missing term", "dz is missing in both: nothing comes from the decoder", kmu, klv),
+        ("1/2", "the 1/2 of d std / d log_var = std / 2 is missing", dz + kmu, 2 * path + klv),
+        ("1/2", "the 1/2 of the KL is missing", dz + 2 * kmu, path + 2 * klv),
+        ("1/2", "the 1/2 of the KL is missing in dlog_var", dz + kmu, path + 2 * klv),
+        ("sign", "the KL's sign is flipped: the loss adds it", dz - kmu, path - klv),
+        ("sign", "the sign of the path eps * std / 2 is flipped", dz + kmu, klv - path),
+        ("n samples", "the KL is summed over the batch, not its mean", dz + n * kmu,
+         path + n * klv),
+        ("latents", "the KL is a mean over latents, not their sum", dz + kmu / latents,
+         path + klv / latents),
+        ("std", "std is exp(log_var / 2): forward and backward use different ones", dz + kmu,
+         dz * used * std**2 + klv),
+        ("std", "std is exp(log_var / 2): the path uses exp(log_var)", dz + kmu,
+         dz * used * std**2 / 2 + klv),
+        ("beta", "beta is missing: the KL's gradient has weight 1", dz + kmu / beta,
+         path + klv / beta),
+        ("swapped", "dmu and dlog_var have changed places", path + klv, dz + kmu),
+        ("zero", "nothing reaches the encoder", 0 * mu, 0 * mu),
+    ]  # fmt: skip
+    return [(cause, words, np.concatenate([dmu, dlv], axis=1)) for cause, words, dmu, dlv in pairs]
