@@ -133,7 +133,7 @@ def test_a_corruption_that_works_in_place_changes_neither_target_nor_data():
 
 def test_a_penalty_adds_to_the_loss_and_to_the_gradient():
     X = data()
-    plain, penalised = Autoencoder(8, 3), Autoencoder(8, 3, penalty=HalfSquares())
+    plain, penalised = (Autoencoder(8, 3, (5,), penalty=p) for p in (None, HalfSquares()))
     expected = 0.5 * (plain.encode(X) ** 2).sum(axis=1).mean()
     assert penalised.loss(X) - plain.loss(X) == pytest.approx(expected, rel=1e-5)
     assert penalised.terms["penalty"] == pytest.approx(expected, rel=1e-5)

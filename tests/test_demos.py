@@ -70,6 +70,7 @@ def test_train_vae_without_the_data_says_where_to_put_it(tmp_path, monkeypatch):
     assert done.returncode and "MINIAE_DATA" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_gradient_check_shows_a_right_model_a_wrong_one_and_its_diagnosis(tmp_path):
     printed = run(tmp_path, "gradient_check.py", "--quick", "--out", "here")
     assert printed.count("all ok") == 1 and printed.count("WRONG: largest error") == 1
@@ -79,13 +80,15 @@ def test_gradient_check_shows_a_right_model_a_wrong_one_and_its_diagnosis(tmp_pa
     assert (tmp_path / "here" / "error_by_step.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("seed", ["0", pytest.param("5", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["0", "5"])
 def test_bug_hunt_ends_at_the_specimen(tmp_path, seed):
     printed = run(tmp_path, "bug_hunt.py", "--quick", "--seed", seed)
     assert "WRONG" in printed and "Step 5. The diagnosis" in printed and "It was vae-" in printed
     assert (tmp_path / "out" / "bug_hunt" / "loss.png").stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_the_wrong_std_passes_the_gradient_check_and_fails_the_distribution_test(tmp_path):
     printed = run(tmp_path, "gradcheck_is_not_enough.py", "--quick")
     lines = printed.splitlines()

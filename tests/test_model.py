@@ -69,14 +69,14 @@ def test_backward_needs_a_loss_just_before(model):
 
 @each_model
 def test_evaluation_repeats_and_is_the_mean_over_rows(model):
-    X = data(model, n=2500)
+    X = data(model, n=1100)
     value = model.evaluate(X)
     assert value == model.evaluate(X) and isinstance(value, float)
-    assert model.score(X) == model.score(X, y=np.arange(2500)) == -value
+    assert model.score(X) == model.score(X, y=np.arange(1100)) == -value
     parts = model.evaluate(X, return_dict=True)
     assert parts["loss"] == value and parts["reconstruction"] <= value
     assert model.loss(X) == model.loss(X)
-    by_rows = np.mean([model.loss(X[i : i + 1], rng=np.random.default_rng(i)) for i in range(2500)])
+    by_rows = np.mean([model.loss(X[i : i + 1], rng=np.random.default_rng(i)) for i in range(1100)])
     # one draw of the noise per row in both, so they differ by Monte-Carlo error only
     assert value == pytest.approx(by_rows, rel=0.01)
 

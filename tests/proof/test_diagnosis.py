@@ -10,6 +10,7 @@ from miniae.proof.bugzoo import ZOO, instruments
 DIAGNOSED = [each for each in ZOO if each.instrument is instruments.gradient_check]
 
 
+@pytest.mark.slow
 def test_the_cause_of_at_least_80_percent_is_named_and_the_others_get_no_name():
     findings = [each.examine(2) for each in DIAGNOSED]
     named = [f.cause == each.cause for f, each in zip(findings, DIAGNOSED, strict=True)]

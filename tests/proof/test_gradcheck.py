@@ -204,7 +204,7 @@ METHODS = ["complex step", "central difference", "projection"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["image", "gaussian vae", "free bits"])
+@pytest.mark.parametrize("name", ["image"])
 def test_three_methods_agree_that_a_right_model_is_right(name, method):
     model = MODELS[name]
     x = np.random.default_rng(0).random((3, *model.input_shape))
