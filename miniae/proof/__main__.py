@@ -38,6 +38,7 @@ from miniae.losses import (
 from miniae.model import Model
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
+from miniae.proof.report import aligned
 from miniae.vae import VAE
 
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
@@ -151,12 +152,7 @@ def check_gradients(seed):
 
 def table(header, rows):
     """Return rows of strings as aligned lines, under a header."""
-    rows = [header, *rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return "\n".join(aligned([header, *rows]))
 
 
 def verdict(ok):

@@ -5,6 +5,15 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 
+def aligned(rows):
+    """Return rows of strings as lines whose columns stand below one another."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
 @dataclass
 class Block:
     """How the gradient of one parameter (or of the input) compares with the numeric one.
@@ -108,12 +117,11 @@ class GradientReport:
                     + (f", {block.excused} at kinks left out" if block.excused else ""),
                 )
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+        lines = aligned(rows)
         lines += [f"kinks: {n} units of {name} crossed zero" for name, n in self.kinks.items()]
         lines += [f"side effect: {effect}" for effect in self.side_effects]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"diagnosis: {self.diagnosis}"] if self.diagnosis else []
         verdict = "all ok" if self.ok else "WRONG"
         lines += [f"{verdict}: largest error {self.max_error:.1e}, tolerance {self.tolerance:.0e}"]
-        return "\n".join([f"{self.title}, {self.method}", *(line.rstrip() for line in lines)])
+        return "\n".join([f"{self.title}, {self.method}", *lines])
