@@ -1,6 +1,8 @@
 """Autoencoder: squeeze the data through a narrow code, and learn to undo the squeeze."""
 
 from miniae.model import Model
+from miniae.networks import ACTIVATIONS
+from miniae.parameters import choose
 
 
 class Autoencoder(Model):
@@ -49,8 +51,15 @@ class Autoencoder(Model):
         dtype="float32",
         seed=0,
     ):
-        super().__init__(locals(), loss, code_size=latent_dim, code_activation=code_activation)
-        self.corruption, self.penalty = corruption, penalty
+        self.code_activation, self.corruption, self.penalty = code_activation, corruption, penalty
+        super().__init__(locals(), loss, code_size=latent_dim)
+
+    def build(self, code_size, *options):
+        """As Model.build, and the code's activation."""
+        encoder, decoder = super().build(code_size, *options)
+        if self.code_activation != "linear":
+            encoder.append(choose(ACTIVATIONS, self.code_activation, "code_activation")())
+        return encoder, decoder
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         """Return the reconstruction loss of a batch (plus the penalty, if any), a scalar.

@@ -10,22 +10,12 @@ import numpy as np
 
 from miniae import inspection, storage, training
 from miniae.estimator import Estimator
-from miniae.layers import (
-    Dense,
-    Dropout,
-    Flatten,
-    ReLU,
-    Reshape,
-    Sequential,
-    Sigmoid,
-    Softplus,
-    Tanh,
-)
+from miniae.layers import Flatten, Reshape, Sequential, Sigmoid
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, SquaredError
+from miniae.networks import mlp
 from miniae.parameters import Parameterized, choose, require
 
 ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
-ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
 LOSSES = {
     "bce": BernoulliNLL,
     "bernoulli": BernoulliNLL,
@@ -35,17 +25,6 @@ LOSSES = {
     "mse": SquaredError,
 }
 EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
-
-
-def mlp(sizes, activation, dropout, rng, dtype):
-    """Return a list of Dense layers of these sizes, with activation and dropout between them."""
-    between = choose(ACTIVATIONS, activation, "activation")
-    layers = []
-    for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
-        init = "he" if activation == "relu" else "glorot"
-        layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]
-        layers += [Dropout(dropout)] if dropout else []
-    return [*layers, Dense(sizes[-2], sizes[-1], rng=rng, dtype=dtype)]
 
 
 class Model(Estimator, Parameterized):
@@ -64,7 +43,7 @@ class Model(Estimator, Parameterized):
     encoder = property(lambda self: self.parts["encoder"])  # to put another in, build a model
     decoder = property(lambda self: self.parts["decoder"])
 
-    def __init__(self, arguments, loss, code_size, code_activation="linear"):
+    def __init__(self, arguments, loss, code_size):
         self.arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
         get = self.arguments.get
         shape, hidden, dtype = get("input_dim"), get("hidden"), np.dtype(get("dtype"))
@@ -72,9 +51,9 @@ class Model(Estimator, Parameterized):
         self.latent_dim = get("latent_dim")
         require(np.ndim(hidden) == 1, f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
         require(0 <= get("dropout") < 1, f"dropout={get('dropout')!r} must be in [0, 1)")
-        sizes = [int(np.prod(self.input_shape)), *hidden, code_size]
+        sizes = (*self.input_shape, *hidden, code_size)
         require(
-            all(isinstance(n, (int, np.integer)) and n > 0 for n in (*self.input_shape, *sizes)),
+            all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes),
             f"input_dim={shape!r}, hidden={hidden!r}, latent_dim={self.latent_dim!r}: "
             "all sizes must be integers above 0",
         )
@@ -84,25 +63,30 @@ class Model(Estimator, Parameterized):
         argument = "loss" if "loss" in self.arguments else "likelihood"
         given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
         self.reconstruction_loss = copy.deepcopy(given)
-        options = get("activation"), get("dropout"), self.rng, dtype
-        encoder, decoder = copy.deepcopy((get("encoder"), get("decoder")))
-        for name, network in (("encoder", encoder), ("decoder", decoder)):
+        networks = copy.deepcopy([get("encoder"), get("decoder")])
+        for name, network in zip(("encoder", "decoder"), networks, strict=True):
             if not isinstance(network, (Sequential, type(None))):
                 raise TypeError(f"{name} must be a Sequential, got {network!r}")
-        if encoder is None:
-            layers = mlp(sizes, *options)
-            if code_activation != "linear":
-                layers.append(choose(ACTIVATIONS, code_activation, "code_activation")())
-            encoder = Sequential(([Flatten()] if len(self.input_shape) > 1 else []) + layers)
-        if decoder is None:
-            layers = mlp([self.latent_dim, *reversed(hidden), sizes[0]], *options)
-            layers += [Reshape(*self.input_shape)] if len(self.input_shape) > 1 else []
-            decoder = Sequential(layers)
+        if None in networks:
+            built = self.build(code_size, get("activation"), get("dropout"), self.rng, dtype)
+            networks = [a or Sequential(b) for a, b in zip(networks, built, strict=True)]
+        encoder, decoder = networks
         super().__init__(
             parts={"encoder": encoder, "decoder": decoder, "loss": self.reconstruction_loss}
         )
         self._own(dtype)
         self._check_networks(code_size)
+
+    def build(self, code_size, *options):
+        """Return the layers of the encoder and of the decoder that `hidden` describes, two lists.
+
+        options are activation, dropout, rng and dtype, as `mlp` takes them.
+        """
+        hidden, features = self.arguments["hidden"], int(np.prod(self.input_shape))
+        is_image = len(self.input_shape) > 1
+        encoder = [Flatten()] * is_image + mlp([features, *hidden, code_size], *options)
+        decoder = mlp([self.latent_dim, *reversed(hidden), features], *options)
+        return encoder, decoder + [Reshape(*self.input_shape)] * is_image
 
     def _check_networks(self, code_size):
         """Send one row of zeros through, to see that the networks fit the shapes and the loss."""

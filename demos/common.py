@@ -1,0 +1,95 @@
+"""What the demos share: the options, the images, the tables, the folder for pictures."""
+
+import argparse
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go to files: no display needed
+import matplotlib.pyplot as plt
+
+from miniae import datasets
+from miniae.proof.report import aligned
+
+
+def options(description, argv=None, data=("digits", "mnist", "fashion"), **more):
+    """Return the parsed options that every demo has, and those in `more` (name=default).
+
+    Parameters
+    ----------
+    description : str, the demo's docstring
+    argv : list of str, by default the command line
+    data : tuple of str
+        What the demo runs on. The first is built in; MNIST is taken by default where
+        $MINIAE_DATA says that it is at hand.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if data:
+        default = "mnist" if "mnist" in data and os.environ.get("MINIAE_DATA") else data[0]
+        parser.add_argument("--data", choices=data, default=default, help=f"default: {default}")
+    for name, value in more.items():
+        kind = {"type": type(value), "default": value, "help": f"default: {value}"}
+        parser.add_argument(f"--{name}", **kind)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="few samples and epochs, for a try")
+    parser.add_argument("--out", type=Path, help="folder for pictures; default: out/NAME")
+    parsed = parser.parse_args(argv)
+    if parsed.out is None:
+        parsed.out = Path("out") / Path(parser.prog).stem
+    return parsed
+
+
+def images(chosen, n_train=10_000, n_test=2000, quick=(1000, 500)):
+    """Return train and test images (n, 28, 28) in [0, 1], and the labels of both.
+
+    Of the embedded digits there are n_train and n_test; MNIST and Fashion-MNIST are taken whole;
+    with --quick there are `quick` of either.
+    """
+    if chosen.quick:
+        n_train, n_test = quick
+    if chosen.data == "digits":
+        x, labels, _ = datasets.synthetic_digits(n_train + n_test, seed=chosen.seed)
+        split = (x[:n_train], x[n_train:], labels[:n_train], labels[n_train:])
+    else:
+        read = datasets.mnist if chosen.data == "mnist" else datasets.fashion_mnist
+        (x, labels), (x_test, labels_test) = read("train"), read("test")
+        split = (x, x_test, labels, labels_test)
+        if chosen.quick:
+            split = tuple(a[: quick[i % 2]] for i, a in enumerate(split))
+    print(f"{chosen.data}: {len(split[0]):,} images to train on, {len(split[1]):,} held out")
+    return split
+
+
+def show(header, rows, digits=2):
+    """Print a table: a line per row, numbers with so many digits after the point."""
+
+    def text(cell):
+        if isinstance(cell, str):
+            return cell
+        return f"{cell:,}" if isinstance(cell, int) else f"{cell:.{digits}f}"
+
+    print()
+    print("\n".join(aligned([header, *([text(cell) for cell in row] for row in rows)])))
+    print(flush=True)
+
+
+@contextmanager
+def timed(what):
+    """Print how long a step took, so that a person who waits knows what for."""
+    start = time.perf_counter()
+    yield
+    print(f"{what}: {time.perf_counter() - start:.1f} s", flush=True)
+
+
+def save(out, **figures):
+    """Write figures as out/NAME.png, and say so."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=120)
+        plt.close(figure)
+    print(f"Pictures in {out}: {', '.join(figures)}")
