@@ -19,13 +19,17 @@ from miniae.losses import (
     BernoulliNLL,
     GaussianNLL,
     Loss,
+    MultinomialNLL,
     SquaredError,
     gaussian_kl,
     gaussian_kl_grad,
 )
+from miniae.missing import Masked
 from miniae.model import Model
+from miniae.networks import Condition
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.vae import VAE
+from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,13 +38,18 @@ __all__ = [
     "Adam",
     "Autoencoder",
     "BernoulliNLL",
+    "Condition",
+    "ConditionalVAE",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianNLL",
+    "ImportanceWeightedVAE",
     "Layer",
     "Loss",
+    "Masked",
     "Model",
+    "MultinomialNLL",
     "Optimizer",
     "ReLU",
     "Reshape",

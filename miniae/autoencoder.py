@@ -1,7 +1,7 @@
 """Autoencoder: squeeze the data through a narrow code, and learn to undo the squeeze."""
 
 from miniae.model import Model
-from miniae.networks import ACTIVATIONS
+from miniae.networks import ACTIVATIONS, last_step
 from miniae.parameters import choose
 
 
@@ -19,10 +19,11 @@ class Autoencoder(Model):
     code_activation : the same, or "linear", of the code
     loss : "bce", "mse" or "gaussian", or a Loss
         "bce" for data in [0, 1]: the decoder puts out logits, `decode` their sigmoid.
-    corruption : function of (x, rng) that returns a damaged copy of x, or None
+    corruption : GaussianNoise, MaskingNoise, SaltAndPepper, or a function of (x, rng) that
+        returns a damaged copy of x
         Applied to the input in training only; the target stays clean. Vincent et al. (2008).
-    penalty : object with forward(code) -> scalar and backward() -> dcode, or None
-        Added to the loss.
+    penalty : L1Penalty, KLSparsity, or an object with forward(code) -> scalar and
+        backward() -> dcode. Added to the loss.
     dropout : float in [0, 1), after each hidden activation
     encoder, decoder : Sequential, in place of the networks that `hidden` describes (copied)
     dtype : "float32" or "float64"
@@ -53,6 +54,8 @@ class Autoencoder(Model):
     ):
         self.code_activation, self.corruption, self.penalty = code_activation, corruption, penalty
         super().__init__(locals(), loss, code_size=latent_dim)
+        if hasattr(penalty, "check"):
+            penalty.check(last_step(self.encoder))
 
     def build(self, code_size, *options):
         """As Model.build, and the code's activation."""
@@ -74,7 +77,7 @@ class Autoencoder(Model):
         x, target, rng = self._inputs(x, target, rng, training)
         if training and self.corruption is not None:
             x = self.corruption(x.copy(), rng).astype(x.dtype, copy=False)
-        code = self.encoder.forward(x, training)
+        code = self._code(x, training)
         out = self.decoder.forward(code, training)
         loss = reconstruction = self.reconstruction_loss.forward(out, target)
         terms = {"reconstruction": reconstruction}

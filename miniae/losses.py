@@ -6,7 +6,7 @@ and the KL of a VAE are on one scale, and no batch size or image size changes th
 
 import numpy as np
 
-from miniae.numerics import as_float, log1p_exp, relu, sigmoid
+from miniae.numerics import as_float, log1p_exp, log_softmax, relu, sigmoid
 from miniae.parameters import Parameterized, require
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -15,12 +15,15 @@ LOG_2PI = float(np.log(2 * np.pi))
 class Loss(Parameterized):
     """Base of the losses: a scalar function of (out, target) and its gradient for out.
 
-    ``forward(out, target)`` takes two arrays of one shape (n, ...) and returns the mean over the
-    n samples of `per_sample`; ``backward()`` returns dout, of that shape. `mean` turns what a
-    decoder puts out (logits, say) into data space, `draw` samples data from it.
+    A subclass writes two formulas: `entries`, the loss of each entry, and `slopes`, what its
+    derivative is. ``forward(out, target)`` takes two arrays of one shape (n, ...) and returns the
+    mean over the n samples of `per_sample`; ``backward()`` returns dout, of that shape. `mean`
+    turns what a decoder puts out (logits, say) into data space, `draw` samples data from it.
     """
 
     bounds = (-np.inf, np.inf)  # between which targets must lie
+    missing = False  # whether NaN in a target means "not observed", as in Masked
+    base = property(lambda self: self)  # the loss of what is observed
 
     def forward(self, out, target):
         """Return the loss, a scalar: summed over features, the mean over samples."""
@@ -28,10 +31,24 @@ class Loss(Parameterized):
 
     def per_sample(self, out, target):
         """Return the loss of each sample, shape (n,)."""
+        entries = self.entries(*self.remember(out, target))
+        return entries.reshape(len(entries), -1).sum(axis=1)
+
+    def backward(self, weight=None):
+        """Return dout, the gradient of sum_i weight_i per_sample_i of the last forward.
+
+        weight has shape (n,); by default each is 1 / n, since the loss is a mean over samples.
+        """
+        out, target = self.cached()
+        weight = 1 / len(out) if weight is None else weight.reshape(-1, *[1] * (out.ndim - 1))
+        return self.slopes(out, target, weight)
+
+    def entries(self, out, target):
+        """Return the loss of each entry, of the shape of out."""
         raise NotImplementedError(f"{type(self).__name__} has no value yet")
 
-    def backward(self):
-        """Return dout = d loss / d out of the last forward, of the shape of out."""
+    def slopes(self, out, target, weight):
+        """Return weight * d entries / d out, of the shape of out; weight broadcasts to it."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient yet")
 
     def mean(self, out):
@@ -54,23 +71,16 @@ class Loss(Parameterized):
         return self.cache
 
 
-def sum_features(values):
-    """Sum over all axes but the first: (n, ...) -> (n,)."""
-    return values.reshape(len(values), -1).sum(axis=1)
-
-
 class SquaredError(Loss):
     """Sum over features of (target - out)^2, without a half, mean over samples."""
 
-    def per_sample(self, out, target):
-        """out, target (n, ...) -> (n,), in squared units of the data."""
-        out, target = self.remember(out, target)
-        return sum_features((out - target) ** 2)
+    def entries(self, out, target):
+        """out, target (n, ...) -> (n, ...), in squared units of the data."""
+        return (out - target) ** 2
 
-    def backward(self):
-        """d/d out of (out - target)^2 / n is 2 (out - target) / n."""
-        out, target = self.cached()
-        return (out - target) * (2 / len(out))
+    def slopes(self, out, target, weight):
+        """d/d out of (out - target)^2 is 2 (out - target)."""
+        return (out - target) * (2 * weight)
 
 
 class BernoulliNLL(Loss):
@@ -83,26 +93,18 @@ class BernoulliNLL(Loss):
 
     bounds = (0.0, 1.0)  # beyond them the loss has no lower bound
 
-    def per_sample(self, out, target):
-        """Logits and targets (n, ...) -> (n,), in nats.
+    def entries(self, out, target):
+        """Logits and targets (n, ...) -> (n, ...), in nats.
 
         The terms of softplus(l) = max(l, 0) + log(1 + exp(-|l|)) are kept apart, because
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
-        logits, target = self.remember(out, target)
-        nll = relu(logits)
-        log_term = log1p_exp(logits - 2 * nll)
-        nll -= target * logits
-        nll += log_term
-        return sum_features(nll)
+        positive = relu(out)
+        return positive - target * out + log1p_exp(out - 2 * positive)
 
-    def backward(self):
-        """d/dl of softplus(l) - t l is sigmoid(l) - t; over n, since the loss is a mean."""
-        logits, target = self.cached()
-        dout = sigmoid(logits)
-        dout -= target
-        dout /= len(dout)
-        return dout
+    def slopes(self, out, target, weight):
+        """d/dl of softplus(l) - t l is sigmoid(l) - t."""
+        return (sigmoid(out) - target) * weight
 
     def mean(self, out):
         """Logits -> probabilities."""
@@ -112,6 +114,33 @@ class BernoulliNLL(Loss):
         """Logits -> zeros and ones."""
         p = self.mean(out)
         return (rng.random(p.shape, dtype=np.float32) < p).astype(p.dtype)
+
+
+class MultinomialNLL(Loss):
+    """-log p(target) in nats for counts of things drawn with probabilities softmax(out).
+
+    The sum over features of -t log softmax(out): the probability of the draws in their order, such
+    as the words of a text. The coefficient that counts the orders is left out: it depends on no
+    parameter. Liang et al. (2018), eq. 2.
+    """
+
+    bounds = (0.0, np.inf)
+
+    def entries(self, out, target):
+        """Logits and counts (n, ...) -> (n, ...), in nats."""
+        return -target * log_softmax(out)
+
+    def slopes(self, out, target, weight):
+        """With N = sum_j t_j, the loss is N log sum_k e^l_k - sum_j t_j l_j.
+
+        Its derivative for l_i is N e^l_i / sum_k e^l_k - t_i = N softmax_i - t_i.
+        """
+        total = target.sum(axis=tuple(range(1, target.ndim)), keepdims=True)
+        return (total * np.exp(log_softmax(out)) - target) * weight
+
+    def mean(self, out):
+        """Logits -> probabilities, which sum to 1: the expected share of each feature."""
+        return np.exp(log_softmax(as_float(out)))
 
 
 class GaussianNLL(Loss):
@@ -133,36 +162,30 @@ class GaussianNLL(Loss):
         super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 
     @property
-    def log_sigma(self):
-        """The logarithm of sigma as it is now, shape (1,)."""
-        return self.params["log_sigma"] if self.learn_sigma else np.log([self.fixed])
-
-    @property
     def sigma(self):
         """The standard deviation as it is now, in units of the data."""
-        return np.exp(self.log_sigma).real.item() if self.learn_sigma else self.fixed
+        return np.exp(self.params["log_sigma"]).real.item() if self.learn_sigma else self.fixed
 
-    def per_sample(self, out, target):
-        """Means and targets (n, ...) -> (n,), in nats."""
-        out, target = self.remember(out, target)
-        features = out[0].size
-        squared = sum_features((target - out) ** 2)
-        log_sigma = self.log_sigma
-        return 0.5 * squared * np.exp(-2 * log_sigma) + features * (log_sigma + 0.5 * LOG_2PI)
+    def log_sigma(self, out):
+        """Return the logarithm of sigma as it is now, shape (1,); a fixed one in out's dtype."""
+        return self.params.get("log_sigma", np.log([self.fixed], dtype=out.dtype))
 
-    def backward(self):
-        """Per sample the loss is r^2 e^(-2s) / 2 + D s, with r = target - out and s = log sigma.
+    def entries(self, out, target):
+        """Means and targets (n, ...) -> (n, ...), in nats."""
+        log_sigma = self.log_sigma(out)
+        return (target - out) ** 2 * (0.5 * np.exp(-2 * log_sigma)) + (log_sigma + 0.5 * LOG_2PI)
 
-        d/d out = (out - target) / sigma^2, over n because the loss is a mean.
-        d/ds = D - r^2 / sigma^2, the mean over samples; it is zero where sigma^2 = r^2 / D.
+    def slopes(self, out, target, weight):
+        """Per entry the loss is r^2 e^(-2s) / 2 + s, with r = target - out and s = log sigma.
+
+        d/d out = (out - target) / sigma^2.
+        d/ds = 1 - r^2 / sigma^2, summed over entries; it is zero where sigma^2 = mean of r^2.
         """
-        out, target = self.cached()
-        precision = np.exp(-2 * self.log_sigma)
+        precision = np.exp(-2 * self.log_sigma(out))
         residual = out - target
         if self.learn_sigma:
-            squared = sum_features(residual**2).mean()
-            self.grads["log_sigma"] = out[0].size - squared * precision
-        return residual * (precision / len(out)).astype(residual.dtype)
+            self.grads["log_sigma"] = [(weight * (1 - residual**2 * precision)).sum()]
+        return residual * (precision * weight)
 
     def draw(self, out, rng):
         """Means -> means plus noise of standard deviation sigma."""

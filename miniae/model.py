@@ -8,11 +8,11 @@ import copy
 
 import numpy as np
 
-from miniae import inspection, storage, training
+from miniae import inspection, latent, storage, training
 from miniae.estimator import Estimator
-from miniae.layers import Flatten, Reshape, Sequential, Sigmoid
-from miniae.losses import BernoulliNLL, GaussianNLL, Loss, SquaredError
-from miniae.networks import mlp
+from miniae.layers import Flatten, Reshape, Sequential
+from miniae.losses import BernoulliNLL, GaussianNLL, Loss, MultinomialNLL, SquaredError
+from miniae.networks import check_networks, mlp
 from miniae.parameters import Parameterized, choose, require
 
 ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
@@ -23,6 +23,7 @@ LOSSES = {
     "gaussian": lambda: GaussianNLL(learn_sigma=True),
     "mean_squared_error": SquaredError,
     "mse": SquaredError,
+    "multinomial": MultinomialNLL,
 }
 EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
 
@@ -75,7 +76,7 @@ class Model(Estimator, Parameterized):
             parts={"encoder": encoder, "decoder": decoder, "loss": self.reconstruction_loss}
         )
         self._own(dtype)
-        self._check_networks(code_size)
+        check_networks(self, code_size)
 
     def build(self, code_size, *options):
         """Return the layers of the encoder and of the decoder that `hidden` describes, two lists.
@@ -87,25 +88,6 @@ class Model(Estimator, Parameterized):
         encoder = [Flatten()] * is_image + mlp([features, *hidden, code_size], *options)
         decoder = mlp([self.latent_dim, *reversed(hidden), features], *options)
         return encoder, decoder + [Reshape(*self.input_shape)] * is_image
-
-    def _check_networks(self, code_size):
-        """Send one row of zeros through, to see that the networks fit the shapes and the loss."""
-        for name, network, n_in, n_out in (
-            ("encoder", self.encoder, self.input_shape, (code_size,)),
-            ("decoder", self.decoder, (self.latent_dim,), self.input_shape),
-        ):
-            out = network.forward(np.zeros((1, *n_in), self.theta.dtype))
-            require(
-                out.shape[1:] == n_out,
-                f"{name} maps samples of shape {n_in} to {out.shape[1:]}, but this "
-                f"{type(self).__name__} needs {n_out} (latent_dim={self.latent_dim})",
-            )
-        last = [part for _, part in self.decoder.walk() if not isinstance(part, Reshape)][-1]
-        require(
-            not (isinstance(self.reconstruction_loss, BernoulliNLL) and isinstance(last, Sigmoid)),
-            "decoder ends in Sigmoid, but the Bernoulli loss takes logits and applies the sigmoid "
-            "itself, which is exact where log(sigmoid) overflows: leave the Sigmoid out",
-        )
 
     # Subclasses write these two.
 
@@ -139,14 +121,17 @@ class Model(Estimator, Parameterized):
             )
         with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
             x = x.astype(self.theta.dtype, copy=False)
-        low, high = x.real.min(), x.real.max()
+        seen = self._filled(x).real
+        low, high = seen.min(), seen.max()
         if not (bounds[0] <= low and high <= bounds[1] and np.isfinite([low, high]).all()):
-            bad = ~(np.isfinite(x.real) & (x.real >= bounds[0]) & (x.real <= bounds[1]))
+            bad = ~(np.isfinite(seen) & (seen >= bounds[0]) & (seen <= bounds[1]))
             index = tuple(np.argwhere(bad)[0])
             place = [int(i) for i in (index[0] + first_row, *index[1:])]
             raise ValueError(
-                f"{name}{place} is {x.real[index]}, but {name} must be finite"
-                + (f" and within {list(bounds)}; scale the data" if bounds[1] < np.inf else "")
+                f"{name}{place} is {seen[index]}, but {name} must be finite"
+                + (f" and within {list(bounds)}" if bounds[0] > -np.inf else "")
+                + ("; scale the data" if bounds[1] < np.inf else "")
+                + ("; for missing entries, wrap the loss in Masked" if np.isnan(low) else "")
             )
         return x
 
@@ -163,6 +148,14 @@ class Model(Estimator, Parameterized):
         self.encoder.set_rng(rng)
         self.decoder.set_rng(rng)
         return x, target, rng
+
+    def _code(self, x, training=False):
+        """Return what the encoder makes of a batch."""
+        return self.encoder.forward(self._filled(x), training)
+
+    def _filled(self, x):
+        """Return x with 0 where it has NaN, if the loss takes NaN for an entry not observed."""
+        return np.where(np.isnan(x), 0, x) if self.reconstruction_loss.missing else x
 
     def _record(self, loss, **terms):
         """Keep the parts of a loss for the history, and refuse one that is not a number."""
@@ -196,12 +189,18 @@ class Model(Estimator, Parameterized):
 
     def encode(self, X):
         """Return the codes of X, shape (n, latent_dim)."""
-        return self._map(lambda x: self.encoder.forward(x)[:, : self.latent_dim], X, "X")
+        return self._map(lambda x: self._code(x)[:, : self.latent_dim], X, "X")
 
     def decode(self, Z):
-        """Return the data, in data space, that codes Z (n, latent_dim) stand for."""
-        mean = self.reconstruction_loss.mean
-        return self._map(lambda z: mean(self.decoder.forward(z)), Z, "Z", shape=(self.latent_dim,))
+        """Return the data, in data space, that codes Z stand for.
+
+        Z (n, latent_dim) -> (n, *input_shape); Z may have more axes before the last, such as
+        several draws for each sample, and then the data have them too.
+        """
+        mean, Z = self.reconstruction_loss.mean, np.asarray(Z)
+        rows = Z.reshape(-1, Z.shape[-1]) if Z.ndim > 2 else Z
+        X = self._map(lambda z: mean(self.decoder.forward(z)), rows, "Z", shape=(self.latent_dim,))
+        return X.reshape(*Z.shape[:-1], *X.shape[1:])
 
     def reconstruct(self, X):
         """Return decode(encode(X)), of the shape of X."""
@@ -219,25 +218,30 @@ class Model(Estimator, Parameterized):
     def start_epoch(self, epoch):
         """Prepare for an epoch, counted from 0. `fit` calls it; so does your own loop."""
 
-    def evaluate(self, X, y=None, *, verbose=0, return_dict=False):
+    def evaluate(self, X, y=None, *, verbose=0, return_dict=False, **side):
         """Return the mean loss over X, or with return_dict all its parts, in evaluation mode."""
-        rng, means = np.random.default_rng(EVALUATION_SEED), training.Means()
-        X, y = training.check_pair(self, X, y)
-        for start in range(0, len(X), ROWS):
-            rows = slice(start, start + ROWS)
-            self.loss(X[rows], None if y is None else y[rows], rng=rng)
-            means.add(self.terms, len(X[rows]))
-        self.cache = None
+        means = self.mean_terms(training.check_data(self, X, y, side))
         if verbose:
-            print(training.describe(means.values()))
-        return means.values() if return_dict else means.values()["loss"]
+            print(training.describe(means))
+        return means if return_dict else means["loss"]
 
-    def score(self, X, y=None):
+    def mean_terms(self, data):
+        """Return the loss and its parts in evaluation mode, means over checked data, a dict."""
+        rng, means = np.random.default_rng(EVALUATION_SEED), training.Means()
+        for start in range(0, len(data["x"]), ROWS):
+            rows = slice(start, start + ROWS)
+            self.loss(**training.take(data, rows), rng=rng)
+            means.add(self.terms, len(data["x"][rows]))
+        self.cache = None
+        return means.values()
+
+    def score(self, X, y=None, **side):
         """Return minus the mean loss over X: higher is better, as in scikit-learn. y is ignored."""
-        return -self.evaluate(X)
+        return -self.evaluate(X, **side)
 
     # Looking at a model, keeping it.
 
+    interpolate = latent.interpolate
     summary = inspection.summary
     save = storage.save
     load = classmethod(storage.load)

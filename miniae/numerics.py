@@ -50,3 +50,10 @@ def softplus(x):
     """
     positive = relu(x)
     return positive + log1p_exp(x - 2 * positive)
+
+
+def log_softmax(x):
+    """log(exp(x) / sum exp(x)) over all axes but the first; the largest x, taken off, cancels."""
+    axes = tuple(range(1, x.ndim))
+    x = x - x.real.max(axis=axes, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=axes, keepdims=True))

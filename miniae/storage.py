@@ -10,12 +10,12 @@ import os
 
 import numpy as np
 
-from miniae import layers, losses
+from miniae import layers, losses, missing, networks
 from miniae.parameters import Parameterized, require
 
 FORMAT = "miniae model"
 VERSION = 1
-KNOWN = (layers, losses)  # modules whose classes a file may name
+KNOWN = (layers, losses, missing, networks)  # modules whose classes a file may name
 OWN = [module.__name__ for module in KNOWN]
 
 

@@ -1,5 +1,6 @@
 """Training: mini-batches, the loop over epochs, history, early stopping, the progress line."""
 
+import inspect
 import sys
 import time
 
@@ -78,25 +79,39 @@ class Progress:
         self.stream.flush()
 
 
-def check_pair(model, X, y, x_name="X", y_name="y"):
-    """Return X and y as arrays, all rows checked; y stays None where it is.
+def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
+    """Return the arrays of which `model.loss` takes rows, all of them checked: a dict by name.
 
-    Reads the data once, a few rows at a time: an error now names a row of the data set, and
-    comes before any training.
+    x, target where y is given, and what else the model's loss takes, such as labels. Reads the data
+    once, a few rows at a time: an error now names a row of the data set, and comes before any
+    training.
     """
-    X, bounds = np.asarray(X), model.reconstruction_loss.bounds
-    if y is None:
-        _check_rows(model, X, x_name, bounds)
-        return X, None
-    y = np.asarray(y)
-    _check_rows(model, X, x_name, (-np.inf, np.inf))
-    require(
-        y.shape == X.shape,
-        f"{y_name} is what to reconstruct and must have {x_name}'s shape {X.shape}, got {y.shape}; "
-        "labels are not used here",
-    )
-    _check_rows(model, y, y_name, bounds)
-    return X, y
+    data, bounds = {"x": np.asarray(X)}, model.reconstruction_loss.bounds
+    _check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
+    if y is not None:
+        data["target"] = np.asarray(y)
+        shape, expected = data["target"].shape, data["x"].shape
+        require(
+            shape == expected,
+            f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
+            f"{shape}; labels are not used here",
+        )
+        _check_rows(model, data["target"], y_name, bounds)
+    for name, values in (side or {}).items():
+        if name not in inspect.signature(model.loss).parameters:
+            raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
+        data[name] = np.asarray(values)
+        n = data[name].shape[:1]
+        require(
+            n == data["x"].shape[:1],
+            f"{name} must hold one entry per row of {x_name}, {len(data['x'])}, got {n}",
+        )
+    return data
+
+
+def take(data, rows):
+    """Return these rows of every array."""
+    return {name: values[rows] for name, values in data.items()}
 
 
 def _check_rows(model, X, name, bounds, rows=4096):
@@ -124,20 +139,28 @@ def _choose_optimizer(model, optimizer):
     return optimizer
 
 
-def _split(X, y, validation_data, validation_split):
-    """Return (X, y, X_val, y_val), X_val None where there is no validation."""
+def _split(model, data, validation_data, validation_split):
+    """Return the data to train on, and those to validate on or None."""
     if validation_data is not None:
         require(not validation_split, "give validation_data or validation_split, not both")
-        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        require(len(pair) == 2, "validation_data must be X or a tuple (X, y)")
-        return X, y, *pair
+        parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        names = [name for name in data if name not in ("x", "target")]
+        X, y, *more = (*parts, None) if len(parts) == 1 else parts
+        require(
+            len(more) == len(names),
+            f"validation_data must be {', '.join(['X or a tuple (X, y', *names])}), got "
+            f"{len(parts)} arrays",
+        )
+        side = dict(zip(names, more, strict=True))
+        return data, check_data(model, X, y, side, "validation_data", "validation_data[1]")
     require(0 <= validation_split < 1, f"validation_split={validation_split!r} must be in [0, 1)")
-    kept = len(X) - int(len(X) * validation_split)
-    require(kept, f"validation_split={validation_split} leaves none of {len(X)} samples to train")
-    if kept == len(X):
-        require(not validation_split, f"validation_split={validation_split} of {len(X)} is nothing")
-        return X, y, None, None
-    return X[:kept], None if y is None else y[:kept], X[kept:], None if y is None else y[kept:]
+    n = len(data["x"])
+    kept = n - int(n * validation_split)
+    require(kept, f"validation_split={validation_split} leaves none of {n} samples to train")
+    if kept == n:
+        require(not validation_split, f"validation_split={validation_split} of {n} is nothing")
+        return data, None
+    return take(data, slice(kept)), take(data, slice(kept, None))
 
 
 def fit(
@@ -154,6 +177,7 @@ def fit(
     shuffle=True,
     callback=None,
     verbose=1,
+    **side,
 ):
     """Train for `epochs` further epochs, from the weights as they are.
 
@@ -167,6 +191,7 @@ def fit(
     optimizer : Optimizer, "adam" or "sgd"
         By default the one of the last `fit`, with its state, or else Adam(1e-3).
     validation_data : X, or a tuple (X, y)
+        For a conditional model (X, None, labels) or (X, y, labels).
     validation_split : float in [0, 1)
         Hold this fraction of the rows out, the last ones, before shuffling (as in Keras).
     early_stopping : int or None
@@ -176,6 +201,7 @@ def fit(
     callback : function of (model, epoch, logs), called after each epoch, counted from 0
     verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
         line per epoch
+    **side : (n,) arrays that the model's loss takes besides, such as a conditional VAE's labels
 
     Returns
     -------
@@ -191,25 +217,26 @@ def fit(
             isinstance(value, (int, np.integer)) and value >= least,
             f"{name}={value!r} must be an integer, {least} or more",
         )
-    X, y = check_pair(model, X, y)
-    X, y, X_val, y_val = _split(X, y, validation_data, validation_split)
-    if validation_data is not None:
-        X_val, y_val = check_pair(model, X_val, y_val, "validation_data", "validation_data[1]")
+    data = check_data(model, X, y, side)
+    data, validation = _split(model, data, validation_data, validation_split)
     if early_stopping is not None:
-        require(X_val is not None, "early_stopping needs validation_data or a validation_split")
+        require(
+            validation is not None, "early_stopping needs validation_data or a validation_split"
+        )
         require(early_stopping > 0, f"early_stopping={early_stopping!r} epochs must be above 0")
     model.optimizer = optimizer = _choose_optimizer(model, optimizer)
 
     first = len(model.history.get("loss", ()))
-    progress = Progress(verbose, first, first + epochs, -(-len(X) // batch_size))
+    batches = -(-len(data["x"]) // batch_size)
+    progress = Progress(verbose, first, first + epochs, batches)
     best_loss, best_epoch, best_theta = np.inf, first, None
     try:
         for epoch in range(first, first + epochs):
             model.start_epoch(epoch)
-            logs = run_epoch(model, X, y, batch_size, shuffle, optimizer, epoch, progress)
-            if X_val is not None:
-                validation = model.evaluate(X_val, y_val, return_dict=True)
-                logs.update({f"val_{name}": value for name, value in validation.items()})
+            logs = run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress)
+            if validation is not None:
+                means = model.mean_terms(validation)
+                logs.update({f"val_{name}": value for name, value in means.items()})
             for name in {**model.history, **logs}:  # what was not measured in an epoch is NaN
                 values = model.history.setdefault(name, [np.nan] * epoch)
                 values.append(logs.get(name, np.nan))
@@ -227,15 +254,16 @@ def fit(
     return model
 
 
-def run_epoch(model, X, y, batch_size, shuffle, optimizer, epoch, progress):
+def run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress):
     """Pass once over the data, a step per batch; return the mean loss and its parts."""
-    order = model.rng.permutation(len(X)) if shuffle else np.arange(len(X))
+    n = len(data["x"])
+    order = model.rng.permutation(n) if shuffle else np.arange(n)
     means = Means()
-    for batch, start in enumerate(range(0, len(X), batch_size)):
+    for batch, start in enumerate(range(0, n, batch_size)):
         rows = order[start : start + batch_size]
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # loss() looks at the result
-                model.loss(X[rows], None if y is None else y[rows], training=True)
+                model.loss(**take(data, rows), training=True)
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"epoch {epoch + 1}, batch {batch + 1}: {error}. The weights are of no use any "

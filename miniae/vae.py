@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from miniae import latent
 from miniae.losses import SquaredError, gaussian_kl, gaussian_kl_grad
 from miniae.model import EVALUATION_SEED, ROWS, Model
 from miniae.parameters import require
@@ -26,7 +27,8 @@ class VAE(Model):
     hidden : tuple of int
         Widths of the encoder's hidden layers; the decoder mirrors them.
     activation : "tanh", "relu", "sigmoid" or "softplus", of the hidden layers
-    likelihood : "bernoulli", "gaussian" (with a learned sigma), or a Loss such as GaussianNLL(0.1)
+    likelihood : "bernoulli", "gaussian" (with a learned sigma), "multinomial" (counts), or a Loss
+        such as GaussianNLL(0.1), or Masked(BernoulliNLL()) for data with missing entries
     beta : float >= 0, the weight of the KL. Higgins et al. (2017)
     kl_warmup : int
         Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016)
@@ -56,7 +58,7 @@ class VAE(Model):
     ):
         super().__init__(locals(), likelihood, code_size=2 * latent_dim)
         require(
-            not isinstance(self.reconstruction_loss, SquaredError),
+            not isinstance(self.reconstruction_loss.base, SquaredError),
             "likelihood: a squared error is no likelihood, and its balance against the KL is a "
             'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients',
         )
@@ -72,7 +74,7 @@ class VAE(Model):
 
     def _posterior(self, x, training=False):
         """Return mu, log_var of a batch; refuse a log_var that has run away."""
-        code = self.encoder.forward(x, training)
+        code = self._code(x, training)
         mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]
         highest = log_var.real.max()
         self._refuse(
@@ -111,7 +113,13 @@ class VAE(Model):
         counted = kl.real > floor
         self.cache = mu, log_var, std, eps, weight * counted
         loss = reconstruction + weight * np.where(counted, kl, floor).sum()
-        return self._record(loss, reconstruction=reconstruction, kl=kl.sum())
+        terms = {"kl_weight": weight} if training else {}
+        return self._record(loss, **self._parts(reconstruction, kl.sum(), mu), **terms)
+
+    def _parts(self, reconstruction, kl, mu):
+        """Return what the history keeps of a batch: nats, and how many latents the batch moves."""
+        active = latent.is_active(mu).sum()
+        return {"reconstruction": reconstruction, "kl": kl, "active_units": active}
 
     def backward(self):
         """Fill dtheta with the gradient of the last loss, the noise eps held fixed.
@@ -128,18 +136,24 @@ class VAE(Model):
         dlog_var = dz * (0.5 * eps * std) + weight * kl_dlog_var
         self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
 
+    active_units = latent.active_units
+    kl_per_dimension = latent.kl_per_dimension
+    posterior_sample = latent.posterior_sample
+    traverse = latent.traverse
+
     def posterior(self, X):
         """Return mu and log_var of q(z|x), each of shape (n, latent_dim)."""
         both = self._map(lambda x: np.concatenate(self._posterior(x), axis=1), X, "X")
         return both[:, : self.latent_dim], both[:, self.latent_dim :]
 
-    def sample(self, n, seed=None):
+    def sample(self, n, seed=None, **side):
         """Draw n codes from the prior and return their decoded means, (n, *input_shape).
 
         With seed=None each call draws others; the model's own rng is not touched.
         """
         require(isinstance(n, (int, np.integer)) and n > 0, f"n={n!r} must be an integer above 0")
-        return self.decode(np.random.default_rng(seed).standard_normal((n, self.latent_dim)))
+        z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        return self.decode(z, **side)
 
     def elbo(self, X):
         """Return the ELBO of each sample at beta = 1, shape (n,), in nats.
@@ -158,6 +172,17 @@ class VAE(Model):
 
         return self._map(bound, X, "X", bounds=self.reconstruction_loss.bounds)
 
+    def _log_weight(self, target, mu, log_var, eps, training=False):
+        """Return z, -log p(target|z) and log of p(target|z) p(z) / q(z|x) for noise (m, n, latent).
+
+        z is (m, n, latent), the others (m, n): m draws per sample.
+        """
+        z = mu + eps * np.exp(0.5 * log_var)
+        out = self.decoder.forward(z.reshape(-1, self.latent_dim), training)
+        targets = np.broadcast_to(target, (len(eps), *target.shape)).reshape(out.shape)
+        nll = self.reconstruction_loss.per_sample(out, targets).reshape(eps.shape[:2])
+        return z, nll, 0.5 * (eps**2 - z**2 + log_var).sum(axis=2) - nll
+
     def log_likelihood(self, X, k=1000):
         """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
 
@@ -170,16 +195,12 @@ class VAE(Model):
 
         def estimate(x):
             mu, log_var = self._posterior(x)
-            std, total = np.exp(0.5 * log_var), np.full(len(x), -np.inf)
+            total = np.full(len(x), -np.inf)
             draws = max(1, ROWS // len(x))
             for start in range(0, k, draws):
                 m = min(draws, k - start)
                 eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-                z = mu + eps * std
-                out = self.decoder.forward(z.reshape(-1, self.latent_dim))
-                xs = np.broadcast_to(x, (m, *x.shape)).reshape(out.shape)
-                log_weight = 0.5 * (eps**2 - z**2 + log_var).sum(axis=2)  # log p(z) - log q(z|x)
-                log_weight -= self.reconstruction_loss.per_sample(out, xs).reshape(m, -1)
+                _, _, log_weight = self._log_weight(x, mu, log_var, eps)
                 total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
             return total - np.log(k)
 

@@ -90,7 +90,7 @@ def test_networks_given_are_copied_and_live_under_their_names():
 
 def test_a_decoder_that_ends_in_sigmoid_is_refused_for_bce_and_welcome_for_mse():
     decoder = Sequential(Dense(3, 8), Sigmoid())
-    with pytest.raises(ValueError, match="decoder ends in Sigmoid, but the Bernoulli loss takes"):
+    with pytest.raises(ValueError, match="decoder ends in Sigmoid, but BernoulliNLL.. takes"):
         Autoencoder(8, 3, decoder=decoder)
     assert Autoencoder(8, 3, decoder=decoder, loss="mse").reconstruct(data()).max() < 1
 

@@ -1,10 +1,25 @@
 import numpy as np
 import pytest
 
-from miniae import BernoulliNLL, GaussianNLL, SquaredError, gaussian_kl, gaussian_kl_grad
+from miniae import (
+    BernoulliNLL,
+    GaussianNLL,
+    Masked,
+    MultinomialNLL,
+    SquaredError,
+    gaussian_kl,
+    gaussian_kl_grad,
+)
 from miniae.losses import Loss
 
-LOSSES = [SquaredError(), BernoulliNLL(), GaussianNLL(0.7), GaussianNLL(0.7, learn_sigma=True)]
+LOSSES = [
+    SquaredError(),
+    BernoulliNLL(),
+    GaussianNLL(0.7),
+    GaussianNLL(0.7, learn_sigma=True),
+    Masked(GaussianNLL(0.7, learn_sigma=True)),
+    MultinomialNLL(),
+]
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -18,7 +33,8 @@ def test_a_loss_sums_over_features_and_means_over_samples(loss):
     out, target = pair()
     value = loss.forward(out, target)
     assert loss.forward(np.tile(out, (3, 1)), np.tile(target, (3, 1))) == pytest.approx(value)
-    assert loss.forward(np.tile(out, 2), np.tile(target, 2)) == pytest.approx(2 * value)
+    if not isinstance(loss, MultinomialNLL):  # whose features share one normaliser
+        assert loss.forward(np.tile(out, 2), np.tile(target, 2)) == pytest.approx(2 * value)
     assert loss.per_sample(out, target).mean() == pytest.approx(value)
 
 
@@ -46,6 +62,28 @@ def test_inputs_stay_as_they_are_and_backward_repeats(loss):
 def test_unequal_shapes_are_refused_not_broadcast(loss, shape):
     with pytest.raises(ValueError, match=r"out has shape \(5, 4\) and target"):
         loss.forward(np.ones((5, 4)), np.ones(shape))
+
+
+@each_loss
+def test_weights_of_the_samples_weigh_their_gradients(loss):
+    out, target = pair()
+    weight = np.random.default_rng(1).random(5)
+    loss.forward(out, target)
+    dout, dtheta = loss.backward(weight).copy(), loss.dtheta.copy()
+    expected = 0
+    for i in range(5):
+        loss.forward(out[i : i + 1], target[i : i + 1])
+        assert np.allclose(weight[i] * loss.backward()[0], dout[i], rtol=1e-12)
+        expected = expected + weight[i] * loss.dtheta
+    assert np.allclose(dtheta, expected, rtol=1e-12)
+
+
+@each_loss
+def test_float32_in_gives_float32_out(loss):
+    out, target = (a.astype(np.float32) for a in pair())
+    single = loss.astype("float32")
+    assert single.per_sample(out, target).dtype == np.float32
+    assert single.backward().dtype == np.float32
 
 
 @each_loss
@@ -195,5 +233,43 @@ def test_an_impossible_sigma_is_refused(sigma):
 def test_a_loss_without_passes_says_which_is_missing():
     with pytest.raises(NotImplementedError, match="no value yet"):
         Loss().forward(np.ones((1, 1)), np.ones((1, 1)))
+
+    class OnlyAValue(Loss):
+        def entries(self, out, target):
+            return out - target
+
+    loss = OnlyAValue()
+    loss.forward(np.ones((1, 1)), np.ones((1, 1)))
     with pytest.raises(NotImplementedError, match="no gradient yet"):
-        Loss().backward()
+        loss.backward()
+
+
+def test_multinomial_is_the_log_probability_of_the_draws_in_their_order():
+    logits = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    logits += np.array([[7.0], [-3.0]])  # a shift of a row cancels
+    counts = [[2, 0, 1], [0, 3, 0]]
+    nll = MultinomialNLL().per_sample(logits, counts)
+    assert np.allclose(nll, -np.log([0.5**2 * 0.2, 0.1**3]), rtol=1e-13)
+    assert np.allclose(MultinomialNLL().mean(logits)[0], [0.5, 0.3, 0.2], rtol=1e-13)
+
+
+def test_multinomial_has_no_slope_where_the_probabilities_are_the_shares():
+    loss, counts = MultinomialNLL(), np.array([[2.0, 5.0, 3.0]])
+    loss.forward(np.log(counts), counts)
+    assert np.abs(loss.backward()).max() < 1e-14
+    loss.forward(np.random.default_rng(0).standard_normal((4, 3)), np.tile(counts, (4, 1)))
+    assert np.abs(loss.backward().sum(axis=1)).max() < 1e-14  # a shift of all logits does nothing
+
+
+def test_multinomial_bears_extreme_logits_and_empty_rows():
+    loss = MultinomialNLL()
+    nll = loss.per_sample([[1e4, -1e4, 0.0], [3.0, 1.0, 2.0]], [[0, 1, 0], [0, 0, 0]])
+    assert nll[0] == 2e4 and nll[1] == 0
+    assert np.isfinite(loss.backward()).all()
+
+
+def test_negative_counts_are_refused():
+    from miniae import VAE
+
+    with pytest.raises(ValueError, match=r"X\[0, 1\] is -1.0.*within \[0.0, inf\]$"):
+        VAE(3, likelihood="multinomial").fit([[2.0, -1.0, 0.0]], verbose=0)

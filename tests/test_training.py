@@ -124,9 +124,12 @@ def test_history_of_a_vae_has_its_parts_and_their_validation_twins():
         "loss",
         "reconstruction",
         "kl",
+        "active_units",
+        "kl_weight",
         "val_loss",
         "val_reconstruction",
         "val_kl",
+        "val_active_units",
     ]
     assert {len(values) for values in model.history.values()} == {3}
     for prefix in ("", "val_"):
@@ -310,6 +313,7 @@ def test_progress_is_a_bar_with_rate_and_time_left_on_a_terminal(monkeypatch):
         .rstrip()
         .endswith(
             f"kl {VAE(6, 2).fit(data(), epochs=1, batch_size=10, verbose=0).history['kl'][0]:.5g}"
+            "  active_units 0  kl_weight 1"
         )
     )
     assert drawn[6].startswith("epoch 1/2") and drawn[6].endswith("\n")

@@ -31,15 +31,19 @@ from miniae.losses import (
     BernoulliNLL,
     GaussianNLL,
     Loss,
+    MultinomialNLL,
     SquaredError,
     gaussian_kl,
     gaussian_kl_grad,
 )
+from miniae.missing import Masked
 from miniae.model import Model
+from miniae.networks import Condition
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
 from miniae.proof.report import aligned
 from miniae.vae import VAE
+from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
 SECONDS = 10.0  # for the full-size VAE
@@ -73,9 +77,18 @@ def subjects():
         Dropout(0.4),
         Flatten(),
         Reshape(2, 3),
+        Condition(3),
         Sequential(Dense(6, 5), Softplus(), Dropout(0.2), Dense(5, 3, rng=1), Sigmoid()),
     ]
-    losses = [SquaredError(), BernoulliNLL(), GaussianNLL(0.7), GaussianNLL(0.7, learn_sigma=True)]
+    losses = [
+        SquaredError(),
+        BernoulliNLL(),
+        GaussianNLL(0.7),
+        GaussianNLL(0.7, learn_sigma=True),
+        MultinomialNLL(),
+        Masked(BernoulliNLL()),
+        Masked(GaussianNLL(0.7, learn_sigma=True)),
+    ]
     models = [
         ("Autoencoder", Autoencoder(6, 3, (5, 4))),
         ("Autoencoder, linear, squared error", Autoencoder(6, 3, (), loss="mse")),
@@ -89,6 +102,14 @@ def subjects():
         ("VAE, free bits", VAE(6, 4, (5,), free_bits=0.15)),
         ("VAE, warm-up", VAE(6, 2, (5,), kl_warmup=4)),
         ("VAE, images", VAE((2, 3, 1), 2, (5,))),
+        ("VAE, multinomial", VAE(6, 2, (5,), likelihood="multinomial")),
+        ("VAE, missing entries", VAE(6, 2, (5,), likelihood=Masked(GaussianNLL(learn_sigma=True)))),
+        ("Conditional VAE", ConditionalVAE(6, 2, (5,), n_classes=3)),
+        ("Importance-weighted VAE", ImportanceWeightedVAE(6, 2, (5,), k=4)),
+        (
+            "Importance-weighted VAE, sigma learned",
+            ImportanceWeightedVAE(6, 2, (5,), k=3, likelihood="gaussian", dropout=0.2),
+        ),
     ]
     return [(str(obj), obj) for obj in layers + losses] + models
 
@@ -105,15 +126,22 @@ def check(name, obj, method, seed, n=7, modes=(True, False)):
     rng, reports = np.random.default_rng(seed), []
     shape = obj.input_shape if isinstance(obj, Model) else (6,)
     x, target = rng.random((2, n, *shape))
+    given, loss = {}, obj.reconstruction_loss if isinstance(obj, Model) else obj
+    if getattr(loss, "missing", False):
+        target[rng.random(target.shape) < 0.3] = np.nan
     if isinstance(obj, Model):
         obj.start_epoch(1)  # within the warm-up
+        x, target = (target, None) if loss.missing else (x, None)
+        if isinstance(obj, ConditionalVAE):
+            given["labels"] = rng.integers(obj.n_classes, size=n)
     else:
         x = 3 * rng.standard_normal(x.shape)
+        target = target if isinstance(obj, Loss) else None
     start = time.perf_counter()
     for training in modes:
         options = {"training": training, "method": method, "seed": seed}
         options["tolerance"] = LIMITS[method]
-        reports.append(gradient_check(obj, x, target if isinstance(obj, Loss) else None, **options))
+        reports.append(gradient_check(obj, x, target, **options, **given))
     worst = max(reports, key=lambda report: (not report.ok, report.max_error))
     entries = sum(int(np.prod(block.shape)) for block in worst.blocks)
     seconds = time.perf_counter() - start

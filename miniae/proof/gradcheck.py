@@ -99,7 +99,7 @@ def compare(report, f, v, blocks, gradient, seed, signs=dict):
 
 
 def gradient_check(
-    obj, x, target=None, *, eps=None, training=False, method="complex step", seed=0, tolerance=1e-9
+    obj, x, target=None, *, training=False, method="complex step", seed=0, tolerance=1e-9, **given
 ):
     """Compare the gradient that `backward` gives with a numeric derivative of `forward`.
 
@@ -111,11 +111,11 @@ def gradient_check(
     obj : Layer, Loss or Model
     x : input of the layer or model, or the loss's `out`; (n, ...)
     target : like x; needed for a loss
-    eps : noise of a VAE, (n, latent_dim); by default drawn from the seed
     training : bool, passed to forward; every evaluation then draws the same masks
     method : "complex step", "central difference" or "projection"; see the top of this file
     seed : int, of the upstream gradient, of all noise and of the projections
     tolerance : float, largest error allowed, relative to the largest entry of the block
+    **given : what else a model's loss takes: labels, or a VAE's eps (else drawn from the seed)
 
     Returns
     -------
@@ -123,7 +123,7 @@ def gradient_check(
         A block for each parameter, and one named "x" for the input of a layer or loss.
     """
     require(method in METHODS, f"method={method!r} must be one of {METHODS}")
-    subject = Subject(obj, x, target, eps, training, seed)
+    subject = Subject(obj, x, target, training, seed, given)
     report = GradientReport(f"gradient check of {obj}", method, tolerance)
     exact, before = subject.exact, subject.exact.theta.copy()
     x_before, dout_before = subject.x.copy(), np.copy(subject.dout)
@@ -135,7 +135,7 @@ def gradient_check(
         ("params", before, exact.theta),
         ("dout", dout_before, np.copy(subject.dout)),
     ):
-        if not np.array_equal(old, new):
+        if not np.array_equal(old, new, equal_nan=name == "x"):
             report.side_effects.append(f"forward or backward changed {name}")
     if not all(
         old is None or np.array_equal(old, new, equal_nan=True)

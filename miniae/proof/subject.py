@@ -19,10 +19,10 @@ class Subject:
     point : v as given, with parameters that are all zero moved off it
     """
 
-    def __init__(self, obj, x, target, eps, training, seed):
+    def __init__(self, obj, x, target, training, seed, given):
         rng = np.random.default_rng(seed)
-        self.x, self.target, self.eps = np.array(x, dtype=np.float64), target, eps
-        self.training, self.seed = training, seed
+        self.x, self.target = np.array(x, dtype=np.float64), target
+        self.training, self.seed, self.given = training, seed, given
         self.exact = obj.astype(np.float64)
         self.twin = self.exact.astype(np.complex128)
         self.is_layer, self.is_loss = isinstance(obj, Layer), isinstance(obj, Loss)
@@ -62,7 +62,7 @@ class Subject:
         if self.is_layer:
             obj.set_rng(noise)
             return np.sum(obj.forward(x, self.training) * self.dout)
-        return obj.loss(x, self.target, eps=self.eps, rng=noise, training=self.training)
+        return obj.loss(x, self.target, rng=noise, training=self.training, **self.given)
 
     def backward(self):
         """Return (dtheta, dx) by the object's own backward; dx is None for a model."""

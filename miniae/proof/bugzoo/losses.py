@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.losses import BernoulliNLL, GaussianNLL, SquaredError, sum_features
+from miniae.losses import BernoulliNLL, GaussianNLL, SquaredError
 from miniae.numerics import sigmoid
 from miniae.proof.bugzoo.instruments import extreme_inputs, gradient_check, refusal
 from miniae.proof.bugzoo.specimen import specimen
@@ -12,25 +12,25 @@ from miniae.proof.bugzoo.specimen import specimen
 class BernoulliDividedByPTwice(BernoulliNLL):
     """p - target is divided by p (1 - p), which the sigmoid's slope has cancelled already."""
 
-    def backward(self):
+    def backward(self, weight=None):
         p = sigmoid(self.cached()[0])
-        return super().backward() / (p * (1 - p))
+        return super().backward(weight) / (p * (1 - p))
 
 
 @specimen("bce-sigmoid-slope-twice", gradient_check, BernoulliNLL, "probability")
 class BernoulliSigmoidSlopeTwice(BernoulliNLL):
     """p - target is multiplied by the sigmoid's slope, which it holds already."""
 
-    def backward(self):
+    def backward(self, weight=None):
         p = sigmoid(self.cached()[0])
-        return super().backward() * p * (1 - p)
+        return super().backward(weight) * p * (1 - p)
 
 
 @specimen("bce-logits-as-probabilities", gradient_check, BernoulliNLL, "missing sigmoid")
 class BernoulliLogitsAsProbabilities(BernoulliNLL):
     """The gradient is logits - target: the sigmoid is missing."""
 
-    def backward(self):
+    def backward(self, weight=None):
         logits, target = self.cached()
         return (logits - target) / len(logits)
 
@@ -39,16 +39,16 @@ class BernoulliLogitsAsProbabilities(BernoulliNLL):
 class SquaredErrorSign(SquaredError):
     """The gradient is that of target - out."""
 
-    def backward(self):
-        return -super().backward()
+    def backward(self, weight=None):
+        return -super().backward(weight)
 
 
 @specimen("squared-error-2-missing", gradient_check, SquaredError, "1/2")
 class SquaredErrorTwoMissing(SquaredError):
     """The 2 of the square is missing in the gradient."""
 
-    def backward(self):
-        return super().backward() / 2
+    def backward(self, weight=None):
+        return super().backward(weight) / 2
 
 
 @specimen("squared-error-half-missing", gradient_check, SquaredError, "2")
@@ -74,24 +74,24 @@ class MeanOverFeaturesForwardOnly(SquaredError):
 class LossGradientSummed(BernoulliNLL):
     """The gradient is not divided by the batch size, though the loss is a mean."""
 
-    def backward(self):
-        return super().backward() * len(self.cached()[0])
+    def backward(self, weight=None):
+        return super().backward(weight) * len(self.cached()[0])
 
 
 @specimen("sigma-not-squared", gradient_check, GaussianNLL, "sigma")
 class SigmaNotSquared(GaussianNLL):
     """The gradient is divided by sigma where sigma^2 is due."""
 
-    def backward(self):
-        return super().backward() * self.sigma
+    def backward(self, weight=None):
+        return super().backward(weight) * self.sigma
 
 
 @specimen("log-sigma-term-missing", gradient_check, GaussianNLL, "missing term")
 class LogSigmaTermMissing(GaussianNLL):
     """The gradient of log sigma lacks the number of features, from the normaliser."""
 
-    def backward(self):
-        dout = super().backward()
+    def backward(self, weight=None):
+        dout = super().backward(weight)
         self.grads["log_sigma"] -= self.cached()[0][0].size
         return dout
 
@@ -102,7 +102,7 @@ class TargetsBroadcast(SquaredError):
 
     def per_sample(self, out, target):
         self.cache = out, target
-        return sum_features((out - target) ** 2)
+        return ((out - target) ** 2).sum(axis=1)
 
 
 @specimen("log-of-probability", extreme_inputs, BernoulliNLL)
@@ -113,4 +113,4 @@ class LogOfProbability(BernoulliNLL):
         logits, target = self.remember(out, target)
         p = sigmoid(logits)
         on, off = (np.where(q.real > 1e-8, q, 1e-8) for q in (p, 1 - p))
-        return -sum_features(target * np.log(on) + (1 - target) * np.log(off))
+        return -(target * np.log(on) + (1 - target) * np.log(off)).sum(axis=1)

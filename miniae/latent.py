@@ -1,0 +1,105 @@
+"""Walking about among the codes: functions that models carry as methods."""
+
+import numpy as np
+
+from miniae.losses import gaussian_kl
+from miniae.parameters import require
+
+ACTIVE = 0.01  # variance of a latent's posterior mean above which it is in use. Burda et al. (2016)
+
+
+def interpolate(model, a, b, steps=10):
+    """Return what the decoder makes of the codes on the straight line from a's to b's.
+
+    Parameters
+    ----------
+    a, b : two samples, each of shape input_shape, or two batches (n, *input_shape)
+    steps : int, 2 or more; the first is a's reconstruction and the last is b's
+
+    Returns
+    -------
+    path : (steps, *input_shape), or (n, steps, *input_shape) for batches
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    require(a.shape == b.shape, f"a has shape {a.shape} and b {b.shape}: they must be equal")
+    _check_steps(steps)
+    single = a.shape == model.input_shape
+    start, end = (model.encode(x[None] if single else x)[:, None] for x in (a, b))
+    t = np.linspace(0, 1, steps, dtype=start.dtype)[:, None]
+    path = model.decode((1 - t) * start + t * end)  # exact at both ends
+    return path[0] if single else path
+
+
+def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
+    """Return what the decoder makes of a code when one of its latents moves and the rest stay.
+
+    Parameters
+    ----------
+    x : one sample (*input_shape), whose code is where to stand; by default the prior's mean, 0
+    dims : sequence of int, the latents to move; by default all
+    span : (low, high), the values that a latent takes; the prior has standard deviation 1
+    steps : int, 2 or more
+
+    Returns
+    -------
+    images : (len(dims), steps, *input_shape)
+    """
+    _check_steps(steps)
+    dims = np.arange(model.latent_dim) if dims is None else np.asarray(dims)
+    require(
+        dims.ndim == 1 and dims.size and dims.dtype.kind in "iu",
+        f"dims={dims.tolist()!r} must be a list of latents, such as [0, 3]",
+    )
+    require(
+        0 <= dims.min() and dims.max() < model.latent_dim,
+        f"dims={dims.tolist()} must lie between 0 and {model.latent_dim - 1}",
+    )
+    require(
+        np.shape(span) == (2,) and np.isfinite(span).all() and span[0] < span[1],
+        f"span={span!r} must be two finite numbers, low < high",
+    )
+    z = np.zeros(model.latent_dim) if x is None else model.encode(np.asarray(x)[None])[0]
+    Z = np.tile(z, (len(dims), steps, 1))
+    Z[np.arange(len(dims)), :, dims] = np.linspace(*span, steps)
+    return model.decode(Z)
+
+
+def _check_steps(steps):
+    require(
+        isinstance(steps, (int, np.integer)) and steps >= 2,
+        f"steps={steps!r} must be an integer, 2 or more",
+    )
+
+
+def posterior_sample(model, X, n_draws=1, seed=None, **side):
+    """Draw codes from q(z|x), several for each sample; `decode` takes them as they are.
+
+    Returns
+    -------
+    Z : (n_draws, n, latent_dim); with seed=None each call draws others
+    """
+    require(
+        isinstance(n_draws, (int, np.integer)) and n_draws > 0,
+        f"n_draws={n_draws!r} must be an integer above 0",
+    )
+    mu, log_var = model.posterior(X, **side)
+    eps = np.random.default_rng(seed).standard_normal((n_draws, *mu.shape), dtype=mu.dtype)
+    return mu + eps * np.exp(0.5 * log_var)
+
+
+def kl_per_dimension(model, X, **side):
+    """Return the KL of each latent from the prior, mean over X: (latent_dim,), in nats."""
+    return gaussian_kl(*model.posterior(X, **side)).mean(axis=0)
+
+
+def active_units(model, X, **side):
+    """Return how many latents X moves: posterior means of variance above 0.01 over X.
+
+    Burda et al. (2016), section 5.2. A latent that is not active tells nothing about x.
+    """
+    return int(is_active(model.encode(X, **side)).sum())
+
+
+def is_active(mu):
+    """Return which latents posterior means (n, latent_dim) move: (latent_dim,) bools."""
+    return mu.real.var(axis=0) > ACTIVE
