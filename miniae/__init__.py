@@ -2,6 +2,8 @@
 
 import importlib
 
+from miniae import metrics
+from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.layers import (
     Dense,
@@ -28,6 +30,7 @@ from miniae.missing import Masked
 from miniae.model import Model
 from miniae.networks import Condition
 from miniae.optim import SGD, Adam, Optimizer
+from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
 from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
@@ -36,6 +39,7 @@ __all__ = [
     "SGD",
     "VAE",
     "Adam",
+    "AnomalyDetector",
     "Autoencoder",
     "BernoulliNLL",
     "Condition",
@@ -44,15 +48,20 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GaussianNLL",
+    "GaussianNoise",
     "ImportanceWeightedVAE",
+    "KLSparsity",
+    "L1Penalty",
     "Layer",
     "Loss",
     "Masked",
+    "MaskingNoise",
     "Model",
     "MultinomialNLL",
     "Optimizer",
     "ReLU",
     "Reshape",
+    "SaltAndPepper",
     "Sequential",
     "Sigmoid",
     "Softplus",
@@ -61,6 +70,7 @@ __all__ = [
     "gaussian_kl",
     "gaussian_kl_grad",
     "gradient_check",
+    "metrics",
 ]
 
 

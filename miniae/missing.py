@@ -1,10 +1,11 @@
-"""Missing entries: a loss that counts what was observed, and nothing else."""
+"""Missing entries: a loss that counts what was observed, and how to fill in what was not."""
 
 import copy
 
 import numpy as np
 
 from miniae.losses import Loss, MultinomialNLL
+from miniae.numerics import as_float
 from miniae.parameters import require
 
 
@@ -60,3 +61,68 @@ class Masked(Loss):
     def draw(self, out, rng):
         """As the loss that is masked: every entry is drawn."""
         return self.loss.draw(out, rng)
+
+
+def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
+    """Fill in what is missing: return X with a number for each NaN, all else as it was.
+
+    An autoencoder replaces the missing entries by their reconstruction, `steps` times. A VAE draws:
+    z from q(z|x), then the missing entries from p(x|z), and so on in turn, a Markov chain whose law
+    tends to p(missing|observed) where q is the model's posterior. Rezende et al. (2014), appendix
+    F. A model whose loss is Masked has learned q(z|observed), and needs no chain: every step is an
+    independent draw.
+
+    Parameters
+    ----------
+    X : (n, *input_shape), NaN where missing
+        A row with nothing observed becomes what the model makes of `start` (an autoencoder) or a
+        draw from the model (a VAE).
+    steps : int, 2 or more
+    n_draws : int or None
+        With a VAE: so many imputations, each the end of a chain of its own, to see how sure they
+        are. By default one, the best guess: the decoder's mean, averaged over the second half of
+        the chain.
+    start : number or array that broadcasts to X, what missing entries are at first
+    seed : int, of the draws
+
+    Returns
+    -------
+    (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
+    """
+    X = as_float(X)
+    require(
+        isinstance(steps, (int, np.integer)) and steps >= 2, f"steps={steps!r} must be 2 or more"
+    )
+    missing = np.isnan(X)
+    current = np.where(missing, start, X)
+    model._map(lambda x: x, current, "X", bounds=model.reconstruction_loss.bounds)  # checks it
+    rng = np.random.default_rng(seed)
+    if not hasattr(model, "posterior"):
+        require(n_draws is None, f"n_draws={n_draws!r}: a {type(model).__name__} does not draw")
+        for _ in range(steps):
+            current = np.where(missing, model.reconstruct(current), X)
+        return current.astype(X.dtype, copy=False)
+    require(
+        n_draws is None or (isinstance(n_draws, (int, np.integer)) and n_draws > 0),
+        f"n_draws={n_draws!r} must be None or an integer above 0",
+    )
+    loss, chains = model.reconstruction_loss, n_draws or 1
+    current = np.broadcast_to(current, (chains, *X.shape)).reshape(-1, *model.input_shape)
+    gone = np.broadcast_to(missing, (chains, *X.shape)).reshape(current.shape)
+    known = np.broadcast_to(X, (chains, *X.shape)).reshape(current.shape)
+    total = np.zeros(current.shape)
+
+    def step(x):
+        code = model._code(x)
+        mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
+        z = mu + np.exp(0.5 * log_var) * rng.standard_normal(mu.shape, dtype=mu.dtype)
+        out = model.decoder.forward(z)
+        return np.stack([loss.mean(out), loss.draw(out, rng)], axis=1)
+
+    for i in range(steps):
+        both = model._map(step, known if loss.missing else current, "X")
+        current = np.where(gone, both[:, 1], known)
+        total += both[:, 0] * (i >= steps // 2)
+    if n_draws is not None:
+        return current.reshape(n_draws, *X.shape).astype(X.dtype, copy=False)
+    return np.where(missing, total / (steps - steps // 2), X).astype(X.dtype, copy=False)

@@ -8,7 +8,7 @@ import copy
 
 import numpy as np
 
-from miniae import inspection, latent, storage, training
+from miniae import anomaly, inspection, latent, missing, storage, training
 from miniae.estimator import Estimator
 from miniae.layers import Flatten, Reshape, Sequential
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, MultinomialNLL, SquaredError
@@ -241,6 +241,8 @@ class Model(Estimator, Parameterized):
 
     # Looking at a model, keeping it.
 
+    anomaly_score = anomaly.anomaly_score
+    impute = missing.impute
     interpolate = latent.interpolate
     summary = inspection.summary
     save = storage.save

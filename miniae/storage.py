@@ -1,8 +1,8 @@
 """Storage: a model in one .npz file, readable without running anything that the file says.
 
 The file holds `theta` and a JSON header: the class, its arguments, a table of parameter names and
-shapes, the history. Networks and losses are written as constructor calls of miniae's own classes;
-nothing is pickled.
+shapes, the history. Networks, losses, corruptions and penalties are written as constructor calls of
+miniae's own classes; nothing is pickled.
 """
 
 import json
@@ -10,18 +10,18 @@ import os
 
 import numpy as np
 
-from miniae import layers, losses, missing, networks
-from miniae.parameters import Parameterized, require
+from miniae import layers, losses, missing, networks, regularizers
+from miniae.parameters import require
 
 FORMAT = "miniae model"
 VERSION = 1
-KNOWN = (layers, losses, missing, networks)  # modules whose classes a file may name
+KNOWN = (layers, losses, missing, networks, regularizers)  # modules whose classes a file may name
 OWN = [module.__name__ for module in KNOWN]
 
 
 def describe(value):
     """Return a JSON form of a constructor's argument; other people's objects are only named."""
-    if isinstance(value, Parameterized) and type(value).__module__ in OWN:
+    if hasattr(value, "config") and type(value).__module__ in OWN:
         arguments = {name: describe(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -40,7 +40,7 @@ def rebuild(value, name):
     if not isinstance(value, dict):
         return value
     found = [getattr(module, value["class"], None) for module in KNOWN]
-    cls = next((c for c in found if isinstance(c, type) and issubclass(c, Parameterized)), None)
+    cls = next((c for c in found if isinstance(c, type) and hasattr(c, "config")), None)
     if cls is None or value["arguments"] is None:
         raise ValueError(
             f"its {name} has a {value['class']}, which is not one of miniae's own classes: "

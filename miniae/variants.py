@@ -107,6 +107,12 @@ class ConditionalVAE(VAE):
             if self.label is None:
                 self._condition(np.zeros((1, self.n_classes), np.float32))
 
+    def _code(self, x, training=False):
+        set_labels = [p.one_hot.any() for _, p in self.encoder.walk() if isinstance(p, Condition)]
+        if not all(set_labels):  # a method of VAE that takes no labels
+            self.one_hot(None, len(x))
+        return super()._code(x, training)
+
     def fit(self, X, y=None, *, labels=None, **options):
         """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y maybe None."""
         one_hot = self.one_hot(labels, len(X))  # refuses labels before any training
@@ -163,6 +169,10 @@ class ConditionalVAE(VAE):
     def log_likelihood(self, X, k=1000, labels=None):
         """As VAE.log_likelihood, of X given labels."""
         return self._each_class(VAE.log_likelihood, X, labels, k)
+
+    def anomaly_score(self, X, labels=None):
+        """As VAE.anomaly_score, given labels."""
+        return self._each_class(VAE.anomaly_score, X, labels)
 
 
 class ImportanceWeightedVAE(VAE):

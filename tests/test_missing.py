@@ -10,6 +10,7 @@ from miniae import (
     MultinomialNLL,
     SquaredError,
 )
+from miniae.proof.oracles import conditional_gaussian
 
 NAN = np.nan
 
@@ -130,3 +131,84 @@ def test_a_masked_model_survives_its_file(tmp_path):
     vae.save(tmp_path / "a.npz")
     again = VAE.load(tmp_path / "a.npz")
     assert np.array_equal(again.elbo(X), vae.elbo(X))
+
+
+def exact_vae():
+    """Return a linear VAE whose encoder is its exact posterior, and its mean and covariance."""
+    rng = np.random.default_rng(0)
+    sigma, scale, b = 0.5, np.array([1.5, 0.8]), rng.standard_normal(5)
+    W = (np.linalg.qr(rng.standard_normal((5, 2)))[0] * scale).T
+    precision = 1 + scale**2 / sigma**2
+    vae = VAE(5, 2, (), likelihood=GaussianNLL(sigma), dtype="float64")
+    to_mu = W.T / sigma**2 / precision
+    vae.encoder.layers[0].params["W"] = np.hstack([to_mu, np.zeros((5, 2))])
+    vae.encoder.layers[0].params["b"] = np.concatenate([-b @ to_mu, -np.log(precision)])
+    vae.decoder.layers[0].params.update(W=W, b=b)
+    return vae, b, W.T @ W + sigma**2 * np.eye(5)
+
+
+def test_imputations_of_an_exact_vae_have_the_law_of_the_conditional_gaussian():
+    vae, mean, covariance = exact_vae()
+    x = np.array([[0.7, np.nan, -1.0, np.nan, 0.2]])
+    expected, spread = conditional_gaussian(mean, covariance, x[0])
+    n = 4000
+    draws = vae.impute(x, steps=60, n_draws=n, seed=1)[:, 0]
+    gone = [1, 3]
+    assert np.array_equal(draws[:, [0, 2, 4]], np.tile(x[:, [0, 2, 4]], (n, 1)))
+    std = np.sqrt(np.diag(spread))
+    assert (np.abs(draws.mean(axis=0) - expected)[gone] < 5 * std / np.sqrt(n)).all()
+    assert (np.abs(draws.std(axis=0)[gone] - std) < 5 * std / np.sqrt(2 * n)).all()
+    # The best guess averages one chain: with 20,000 steps its error is far below the spread.
+    guess = vae.impute(x, steps=20_000)
+    assert (np.abs(guess[0] - expected)[gone] < 0.1 * std).all()
+
+
+def test_an_autoencoder_imputes_what_its_reconstruction_repeats():
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.standard_normal((6, 2)))[0]  # rows in a plane, which it projects on
+    ae = Autoencoder(6, 2, (), loss="mse", dtype="float64")
+    ae.encoder.layers[0].params["W"], ae.decoder.layers[0].params["W"] = basis, basis.T
+    X = rng.standard_normal((8, 2)) @ basis.T
+    holed = X.copy()
+    holed[:, 4] = np.nan
+    assert np.allclose(ae.impute(holed, steps=500), X, atol=1e-9)
+
+
+def test_observed_entries_come_back_untouched_and_nothing_is_left_missing():
+    X = np.random.default_rng(0).random((30, 8)).astype(np.float32)
+    holed = with_holes(X, 0.4)
+    holed[3] = np.nan  # a row with nothing observed
+    seen = ~np.isnan(holed)
+    for model in (
+        VAE(8, 2),
+        VAE(8, 2, likelihood=Masked(BernoulliNLL())),
+        Autoencoder(8, 2),
+        VAE((2, 4), 2),
+    ):
+        given = holed.reshape(-1, *model.input_shape)
+        filled = model.impute(given, steps=4)
+        assert filled.dtype == np.float32 and np.isfinite(filled).all()
+        assert np.array_equal(filled.reshape(30, 8)[seen], X[seen])
+        assert np.array_equal(model.impute(given, steps=4), filled)
+    assert np.array_equal(Autoencoder(8, 2).impute(X), X)
+    draws = VAE(8, 2).impute(holed, steps=4, n_draws=3)
+    assert draws.shape == (3, 30, 8)
+    assert not np.array_equal(draws[0], draws[1])
+
+
+@pytest.mark.parametrize(
+    "model, X, options, message",
+    [
+        (VAE(3), [[0.5, NAN, 2.0]], {}, r"X\[0, 2\] is 2.0"),
+        (VAE(3), [[0.5, NAN, np.inf]], {}, r"X\[0, 2\] is inf"),
+        (VAE(3), [[0.5, NAN]], {}, "must have shape"),
+        (VAE(3), [0.5, NAN, 0.1], {}, "must have shape"),
+        (VAE(3), [[0.5, NAN, 0.1]], {"steps": 1}, "steps=1"),
+        (VAE(3), [[0.5, NAN, 0.1]], {"n_draws": 0}, "n_draws=0"),
+        (Autoencoder(3), [[0.5, NAN, 0.1]], {"n_draws": 2}, "Autoencoder does not draw"),
+        (VAE(3), [[0.5, NAN, 0.1]], {"start": 7.0}, r"X\[0, 1\] is 7.0"),
+    ],
+)
+def test_impute_refuses_what_does_not_fit(model, X, options, message):
+    with pytest.raises(ValueError, match=message):
+        model.impute(X, **options)

@@ -4,7 +4,16 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import VAE, Autoencoder, Dense, GaussianNLL, Layer, Model, ReLU, Sequential
+from miniae import (
+    VAE,
+    Autoencoder,
+    Dense,
+    GaussianNLL,
+    Layer,
+    Model,
+    ReLU,
+    Sequential,
+)
 
 MODELS = {
     "autoencoder": Autoencoder(6, 2),
@@ -13,6 +22,7 @@ MODELS = {
     "gaussian": VAE(6, 2, likelihood="gaussian"),
     "image": VAE((3, 2), 2),
     "double": VAE(6, 2, dtype="float64"),
+    "multinomial": VAE(6, 2, likelihood="multinomial"),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 

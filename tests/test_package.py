@@ -17,8 +17,8 @@ READING_PATH = (
 )
 # Whoever imports, imports only from what stands before it.
 ORDER = (
-    "numerics parameters layers conv losses missing regularizers optim networks training latent "
-    "inspection storage estimator model autoencoder vae variants digits datasets plots proof"
+    "numerics parameters metrics layers conv losses missing regularizers optim networks training "
+    "latent anomaly inspection storage estimator model autoencoder vae variants digits datasets plots proof"
 ).split()
 
 

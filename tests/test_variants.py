@@ -10,6 +10,7 @@ from miniae import (
     Dense,
     GaussianNLL,
     ImportanceWeightedVAE,
+    Masked,
     Sequential,
     gradient_check,
 )
@@ -229,8 +230,6 @@ def test_masked_entries_train_the_variants_too():
     rng = np.random.default_rng(0)
     X = rng.random((8, 6))
     X[rng.random(X.shape) < 0.3] = np.nan
-    from miniae import Masked
-
     likelihood = Masked(BernoulliNLL())
     report = gradient_check(
         ImportanceWeightedVAE(6, 2, (5,), k=3, likelihood=likelihood), X, tolerance=1e-12
@@ -238,3 +237,19 @@ def test_masked_entries_train_the_variants_too():
     assert report.ok, report
     model = ConditionalVAE(6, 2, (5,), n_classes=3, likelihood=likelihood)
     assert gradient_check(model, X, labels=LABELS, tolerance=1e-12).ok
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ConditionalVAE(6, 2, (5,), n_classes=3, beta=2.0),
+        ImportanceWeightedVAE(6, 2, k=3),
+        VAE(6, 2, likelihood=Masked(BernoulliNLL())),
+    ],
+    ids=repr,
+)
+def test_scikit_learn_clones_a_variant(model):
+    base = pytest.importorskip("sklearn.base")
+    twin = base.clone(model)
+    assert type(twin) is type(model) and twin is not model
+    assert repr(twin.get_params()) == repr(model.get_params())

@@ -42,6 +42,7 @@ from miniae.networks import Condition
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
 from miniae.proof.report import aligned
+from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, Penalty
 from miniae.vae import VAE
 from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
@@ -93,6 +94,18 @@ def subjects():
         ("Autoencoder", Autoencoder(6, 3, (5, 4))),
         ("Autoencoder, linear, squared error", Autoencoder(6, 3, (), loss="mse")),
         ("Autoencoder, dropout", Autoencoder(6, 3, (5, 4), dropout=0.3, code_activation="tanh")),
+        ("Autoencoder, L1 penalty", Autoencoder(6, 3, (5,), penalty=L1Penalty(0.3))),
+        (
+            "Autoencoder, KL sparsity and noise",
+            Autoencoder(
+                6,
+                3,
+                (5,),
+                code_activation="sigmoid",
+                penalty=KLSparsity(0.1, 0.5),
+                corruption=GaussianNoise(0.3),
+            ),
+        ),
         ("Autoencoder, images, Gaussian", Autoencoder((2, 3), 3, (5,), loss="gaussian")),
         ("VAE", VAE(6, 2, (5,))),
         ("VAE, deep, ReLU", VAE(6, 3, (7, 5, 4), activation="relu")),
@@ -115,10 +128,16 @@ def subjects():
 
 
 def public_classes():
-    """Return every layer, loss and model that `miniae` exports, the bases left out."""
+    """Return every layer, loss, penalty and model that `miniae` exports, the bases left out."""
     found = {getattr(miniae, name) for name in miniae.__all__}
-    bases = (Layer, Loss, Model)
+    bases = (Layer, Loss, Penalty, Model)
     return {c for c in found if isinstance(c, type) and issubclass(c, bases)} - set(bases)
+
+
+def classes_of(everything):
+    """Return the classes that named objects stand for, those of their penalties included."""
+    objects = [obj for _, obj in everything]
+    return {type(obj) for obj in [*objects, *(getattr(obj, "penalty", None) for obj in objects)]}
 
 
 def check(name, obj, method, seed, n=7, modes=(True, False)):
@@ -171,8 +190,7 @@ def check_gradients(seed):
     if full.seconds > SECONDS:
         full.ok, full.note = False, f"took longer than {SECONDS:g} s"
     yield full
-    checked = {type(obj) for _, obj in everything}
-    for missing in sorted(public_classes() - checked, key=lambda c: c.__name__):
+    for missing in sorted(public_classes() - classes_of(everything), key=lambda c: c.__name__):
         yield Checked(
             missing.__name__, "-", 0, np.nan, 0.0, 0.0, False, "not in subjects(): add it"
         )

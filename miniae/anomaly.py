@@ -1,0 +1,101 @@
+"""Anomaly detection: what a model has not learned to reproduce is strange."""
+
+import numpy as np
+
+from miniae.losses import gaussian_kl
+from miniae.parameters import require
+
+
+def anomaly_score(model, X):
+    """Return how strange each sample is, shape (n,): larger is stranger.
+
+    It is the model's loss of the sample, in nats (or squared units of the data): the reconstruction
+    from its code, and for a VAE from the posterior's mean, plus its KL. Nothing is drawn: a row has
+    the same score in whatever company it comes, and at each call.
+    """
+    loss = model.reconstruction_loss
+
+    def score(x):
+        code = model._code(x)
+        mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
+        value = loss.per_sample(model.decoder.forward(mu), x)
+        return value + gaussian_kl(mu, log_var).sum(axis=1) if log_var.size else value
+
+    return model._map(score, X, "X", bounds=loss.bounds)
+
+
+class AnomalyDetector:
+    """A model, a threshold, and a verdict: as detectors in PyOD look.
+
+    Parameters
+    ----------
+    model : Autoencoder or VAE, trained already or not
+    contamination : float, 0 < contamination < 0.5
+        The share of samples to call anomalies. Of data that are all normal, this is the share of
+        false alarms.
+    holdout : float in [0, 1)
+        The share of the rows (the last ones of a shuffle) that the model is not trained on and that
+        set the threshold. On rows it has been trained on a model does better than on new ones, so
+        that a threshold from those raises more alarms than it promises. 0 uses all rows for both.
+
+    Attributes
+    ----------
+    threshold_ : float, the score above which a sample is an anomaly
+    false_alarm_rate_ : float, the expected share of false alarms among new normal samples
+    decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
+
+    Examples
+    --------
+    >>> detector = AnomalyDetector(Autoencoder(64, 8), contamination=0.05).fit(X_normal)
+    >>> detector.predict(X_new)  # 1 is an anomaly
+    """
+
+    def __init__(self, model, contamination=0.1, holdout=0.2):
+        require(
+            0 < contamination < 0.5,
+            f"contamination={contamination!r} is the share of anomalies, above 0 and below 0.5",
+        )
+        require(0 <= holdout < 1, f"holdout={holdout!r} is a share of the rows, in [0, 1)")
+        self.model, self.contamination, self.holdout = model, contamination, holdout
+
+    def fit(self, X, y=None, **options):
+        """Train the model on X, mostly normal samples, and set the threshold; y is ignored.
+
+        options are those of the model's `fit`, such as epochs; epochs=0 leaves a trained model as
+        it is.
+        """
+        X = np.asarray(X)
+        n_out = int(len(X) * self.holdout) if X.ndim else 0
+        require(
+            not self.holdout or n_out > 0,
+            f"X has {len(X) if X.ndim else 0} rows, of which holdout={self.holdout} is none",
+        )
+        order = np.random.default_rng(0).permutation(len(X)) if X.ndim else X
+        kept, out = order[: len(X) - n_out], order[len(X) - n_out :]
+        self.model.fit(X[np.sort(kept)], **options)
+        self.decision_scores_ = self.decision_function(X)
+        scores = np.sort(self.decision_scores_[out] if n_out else self.decision_scores_)
+        # Among m held-out normal scores and a new one every order is equally likely: the chance
+        # that the new one exceeds the k-th smallest is (m + 1 - k) / (m + 1).
+        m = len(scores)
+        k = min(m, int(np.ceil((1 - self.contamination) * (m + 1))))
+        self.threshold_ = float(scores[k - 1])
+        self.false_alarm_rate_ = (m + 1 - k) / (m + 1)
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
+        return self
+
+    def decision_function(self, X):
+        """Return the anomaly score of each row, (n,); larger is stranger."""
+        return self.model.anomaly_score(X)
+
+    def predict(self, X):
+        """Return 1 for anomalies and 0 for the rest, (n,)."""
+        require(hasattr(self, "threshold_"), "AnomalyDetector: call fit before predict")
+        return (self.decision_function(X) > self.threshold_).astype(int)
+
+    def fit_predict(self, X, y=None, **options):
+        """Fit, and return the verdict on X itself."""
+        return self.fit(X, **options).labels_
+
+    def __repr__(self):
+        return f"AnomalyDetector({self.model}, contamination={self.contamination})"

@@ -1,0 +1,111 @@
+"""Figures by which results are judged: errors, PSNR, rankings, clusterings.
+
+A loss sums over features, because it is a log-likelihood; these are means per entry, as people
+quote them.
+"""
+
+import numpy as np
+
+from miniae.parameters import require
+
+
+def _pair(a, b, names=("X", "Y")):
+    a, b = np.asarray(a), np.asarray(b)
+    require(
+        a.shape == b.shape and a.size,
+        f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: they must be equal, not empty",
+    )
+    return a, b
+
+
+def mse(X, Y):
+    """Return the mean squared error per entry. Entries that are NaN in X or Y are left out."""
+    X, Y = _pair(X, Y)
+    seen = ~(np.isnan(X) | np.isnan(Y))
+    require(seen.any(), "X and Y have no entry in common that is a number")
+    return float(np.mean((X[seen] - Y[seen]) ** 2, dtype=np.float64))
+
+
+def rmse(X, Y):
+    """Return the root of `mse`, in units of the data."""
+    return mse(X, Y) ** 0.5
+
+
+def psnr(X, Y, peak=1.0):
+    """Return the peak signal-to-noise ratio 10 log10(peak^2 / mse) in decibels, of all as one."""
+    error = mse(X, Y)
+    return 10 * np.log10(peak**2 / error) if error else np.inf
+
+
+def _ranking(scores, labels):
+    scores, labels = _pair(scores, labels, ("scores", "labels"))
+    require(scores.ndim == 1, f"scores has shape {scores.shape}, must be (n,)")
+    require(np.isfinite(scores).all(), "scores must be finite")
+    require(np.isin(labels, (0, 1)).all(), "labels must be 0 (normal) and 1 (anomalous)")
+    n_positive = int(labels.sum())
+    require(0 < n_positive < len(labels), "labels are all alike: there is nothing to rank apart")
+    return scores, labels.astype(bool), n_positive
+
+
+def auroc(scores, labels):
+    """Return the area under the ROC curve: how often an anomaly scores above a normal sample.
+
+    Parameters
+    ----------
+    scores : (n,), larger is stranger
+    labels : (n,), 1 for anomalies, 0 for normal samples
+
+    Returns
+    -------
+    float, 0.5 for a coin and 1 for a perfect ranking; ties count one half. It is Mann and Whitney's
+    U over the number of pairs.
+    """
+    scores, positive, n_positive = _ranking(scores, labels)
+    _, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # of ties the mean rank, from 1
+    above = ranks[where][positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(above / (n_positive * (len(scores) - n_positive)))
+
+
+def average_precision(scores, labels):
+    """Return the mean, over the anomalies, of the precision at each one's place in the ranking.
+
+    Ties share one place. scores and labels as in `auroc`; a coin reaches the share of anomalies.
+    """
+    scores, positive, n_positive = _ranking(scores, labels)
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # the last of each group of ties
+    hits = np.cumsum(positive[order])[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float((np.diff(hits, prepend=0) * precision).sum() / n_positive)
+
+
+def adjusted_rand_index(a, b):
+    """Return how far two clusterings of the same samples agree: 1 wholly, 0 as chance would.
+
+    The share of pairs of samples on which they agree, rescaled by what is expected of random
+    clusterings with the same cluster sizes. Hubert and Arabie (1985), eq. 5.
+
+    Parameters
+    ----------
+    a, b : (n,) cluster or class of each sample, of any kind that can be compared
+    """
+    a, b = _pair(a, b, ("a", "b"))
+    require(a.ndim == 1, f"a has shape {a.shape}, must be (n,)")
+    (_, rows), (_, columns) = (np.unique(v, return_inverse=True) for v in (a, b))
+    table = np.zeros((rows.max() + 1, columns.max() + 1))
+    np.add.at(table, (rows, columns), 1)
+
+    def pairs(counts):
+        return (counts * (counts - 1) / 2).sum()
+
+    both, in_a, in_b = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
+    every = pairs(np.array(len(a)))
+    expected, most = in_a * in_b / every if every else 0.0, (in_a + in_b) / 2
+    return float((both - expected) / (most - expected)) if most != expected else 1.0
+
+
+def accuracy(labels, predicted):
+    """Return the share of labels that were predicted rightly."""
+    labels, predicted = _pair(labels, predicted, ("labels", "predicted"))
+    return float(np.mean(labels == predicted))

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from miniae import VAE, Adam, AnomalyDetector, Autoencoder, ConditionalVAE, gaussian_kl, metrics
+
+
+def normal_and_strange(n=400, seed=0):
+    """Rows near a line in 6 dimensions, and rows off it."""
+    rng = np.random.default_rng(seed)
+    t = rng.standard_normal((n + 40, 1))
+    X = t @ rng.standard_normal((1, 6)) + 0.05 * rng.standard_normal((n + 40, 6))
+    X[n:] += rng.standard_normal((40, 6))
+    return X[:n], X[n:]
+
+
+@pytest.mark.parametrize("options", [{}, {"validation_split": 0.2, "batch_size": 50}])
+def test_a_detector_ranks_strange_rows_above_normal_ones(options):
+    X, strange = normal_and_strange()
+    detector = AnomalyDetector(Autoencoder(6, 1, (), loss="mse", dtype="float64"), 0.05)
+    detector.fit(X, epochs=60, optimizer=Adam(0.02), verbose=0, **options)
+    scores = detector.decision_function(np.concatenate([X[:100], strange]))
+    assert metrics.auroc(scores, np.repeat([0, 1], [100, 40])) > 0.95
+    assert detector.predict(strange).mean() > 0.7
+    assert np.array_equal(detector.labels_, detector.predict(X))
+    assert np.array_equal(detector.decision_scores_, detector.decision_function(X))
+
+
+def test_the_share_of_false_alarms_is_what_was_promised():
+    # A model that is not trained at all: scores of the same law, whatever rows they are of.
+    rng = np.random.default_rng(0)
+    rates, promised = [], []
+    for _ in range(40):
+        X = rng.random((120, 5))
+        detector = AnomalyDetector(VAE(5, 2), contamination=0.1, holdout=0.5).fit(X, epochs=0)
+        rates.append(detector.predict(rng.random((500, 5))).mean())
+        promised.append(detector.false_alarm_rate_)
+    # A rate varies by about sqrt(0.1 * 0.9 / 60) with its threshold: 5 standard errors over 40.
+    assert np.mean(rates) == pytest.approx(np.mean(promised), abs=5 * 0.04 / np.sqrt(40))
+    assert promised[0] == pytest.approx(0.1, abs=1 / 61)
+
+
+def test_scores_of_a_vae_repeat_and_do_not_depend_on_the_other_rows():
+    X, vae = np.random.default_rng(0).random((30, 6)), VAE(6, 2, dtype="float64")
+    score = vae.anomaly_score(X)
+    assert np.array_equal(vae.anomaly_score(X), score)
+    assert np.allclose(vae.anomaly_score(X[7:9]), score[7:9], rtol=1e-12)
+    mu, log_var = vae.posterior(X)
+    p = vae.decode(mu)
+    nll = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1)
+    assert np.allclose(score, nll + gaussian_kl(mu, log_var).sum(axis=1), rtol=1e-12)
+
+
+def test_a_conditional_vae_scores_rows_given_their_labels():
+    X, labels = np.random.default_rng(0).random((9, 6)), np.arange(9) % 3
+    model = ConditionalVAE(6, 2, n_classes=3)
+    score = model.anomaly_score(X, labels=labels)
+    assert np.array_equal(score[labels == 1], model.given(1).anomaly_score(X[labels == 1]))
+    with pytest.raises(ValueError, match="pass labels="):
+        model.anomaly_score(X)
+
+
+def test_a_trained_model_may_be_taken_as_it_is():
+    X, _ = normal_and_strange(100)
+    model = Autoencoder(6, 1, (), loss="mse").fit(X, epochs=1, verbose=0)
+    before = model.theta.copy()
+    AnomalyDetector(model).fit(X, epochs=0)
+    assert np.array_equal(model.theta, before)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: AnomalyDetector(VAE(3), 0.0), "contamination=0.0"),
+        (lambda: AnomalyDetector(VAE(3), 0.5), "contamination=0.5"),
+        (lambda: AnomalyDetector(VAE(3), holdout=1.0), "holdout=1.0"),
+        (lambda: AnomalyDetector(VAE(3)).fit(np.full((4, 3), 0.5)), "holdout=0.2 is none"),
+        (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 4), 0.5)), "must have shape"),
+        (lambda: AnomalyDetector(VAE(3)).fit(0.5), "has 0 rows"),
+        (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 3), np.nan)), r"X\[0, 0\] is nan"),
+        (lambda: AnomalyDetector(VAE(3)).predict(np.full((4, 3), 0.5)), "call fit before"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
