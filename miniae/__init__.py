@@ -5,6 +5,7 @@ import importlib
 from miniae import metrics
 from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
+from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import (
     Dense,
     Dropout,
@@ -28,7 +29,7 @@ from miniae.losses import (
 )
 from miniae.missing import Masked
 from miniae.model import Model
-from miniae.networks import Condition
+from miniae.networks import Condition, conv_networks
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
@@ -44,6 +45,8 @@ __all__ = [
     "BernoulliNLL",
     "Condition",
     "ConditionalVAE",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -67,6 +70,8 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "conv_networks",
+    "diagnose",
     "gaussian_kl",
     "gaussian_kl_grad",
     "gradient_check",
@@ -78,6 +83,7 @@ def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
     if name in ("datasets", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
-    if name == "gradient_check":
-        return importlib.import_module("miniae.proof.gradcheck").gradient_check
+    if name in ("diagnose", "gradient_check"):
+        module = {"diagnose": "health", "gradient_check": "gradcheck"}[name]
+        return getattr(importlib.import_module(f"miniae.proof.{module}"), name)
     raise AttributeError(f"module 'miniae' has no attribute {name!r}")

@@ -1,6 +1,46 @@
-"""Looking into a model."""
+"""Looking into a model: a line per layer, from its shapes to its gradients."""
+
+import copy
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from miniae.layers import Sequential
+
+
+def aligned(rows, right=()):
+    """Return rows of strings as lines whose columns stand below one another.
+
+    right : the columns, by index, that stand flush right, as numbers do
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(w) if i in right else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def leaves(network, name):
+    """Yield (name, layer) for the layers of a Sequential, and of those within it, in order."""
+    for key, layer in network.parts.items():
+        if isinstance(layer, Sequential):
+            yield from leaves(layer, f"{name}.{key}")
+        else:
+            yield f"{name}.{key}", layer
+
+
+def model_leaves(model):
+    """Yield (name, layer) for the layers of the encoder, then of the decoder."""
+    yield from leaves(model.encoder, "encoder")
+    yield from leaves(model.decoder, "decoder")
+
+
+def shape_text(shape):
+    """Return the shape of a batch as "(n, 28, 28)"."""
+    return f"({', '.join(str(size) for size in ('n', *shape[1:]))})"
 
 
 def summary(model, print_fn=print):
@@ -12,15 +52,180 @@ def summary(model, print_fn=print):
         ("decoder", model.decoder, (model.latent_dim,)),
     ):
         x = np.zeros((1, *shape), model.theta.dtype)
-        for i, layer in enumerate(network.layers):
+        for key, layer in leaves(network, name):
             x = layer.forward(x)
-            shape = ", ".join(str(size) for size in ("n", *x.shape[1:]))
-            rows.append((f"{name}.{i}", str(layer), f"({shape})", f"{layer.theta.size:,}"))
+            rows.append((key, str(layer), shape_text(x.shape), f"{layer.theta.size:,}"))
     loss = model.reconstruction_loss
     rows.append(("loss", str(loss), "", f"{loss.theta.size:,}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
     print_fn(str(model))
-    for a, b, c, d in rows:
-        print_fn(f"{a:{widths[0]}}  {b:{widths[1]}}  {c:{widths[2]}}  {d:>{widths[3]}}")
+    for line in aligned(rows, right=(3,)):
+        print_fn(line)
     size = f"{model.theta.nbytes / 1024:,.0f} KiB of {model.theta.dtype}"
     print_fn(f"{model.theta.size:,} parameters, {size}")
+
+
+def watch(model, forward=None, backward=None):
+    """Call forward(name, x, out) and backward(name, dout) whenever data pass a layer of a model.
+
+    The layers stay watched: do it to a copy of a model.
+    """
+    for name, layer in model_leaves(model):
+        if forward is not None:
+            layer.forward = _watched_forward(name, layer.forward, forward)
+        if backward is not None:
+            layer.backward = _watched_backward(name, layer.backward, backward)
+            layer.backward_params = _watched_backward(name, layer.backward_params, backward)
+
+
+def _watched_forward(name, step, see):
+    def forward(x, training=False):
+        out = step(x, training)
+        see(name, x, out)
+        return out
+
+    return forward
+
+
+def _watched_backward(name, step, see):
+    def backward(dout):
+        see(name, dout)
+        return step(dout)
+
+    return backward
+
+
+@dataclass
+class LayerTrace:
+    """What one layer did to a batch; None and () where the pass did not come to it.
+
+    Attributes
+    ----------
+    name, layer : str, such as "encoder.0" and "Flatten()"
+    shape_in, shape_out : tuple
+    parameters : int, how many numbers the layer learns
+    cached : int, bytes
+        What it keeps for backward. Memory that two layers share, such as the out of one that is
+        the x of the next, counts where it comes first, so that the column adds up.
+    activation : float, mean |out|
+    gradient : float, mean |dL/dout|, of the mean loss L of the batch
+        None too for what precedes the first layer with parameters, where backward stops.
+    parameter_gradient : float, mean |dL/dtheta| over the layer's parameters
+    """
+
+    name: str
+    layer: str
+    parameters: int
+    shape_in: tuple = ()
+    shape_out: tuple = ()
+    cached: int = 0
+    activation: float | None = None
+    gradient: float | None = None
+    parameter_gradient: float | None = None
+
+
+@dataclass
+class Trace:
+    """What `trace` returns: a LayerTrace per layer, `terms` of the loss, and `note` if it failed.
+
+    ``print(trace)`` shows them as a table.
+    """
+
+    title: str
+    rows: list
+    terms: dict = field(default_factory=dict)
+    note: str = ""
+
+    def __str__(self):
+        def number(value):
+            return "-" if value is None else f"{value:.3g}"
+
+        header = ("layer", "", "x", "out", "parameters", "cached")
+        table = [(*header, "mean |out|", "mean |dL/dout|", "mean |dL/dtheta|")]
+        for row in self.rows:
+            shapes = [str(shape or "-") for shape in (row.shape_in, row.shape_out)]
+            kept = f"{row.cached / 1024:,.1f} KiB"
+            figures = (row.activation, row.gradient, row.parameter_gradient)
+            cells = (row.name, row.layer, *shapes, f"{row.parameters:,}", kept)
+            table.append((*cells, *map(number, figures)))
+        total = sum(row.cached for row in self.rows) / 1024
+        lines = [self.title, *aligned(table, right=range(4, 9))]
+        lines += ["  ".join(f"{name} {value:.5g}" for name, value in self.terms.items())]
+        lines += [f"cached in all: {total:,.1f} KiB", *[f"stopped: {self.note}"] * bool(self.note)]
+        return "\n".join(line for line in lines if line)
+
+
+def trace(model, x, target=None, *, backward=True, **options):
+    """Send a batch through a copy of the model, and tell what each layer did to it.
+
+    The model stays as it is. The time is that of a training step, and of a copy.
+
+    Parameters
+    ----------
+    x, target : (n, *input_shape), one batch: all that its layers keep is in memory at once
+    backward : bool, whether to go back too, for the gradients; without, about a third of the time
+    **options : what else the model's `loss` takes
+        training=True for dropout, corruption and warm-up as in training; eps; a conditional VAE's
+        labels.
+
+    Returns
+    -------
+    Trace
+        If the loss is not a finite number, the trace stops there and has a note: look for the
+        first line whose figures are nan or inf.
+    """
+    twin = copy.deepcopy(model)
+    layers = dict(model_leaves(twin))
+    rows = {name: LayerTrace(name, str(part), part.theta.size) for name, part in layers.items()}
+
+    def see(name, x, out):
+        row = rows[name]
+        row.shape_in, row.shape_out = np.shape(x), out.shape
+        row.activation = float(np.abs(out).mean(dtype=np.float64))
+
+    def see_gradient(name, dout):
+        rows[name].gradient = float(np.abs(dout).mean(dtype=np.float64))
+
+    watch(twin, see, see_gradient)
+    result = Trace(f"{model}, a batch of {len(np.atleast_1d(x))}", list(rows.values()))
+    with np.errstate(over="ignore", invalid="ignore"):  # the figures show it
+        try:
+            twin.loss(x, target, **options)
+            result.terms = twin.terms
+        except FloatingPointError as error:
+            result.note = str(error)
+        seen = {_span(twin.theta)}
+        for name, layer in layers.items():
+            rows[name].cached = _new_bytes(layer.cache, seen)
+        if backward and not result.note:
+            twin.backward()
+            for name, layer in layers.items():
+                if layer.theta.size:
+                    mean = np.abs(layer.dtheta).mean(dtype=np.float64)
+                    rows[name].parameter_gradient = float(mean)
+    return result
+
+
+def _new_bytes(cache, seen):
+    """Return the bytes of the arrays in a cache that are not in `seen`, and add them to it."""
+    if isinstance(cache, dict):
+        cache = tuple(cache.values())
+    if isinstance(cache, (list, tuple)):
+        return sum(_new_bytes(part, seen) for part in cache)
+    if not isinstance(cache, np.ndarray) or _span(cache) in seen:
+        return 0
+    seen.add(_span(cache))
+    start, end = _span(cache)
+    return end - start
+
+
+def _span(array):
+    """Return the first address of an array's memory, and the one after its last.
+
+    A view with gaps reaches as far as the array that it keeps alive; one of overlapping windows
+    no farther, whatever its size says.
+    """
+    steps = [
+        stride * (size - 1) for stride, size in zip(array.strides, array.shape, strict=True) if size
+    ]
+    start = array.__array_interface__["data"][0] + sum(step for step in steps if step < 0)
+    return start, start + sum(abs(step) for step in steps) + array.itemsize

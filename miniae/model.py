@@ -245,6 +245,7 @@ class Model(Estimator, Parameterized):
     impute = missing.impute
     interpolate = latent.interpolate
     summary = inspection.summary
+    trace = inspection.trace
     save = storage.save
     load = classmethod(storage.load)
 

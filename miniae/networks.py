@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from miniae.layers import Dense, Dropout, Layer, ReLU, Reshape, Sigmoid, Softplus, Tanh
+from miniae.conv import Conv2D, ConvTranspose2D
+from miniae.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
 from miniae.losses import BernoulliNLL, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.parameters import choose, require
@@ -56,6 +68,80 @@ def mlp(sizes, activation, dropout, rng, dtype):
         layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]
         layers += [Dropout(dropout)] if dropout else []
     return [*layers, Dense(sizes[-2], sizes[-1], rng=rng, dtype=dtype)]
+
+
+def conv_networks(
+    input_dim,
+    latent_dim,
+    channels=(32, 64),
+    kernel=3,
+    *,
+    stride=2,
+    activation="relu",
+    variational=False,
+    rng=0,
+    dtype="float32",
+):
+    """Return a convolutional encoder and decoder for images of one shape, each a mirror image.
+
+    Parameters
+    ----------
+    input_dim : (h, w) or (h, w, channels), the shape of an image, of any size
+    latent_dim : int, size of the code
+    channels : tuple of int, channels out of each Conv2D
+    kernel, stride : int, of all of them; each one divides height and width by the stride
+    activation : "relu", "tanh", "sigmoid" or "softplus"
+    variational : bool, whether the encoder is a VAE's and ends in 2 * latent_dim outputs
+    rng : Generator or int, where all weights are drawn from
+    dtype : float32 or float64
+
+    Returns
+    -------
+    encoder, decoder : Sequential
+
+    Examples
+    --------
+    >>> encoder, decoder = conv_networks((28, 28), 32)
+    >>> model = Autoencoder((28, 28), 32, encoder=encoder, decoder=decoder)
+    """
+    require(
+        np.ndim(input_dim) == 1 and len(input_dim) in (2, 3) and min(input_dim) >= 1,
+        f"input_dim={input_dim!r} must be an image shape, (h, w) or (h, w, channels)",
+    )
+    require(
+        np.ndim(channels) == 1 and len(channels) > 0,
+        f"channels={channels!r} must be a tuple with an integer per Conv2D, such as (32, 64)",
+    )
+    for name, value in (("latent_dim", latent_dim), ("kernel", kernel), ("stride", stride)):
+        valid = isinstance(value, (int, np.integer)) and value >= 1
+        require(valid, f"{name}={value!r} must be one integer, 1 or more")
+    require(
+        stride <= kernel,
+        f"stride={stride} is above kernel={kernel}: no window would see the pixels in between",
+    )
+    between = choose(ACTIVATIONS, activation, "activation")
+    options = {"rng": np.random.default_rng(rng), "dtype": dtype}
+    init = "he" if activation == "relu" else "glorot"
+    image, grey = tuple(int(n) for n in (*input_dim, 1)[:3]), len(input_dim) == 2
+    (*size, c_in), down, up = image, [], []
+    for c_out in channels:
+        conv = Conv2D(c_in, c_out, kernel, stride, (kernel - 1) // 2, init=init, **options)
+        beyond = [n + 2 * conv.padding - kernel for n in size]  # the first window
+        require(
+            min(beyond) >= 0,
+            f"input_dim={input_dim!r}: only {size} pixels reach convolution {len(down) // 2 + 1} "
+            f"of {len(channels)}, too few for kernel={kernel} with padding {conv.padding}; take "
+            "fewer convolutions, or a kernel of odd size",
+        )
+        rest = tuple(n % stride for n in beyond)  # the last rows and columns: no window gets there
+        back = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, rest,
+                               init=init if up else "glorot", **options)  # fmt: skip
+        down, up = [*down, conv, between()], [between(), back, *up]
+        size, c_in = [n // stride + 1 for n in beyond], c_out
+    features, code_size = size[0] * size[1] * c_in, latent_dim * (2 if variational else 1)
+    encoder = [Reshape(*image)] * grey + [*down, Flatten(), Dense(features, code_size, **options)]
+    first = Dense(latent_dim, features, init=init, **options), up[0], Reshape(*size, c_in)
+    return Sequential(encoder), Sequential(*first, *up[1:], *[Reshape(*input_dim)] * grey)
 
 
 def check_networks(model, code_size):

@@ -10,12 +10,15 @@ gradient dcode. As a loss it is per sample: the same if every sample comes twice
 
 import numpy as np
 
+from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized, require
 
 OFF_RANGE = {  # layers whose output is no probability
     Dense: "is linear",
+    Conv2D: "is linear",
+    ConvTranspose2D: "is linear",
     ReLU: "reaches above 1",
     Softplus: "reaches above 1",
     Tanh: "reaches below 0",

@@ -10,12 +10,13 @@ import os
 
 import numpy as np
 
-from miniae import layers, losses, missing, networks, regularizers
+from miniae import conv, layers, losses, missing, networks, regularizers
 from miniae.parameters import require
 
 FORMAT = "miniae model"
 VERSION = 1
-KNOWN = (layers, losses, missing, networks, regularizers)  # modules whose classes a file may name
+# Modules whose classes a file may name.
+KNOWN = (conv, layers, losses, missing, networks, regularizers)
 OWN = [module.__name__ for module in KNOWN]
 
 

@@ -94,7 +94,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
         require(
             shape == expected,
             f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
-            f"{shape}; labels are not used here",
+            f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels=",
         )
         _check_rows(model, data["target"], y_name, bounds)
     for name, values in (side or {}).items():

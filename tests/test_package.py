@@ -18,7 +18,8 @@ READING_PATH = (
 # Whoever imports, imports only from what stands before it.
 ORDER = (
     "numerics parameters metrics layers conv losses missing regularizers optim networks training "
-    "latent anomaly inspection storage estimator model autoencoder vae variants digits datasets plots proof"
+    "latent anomaly inspection storage estimator model autoencoder vae variants digits datasets "
+    "plots proof"
 ).split()
 
 

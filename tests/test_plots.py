@@ -16,6 +16,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
+import miniae
 from miniae import plots
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
@@ -134,6 +135,7 @@ def test_figures_are_drawn_and_saved_without_a_display_and_without_warnings(tmp_
     script = """
 import warnings
 import numpy as np
+import miniae
 from miniae import plots
 warnings.simplefilter("error")  # after the imports: an old matplotlib may itself warn there
 class Model:
@@ -151,7 +153,7 @@ plots.latent_manifold(Model()).savefig("e.png")
 """
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
     env = {key: value for key, value in os.environ.items() if key not in hidden}
-    env["PYTHONPATH"] = str(Path(plots.__file__).parents[1])
+    env["PYTHONPATH"] = str(Path(miniae.__file__).parents[1])
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -361,7 +361,7 @@ BAD = np.where(np.arange(6) == 4, np.nan, X)
         ({"X": X.astype(str)}, TypeError, "X must hold real numbers, got dtype <U"),
         ({"X": X.astype(complex)}, TypeError, "complex"),
         ({"X": X, "y": X[:10]}, ValueError, r"y is what to reconstruct .*\(50, 6\), got \(10, 6\)"),
-        ({"X": X, "y": np.arange(50)}, ValueError, "labels are not used"),
+        ({"X": X, "y": np.arange(50)}, ValueError, "keyword labels="),
         ({"X": X, "y": X * 3}, ValueError, r"y\[\d+, \d+\] is"),
         ({"X": X, "epochs": -1}, ValueError, "epochs=-1"),
         ({"X": X, "epochs": 1.5}, ValueError, "epochs=1.5"),

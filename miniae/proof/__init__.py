@@ -1,4 +1,7 @@
-"""The instruments that show whether the mathematics is right."""
+"""The instruments that show whether the mathematics is right.
+
+Where it is, `health` (as `miniae.diagnose`) says what else a model that trains badly suffers from.
+"""
 
 from miniae.proof.gradcheck import check_function, gradient_check
 from miniae.proof.report import Block, GradientReport

@@ -15,6 +15,7 @@ import numpy as np
 
 import miniae
 from miniae.autoencoder import Autoencoder
+from miniae.conv import Conv2D, Convolution, ConvTranspose2D
 from miniae.layers import (
     Dense,
     Dropout,
@@ -67,6 +68,8 @@ class Checked:
 def subjects():
     """Return what is checked: layers and losses for x of shape (n, 6), and models of 6 features.
 
+    Convolutions take images of 5 by 4 pixels.
+
     Whoever adds a public layer, loss or model adds it here; the certificate fails until then.
     """
     layers = [
@@ -79,6 +82,10 @@ def subjects():
         Flatten(),
         Reshape(2, 3),
         Condition(3),
+        Conv2D(2, 3, kernel=3, stride=2, padding=1),
+        Conv2D(1, 2, kernel=2, stride=3, padding="same"),
+        ConvTranspose2D(2, 3, kernel=3, stride=2, padding=1, output_padding=(1, 0)),
+        ConvTranspose2D(1, 2, kernel=4, stride=3, padding="same"),
         Sequential(Dense(6, 5), Softplus(), Dropout(0.2), Dense(5, 3, rng=1), Sigmoid()),
     ]
     losses = [
@@ -144,6 +151,7 @@ def check(name, obj, method, seed, n=7, modes=(True, False)):
     """Check an object in training and in evaluation, and return the worse of both as a line."""
     rng, reports = np.random.default_rng(seed), []
     shape = obj.input_shape if isinstance(obj, Model) else (6,)
+    shape = (5, 4, obj.c_in) if isinstance(obj, Convolution) else shape
     x, target = rng.random((2, n, *shape))
     given, loss = {}, obj.reconstruction_loss if isinstance(obj, Model) else obj
     if getattr(loss, "missing", False):

@@ -5,6 +5,7 @@ Each is (cause, words for a student, gradient). `diagnosis` compares them with t
 
 import numpy as np
 
+from miniae.conv import Conv2D, adjoint, crop, kernel_gradient, pad, scatter
 from miniae.losses import gaussian_kl_grad
 from miniae.numerics import sigmoid
 
@@ -23,6 +24,8 @@ def of_layer(subject, name, right):
         ("stale", "it belongs to an earlier forward: renew the cache at every forward",
          right(name, subject.decoy, dout)),
     ]  # fmt: skip
+    if isinstance(subject.exact, Conv2D):
+        hypotheses += of_convolution(subject.exact, name, x, dout)
     if name == "x":
         return hypotheses + of_dx(subject)
     for words, alone in (("last", last), ("first", first)):
@@ -69,6 +72,47 @@ def of_dx(subject):
     ):
         hypotheses.append((cause, words, dout * slope))
     return hypotheses
+
+
+def of_convolution(layer, name, x, dout):
+    """Return the mistakes of Conv2D's backward in one block."""
+    W, kernel, stride = dict(layer.params)["W"], layer.kernel, layer.stride
+    margins = layer.margins(x.shape[1:3])
+    padded = pad(x, margins)
+    if name == "b":
+        words = "it is summed over channels too: db sums dout over samples, rows and columns"
+        return [("wrong axis", words, np.full(W.shape[3], dout.sum()))]
+    if name == "W":
+        at_the_end = pad(x, [(0, sum(zeros)) for zeros in margins])
+        by_channel = kernel_gradient(padded, dout, kernel, stride).transpose(2, 0, 1, 3)
+        return [
+            ("padding", "its windows start at the first pixel of x, not of the padding",
+             kernel_gradient(at_the_end, dout, kernel, stride)),
+            ("order", "its entries are (c_in, k, k, c_out), reshaped: transpose them instead",
+             by_channel.reshape(W.shape)),
+        ]  # fmt: skip
+    back, size = adjoint(W), padded.shape[1:3]
+    uncut, once = scatter(dout, back, stride, size), [np.zeros_like(padded) for _ in range(2)]
+    taps = list(np.ndindex(kernel, kernel))
+    for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # which of the windows is last
+        for i, j in order:
+            here = dx[:, i : i + stride * dout.shape[1] : stride]
+            here[:, :, j : j + stride * dout.shape[2] : stride] = dout @ back[i, j]
+    candidates = [
+        ("flipped", "the kernel is flipped once too often: pixel rs + i gets dout_r W_i^T",
+         scatter(dout, back[::-1, ::-1], stride, size)),
+        ("stride", "the stride is ignored: pixel (r, c) of dout belongs to the window at (rs, cs)",
+         scatter(dout, back, 1, size)),
+        *(("overwritten", "where windows overlap only one of them counts: add, do not assign", dx)
+          for dx in once),
+    ]  # fmt: skip
+    if W.shape[2] == W.shape[3]:
+        words = "W is not transposed: each window entry is x W_ij, so it gets dout W_ij^T back"
+        candidates.append(("transposed", words, scatter(dout, W, stride, size)))
+    words = "the padding before x is still in it: cut off rows and columns at both ends"
+    corner = uncut[:, : x.shape[1], : x.shape[2]]
+    cut = [(cause, text, crop(dx, margins)) for cause, text, dx in candidates]
+    return [*cut, ("padding", words, corner)]
 
 
 def of_loss(subject, name, right):

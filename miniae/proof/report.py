@@ -4,14 +4,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-
-def aligned(rows):
-    """Return rows of strings as lines whose columns stand below one another."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+from miniae.inspection import aligned
 
 
 @dataclass

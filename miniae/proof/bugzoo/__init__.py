@@ -9,7 +9,13 @@ caught. So the zoo tests the instruments, and shows a reader what each of them i
 
 from dataclasses import dataclass
 
-from miniae.proof.bugzoo import layers, losses, models, others  # noqa: F401 (to fill the zoo)
+from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
+    convolution,
+    layers,
+    losses,
+    models,
+    others,
+)
 from miniae.proof.bugzoo.instruments import gradient_check
 from miniae.proof.bugzoo.specimen import COLLECTION, Finding, Specimen
 

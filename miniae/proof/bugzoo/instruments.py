@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from miniae.autoencoder import Autoencoder
+from miniae.conv import Convolution
 from miniae.layers import Dense, Dropout, Flatten, Layer, Sequential, Tanh
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, gaussian_kl
 from miniae.proof import estimates, gradcheck, oracles
@@ -24,6 +25,9 @@ def build(cls, rng, n, features, units):
     x = rng.standard_normal((n, features))
     if issubclass(cls, Dense):
         return cls(features, units, rng=rng), x
+    if issubclass(cls, Convolution):
+        c_in, c_out = 2, 2 if features == units else 3
+        return cls(c_in, c_out, 3, stride=2, padding=1, rng=rng), rng.random((2, 4, 3, c_in))
     if issubclass(cls, Dropout):
         return cls(0.3), x
     if issubclass(cls, Flatten):

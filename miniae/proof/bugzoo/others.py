@@ -12,36 +12,12 @@ from miniae.proof.bugzoo.instruments import (
     two_batch_sizes,
 )
 from miniae.proof.bugzoo.specimen import specimen
+from miniae.regularizers import KLSparsity, L1Penalty
 
 
 def reparameterize(mu, log_var, rng):
     """Draw z from N(mu, exp(log_var)), correctly."""
     return mu + np.exp(log_var / 2) * rng.standard_normal(mu.shape)
-
-
-class L1:
-    """Sum of |code|, mean over samples, correctly."""
-
-    def forward(self, code):
-        """Return the penalty of a code (n, latent), a scalar."""
-        self.code = code
-        return np.abs(code).sum() / len(code)
-
-
-class Sparsity:
-    """KL of Bernoulli(rho) from Bernoulli(mean activation), summed over units. Ng (2011)."""
-
-    def __init__(self, rho=0.05):
-        self.rho = rho
-
-    def of(self, a):
-        """Return the KL for activations a in (0, 1), each entry for itself."""
-        rho = self.rho
-        return rho * np.log(rho / a) + (1 - rho) * np.log((1 - rho) / (1 - a))
-
-    def forward(self, code):
-        """Return the penalty of a code (n, latent) in (0, 1), a scalar."""
-        return self.of(code.mean(axis=0)).sum()
 
 
 @specimen(
@@ -72,23 +48,23 @@ def kl_log_std(mu, log_var):
     return 0.5 * (mu**2 + np.exp(log_var) - 1 - 2 * log_var)
 
 
-@specimen("penalty-not-per-sample", two_batch_sizes, L1, source="keras, issue 22018")
-class PenaltyNotPerSample(L1):
+@specimen("penalty-not-per-sample", two_batch_sizes, L1Penalty, source="keras, issue 22018")
+class PenaltyNotPerSample(L1Penalty):
     """The activity penalty is summed over the batch, the loss is its mean."""
 
     def forward(self, code):
-        return np.abs(code).sum()
+        return self.weight * np.abs(code).sum()
 
 
 @specimen(
-    "sparsity-per-element", batch_mean_on_target, Sparsity,
+    "sparsity-per-element", batch_mean_on_target, KLSparsity,
     source="wblgers, sparse autoencoder 1",
 )  # fmt: skip
-class SparsityPerElement(Sparsity):
+class SparsityPerElement(KLSparsity):
     """The KL is that of each activation, where it is that of a unit's mean over the batch."""
 
     def forward(self, code):
-        return self.of(code).sum(axis=1).mean()
+        return self.weight * self.divergence(code).sum(axis=1).mean()
 
 
 @specimen(

@@ -1,0 +1,281 @@
+"""Convolutions: layers that look at images through a small window, the same one everywhere.
+
+Images are (n, h, w, c): samples, rows, columns, channels. Two linear maps do all of the work, and
+each is the adjoint of the other, <correlate(x, W), y> = <x, scatter(y, W^T)>:
+
+* `correlate` multiplies every window of an image by W: many pixels become one.
+* `scatter` multiplies every pixel by W and adds the result to a window: one becomes many.
+
+`Conv2D` goes forward by the first and backward by the second, `ConvTranspose2D` the other way
+round. As in every framework, "convolution" is correlation: the kernel is not flipped. Dumoulin and
+Visin (2016) draw what happens for all kernels, strides and paddings.
+"""
+
+from operator import index
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from miniae.layers import Layer
+from miniae.numerics import as_float
+from miniae.parameters import require
+
+ENTRIES = 2**19  # of the windows laid out at once; they stay in the cache: up to a fifth faster
+
+
+def windows(x, kernel, stride):
+    """Yield (samples, matrix): a slice of the n samples of x (n, h, w, c), and their windows.
+
+    Each window, one every `stride` pixels, is a row of kernel * kernel * c numbers. They overlap,
+    so that the matrix has up to kernel^2 times the size of x. To lay it out anew in backward costs
+    less than a tenth of the time of both passes; to keep it would cost that much memory.
+    """
+    view = sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
+    view = view.transpose(0, 1, 2, 4, 5, 3)
+    step = max(1, ENTRIES // view[0].size)
+    for start in range(0, len(x), step):
+        samples = slice(start, start + step)
+        yield samples, view[samples].reshape(-1, kernel * kernel * x.shape[3])
+
+
+def correlate(x, W, stride):
+    """x (n, h, w, c), W (k, k, c, d) -> (n, (h - k) // stride + 1, (w - k) // stride + 1, d)."""
+    kernel, d = len(W), W.shape[3]
+    size = ((length - kernel) // stride + 1 for length in x.shape[1:3])
+    out = np.empty((len(x), *size, d), np.result_type(x, W))
+    for samples, matrix in windows(x, kernel, stride):
+        np.matmul(matrix, W.reshape(-1, d), out=out[samples].reshape(-1, d))
+    return out
+
+
+def scatter(y, W, stride, size):
+    """y (n, rows, columns, c), W (k, k, c, d) -> (n, *size, d), zero where no window reaches.
+
+    A product for each of the k * k entries of a window is faster than one for all, whose result
+    would be read from memory once more.
+    """
+    n, rows, columns, c = y.shape
+    out = np.zeros((n, *size, W.shape[3]), np.result_type(y, W))
+    pixels = y.reshape(-1, c)
+    for i, j in np.ndindex(W.shape[:2]):
+        here = out[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
+        here += (pixels @ W[i, j]).reshape(here.shape)
+    return out
+
+
+def kernel_gradient(x, dout, kernel, stride):
+    """Return dW (k, k, c, d) of out = correlate(x, W, stride), given dout (n, rows, columns, d)."""
+    c, d = x.shape[3], dout.shape[3]
+    parts = windows(x, kernel, stride)
+    dW = sum(matrix.T @ dout[samples].reshape(-1, d) for samples, matrix in parts)
+    return dW.reshape(kernel, kernel, c, d)
+
+
+def pad(x, margins):
+    """Put x (n, h, w, c) into a frame of zeros; margins are ((top, bottom), (left, right))."""
+    return np.pad(x, ((0, 0), *margins, (0, 0)))
+
+
+def crop(x, margins):
+    """Take the frame off, as a view: the adjoint of `pad`."""
+    (top, bottom), (left, right) = margins
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
+def adjoint(W):
+    """W (k, k, c, d) -> (k, k, d, c)."""
+    return W.swapaxes(2, 3)
+
+
+class Convolution(Layer):
+    """What both layers have in common: arguments, weights, the frame of zeros. See Conv2D."""
+
+    config = ("c_in", "c_out", "kernel", "stride", "padding", "init")
+
+    def __init__(self, c_in, c_out, kernel, stride=1, padding=0, *,
+                 init="glorot", rng=0, dtype="float32"):  # fmt: skip
+        name = type(self).__name__
+        sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}
+        for argument, value in sizes.items():
+            valid = isinstance(value, (int, np.integer)) and value >= 1
+            require(valid, f"{name}: {argument}={value!r} must be one integer, 1 or more")
+            setattr(self, argument, index(value))
+        valid = isinstance(padding, (int, np.integer)) and padding >= 0
+        require(
+            valid or padding == "same",
+            f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"',
+        )
+        require(init in ("glorot", "he"), f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
+        self.padding, self.init = index(padding) if valid else padding, init
+        n_in, n_out = self._products()  # that meet in one entry of out, and of dx, on average
+        limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
+        shape = self.kernel, self.kernel, self.c_in, self.c_out
+        seed = [rng, *shape] if isinstance(rng, int) else rng
+        W = np.random.default_rng(seed).uniform(-limit, limit, shape)
+        super().__init__(W=W.astype(dtype), b=np.zeros(c_out, dtype))
+
+    def margins(self, size):
+        """Return the frame ((top, bottom), (left, right)) of the larger image, size (h, w).
+
+        "same" has ceil(size / stride) windows, and the zeros that the last one needs: half of them
+        before the image, and the odd one after it, as in Keras.
+        """
+        if self.padding != "same":
+            return ((self.padding, self.padding),) * 2
+        ends = [(-(-length // self.stride) - 1) * self.stride + self.kernel for length in size]
+        zeros = [max(end - length, 0) for end, length in zip(ends, size, strict=True)]
+        return tuple((extra // 2, extra - extra // 2) for extra in zeros)
+
+    def _images(self, x):
+        """Return x as floats; refuse what is not a batch of images with c_in channels."""
+        x = as_float(x)
+        if x.ndim != 4 or x.shape[3] != self.c_in or not x.size:
+            hint = "Reshape(h, w, channels) before it makes images of rows"
+            if x.ndim == 3:
+                hint = "x[..., None] gives grey images their channel, x[None] is a batch of one"
+            elif x.ndim == 4:
+                hint = "channels come last, and no axis may be empty"
+            raise ValueError(
+                f"{self} takes x of shape (n, h, w, {self.c_in}), got {x.shape}; {hint}"
+            )
+        return x
+
+
+class Conv2D(Convolution):
+    """Every output pixel is a weighted sum of a window: out_rc = b + sum_ij x_(rs+i, cs+j) W_ij.
+
+    s is the stride, x_rc and out_rc are vectors of channels, W_ij is a matrix. On each axis
+    out = (in + 2 padding - kernel) // stride + 1, or ceil(in / stride) if padding is "same".
+
+    Parameters
+    ----------
+    c_in, c_out : int, channels in and out
+    kernel : int, rows and columns of the window
+    stride : int, pixels from one window to the next
+    padding : int >= 0, zeros on every side of the image, or "same"
+    init, rng, dtype : as in Dense
+        n_in and n_out there are the products that meet in one entry of out, and of dx.
+
+    Attributes
+    ----------
+    params, grads : W of shape (kernel, kernel, c_in, c_out), b of shape (c_out,)
+    """
+
+    def _products(self):
+        return self.kernel**2 * self.c_in, (self.kernel / self.stride) ** 2 * self.c_out
+
+    def forward(self, x, training=False):
+        """x (n, h, w, c_in) -> out (n, rows, columns, c_out)."""
+        x = self._images(x)
+        margins = self.margins(x.shape[1:3])
+        for length, zeros in zip(x.shape[1:3], margins, strict=True):
+            numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
+            require(
+                length + sum(zeros) >= self.kernel,
+                f"{self}: x has shape {x.shape}, smaller than the kernel: "
+                f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1",
+            )
+        out = correlate(pad(x, margins), self.params["W"], self.stride)
+        out += self.params["b"]
+        return self.remember(x, out)
+
+    def backward(self, dout):
+        """dout (n, rows, columns, c_out) -> dx (n, h, w, c_in).
+
+        For one entry (i, j) of the window this is Dense: pixel (r, c) of out gets x W_ij from
+        pixel (rs + i, cs + j) of the padded x, to which dout_rc W_ij^T goes back. A pixel lies in
+        several windows, and what comes back from them is added up. The zeros of the padding are
+        constants: their share is cut off.
+        """
+        x = self.recall(dout)
+        self.backward_params(dout)
+        margins = self.margins(x.shape[1:3])
+        size = [n + sum(zeros) for n, zeros in zip(x.shape[1:3], margins, strict=True)]
+        return crop(scatter(dout, adjoint(self.params["W"]), self.stride, size), margins)
+
+    def backward_params(self, dout):
+        """dout -> grads. W_ij serves all pixels: dW_ij = sum_nrc x_(rs+i, cs+j)^T dout_rc.
+
+        These are the dW = x^T dout and db = sum dout of Dense, summed over pixels too.
+        """
+        x = self.recall(dout)
+        padded = pad(x, self.margins(x.shape[1:3]))
+        self.grads["W"] = kernel_gradient(padded, dout, self.kernel, self.stride)
+        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))  # 3 times as fast as all at once
+
+
+class ConvTranspose2D(Convolution):
+    """Every input pixel adds to a window of out: out_(rs+i, cs+j) += x_rc W_ij; then b everywhere.
+
+    The adjoint of Conv2D: it enlarges what a Conv2D of the same arguments has shrunk. On each axis
+    out = (in - 1) stride - 2 padding + kernel + output_padding; in * stride if padding is "same".
+
+    Parameters
+    ----------
+    c_in, c_out, kernel, stride : int, as in Conv2D
+    padding : int >= 0, pixels cut off on every side, which Conv2D has added; or "same"
+    output_padding : int or pair (rows, columns), 0 or more, below the stride
+        Images of up to `stride` sizes shrink to one size: this says to which of them to return.
+    init, rng, dtype : as in Conv2D
+
+    Attributes
+    ----------
+    params, grads : W of shape (kernel, kernel, c_in, c_out), b of shape (c_out,)
+    """
+
+    config = ("c_in", "c_out", "kernel", "stride", "padding", "output_padding", "init")
+
+    def __init__(self, c_in, c_out, kernel, stride=1, padding=0, output_padding=0, *,
+                 init="glorot", rng=0, dtype="float32"):  # fmt: skip
+        super().__init__(c_in, c_out, kernel, stride, padding, init=init, rng=rng, dtype=dtype)
+        extra = np.ravel(output_padding).tolist()
+        highest = 0 if padding == "same" else self.stride - 1
+        require(
+            np.shape(output_padding) in ((), (2,))
+            and all(isinstance(n, int) and 0 <= n <= highest for n in extra),
+            f"ConvTranspose2D: output_padding={output_padding!r} must be an integer or a pair of "
+            f"them, from 0 to {highest} with stride={stride} and padding={padding!r}",
+        )
+        self.output_padding = tuple(extra) if len(extra) == 2 else extra[0]
+
+    def _products(self):
+        return (self.kernel / self.stride) ** 2 * self.c_in, self.kernel**2 * self.c_out
+
+    def forward(self, x, training=False):
+        """x (n, rows, columns, c_in) -> out (n, h, w, c_out)."""
+        x = self._images(x)
+        size = [n * self.stride for n in x.shape[1:3]]
+        if self.padding != "same":
+            less = 2 * self.padding - self.kernel + self.stride
+            more = np.broadcast_to(self.output_padding, 2).tolist()
+            size = [n - less + extra for n, extra in zip(size, more, strict=True)]
+        require(
+            min(size) >= 1,
+            f"{self}: x has shape {x.shape}, and nothing is left of it: on each axis "
+            f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size}",
+        )
+        margins = self.margins(size)
+        size = [n + sum(zeros) for n, zeros in zip(size, margins, strict=True)]
+        out = crop(scatter(x, self.params["W"], self.stride, size), margins)
+        return self.remember(x, out + self.params["b"])
+
+    def backward(self, dout):
+        """dout (n, h, w, c_out) -> dx (n, rows, columns, c_in).
+
+        Pixel (r, c) of x went, times W_ij, to pixel (rs + i, cs + j) of out, and so collects
+        dx_rc = sum_ij dout_(rs+i, cs+j) W_ij^T: what Conv2D does forward. Pixels that were cut off
+        do not count: their dout is 0, the padding.
+        """
+        self.backward_params(dout)
+        padded = pad(dout, self.margins(dout.shape[1:3]))
+        return correlate(padded, adjoint(self.params["W"]), self.stride)
+
+    def backward_params(self, dout):
+        """dout -> grads: dW_ij = sum_nrc x_rc^T dout_(rs+i, cs+j), db = sum dout over all pixels.
+
+        As in Conv2D, with x and dout in each other's place.
+        """
+        x = self.recall(dout)
+        padded = pad(dout, self.margins(dout.shape[1:3]))
+        self.grads["W"] = adjoint(kernel_gradient(padded, x, self.kernel, self.stride))
+        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))

@@ -1,0 +1,532 @@
+import copy
+
+import numpy as np
+import pytest
+
+from miniae import VAE, Autoencoder, Conv2D, ConvTranspose2D, Dense, Reshape, Sequential, Tanh, conv
+from miniae.networks import conv_networks
+from miniae.proof.gradcheck import gradient_check
+
+SIZES = [(7, 5), (6, 9), (8, 8)]
+GRID = [
+    (kernel, stride, padding, SIZES[i % 3])
+    for i, (kernel, stride, padding) in enumerate(
+        (k, s, p) for k in (1, 2, 3, 5) for s in (1, 2, 3) for p in (0, 1, 2, "same")
+    )
+]
+# Sums of up to 500 products of order 1 in float64, in two orders: below 500 eps = 1e-13 each.
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def frame(size, kernel, stride, padding):
+    """The zeros before and after each axis; "same" as Keras documents it."""
+    if padding != "same":
+        return [(padding, padding)] * 2
+    pairs = []
+    for n in size:
+        rest = n % stride or stride
+        total = max(kernel - rest, 0)
+        pairs.append((total // 2, total - total // 2))
+    return pairs
+
+
+def conv_loops(x, W, b, stride, zeros, dout=None):
+    """out of a convolution, and dx, dW, db for a dout, one output number at a time."""
+    kernel, _, _, c_out = W.shape
+    (top, bottom), (left, right) = zeros
+    n, h, w, c_in = x.shape
+    padded = np.zeros((n, top + h + bottom, left + w + right, c_in))
+    padded[:, top : top + h, left : left + w] = x
+    rows = (top + h + bottom - kernel) // stride + 1
+    columns = (left + w + right - kernel) // stride + 1
+    out = np.zeros((n, rows, columns, c_out))
+    dpadded, dW, db = np.zeros_like(padded), np.zeros_like(W), np.zeros(c_out)
+    for i in range(n):
+        for r in range(rows):
+            for c in range(columns):
+                here = (i, slice(r * stride, r * stride + kernel),
+                        slice(c * stride, c * stride + kernel))  # fmt: skip
+                for o in range(c_out):
+                    out[i, r, c, o] = b[o] + (padded[here] * W[..., o]).sum()
+                    if dout is not None:
+                        dpadded[here] += W[..., o] * dout[i, r, c, o]
+                        dW[..., o] += padded[here] * dout[i, r, c, o]
+                        db[o] += dout[i, r, c, o]
+    return out, dpadded[:, top : top + h, left : left + w], dW, db
+
+
+def transpose_loops(x, W, b, stride, zeros, size, dout):
+    """out of a transposed convolution, and dx, dW, db for a dout, one input number at a time."""
+    kernel, _, _, c_out = W.shape
+    (top, bottom), (left, right) = zeros
+    h, w = size
+    n, rows, columns, c_in = x.shape
+    canvas = np.zeros((n, top + h + bottom, left + w + right, c_out))
+    dcanvas = np.zeros_like(canvas)
+    dcanvas[:, top : top + h, left : left + w] = dout
+    dx, dW = np.zeros_like(x), np.zeros_like(W)
+    for i in range(n):
+        for r in range(rows):
+            for c in range(columns):
+                here = (i, slice(r * stride, r * stride + kernel),
+                        slice(c * stride, c * stride + kernel))  # fmt: skip
+                for m in range(c_in):
+                    canvas[here] += x[i, r, c, m] * W[:, :, m]
+                    dx[i, r, c, m] = (dcanvas[here] * W[:, :, m]).sum()
+                    dW[:, :, m] += x[i, r, c, m] * dcanvas[here]
+    out = canvas[:, top : top + h, left : left + w] + b
+    return out, dx, dW, dout.sum(axis=(0, 1, 2))
+
+
+def generic(layer, rng):
+    """The layer in float64 with a bias off zero."""
+    layer = layer.astype("float64")
+    layer.theta = rng.standard_normal(layer.theta.shape)
+    return layer
+
+
+def layers():
+    """Layers with what makes them take images of (5, 4) pixels and two channels."""
+    return [
+        Conv2D(2, 3, 3, stride=2, padding=1),
+        Conv2D(2, 3, 2, stride=3, padding="same"),
+        Conv2D(2, 1, 4, padding=2),
+        ConvTranspose2D(2, 3, 3, stride=2, padding=1, output_padding=(1, 0)),
+        ConvTranspose2D(2, 3, 4, stride=3, padding="same"),
+        ConvTranspose2D(2, 1, 2, stride=3, output_padding=2),
+        Sequential(Conv2D(2, 3, 3, rng=1), Tanh(), ConvTranspose2D(3, 2, 3, rng=2)),
+    ]
+
+
+def named(things):
+    return pytest.mark.parametrize("layer", things, ids=[repr(thing) for thing in things])
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), GRID)
+def test_conv2d_is_what_plain_loops_compute(kernel, stride, padding, size):
+    rng = np.random.default_rng(kernel)
+    layer = generic(Conv2D(2, 3, kernel, stride, padding), rng)
+    x = rng.standard_normal((2, *size, 2))
+    out = layer.forward(x)
+    dout = rng.standard_normal(out.shape)
+    dx = layer.backward(dout)
+    W, b = layer.params["W"], layer.params["b"]
+    expected = conv_loops(x, W, b, stride, frame(size, kernel, stride, padding), dout)
+    assert out.shape == expected[0].shape
+    if padding == "same":
+        assert out.shape[1:3] == tuple(-(-n // stride) for n in size)
+    for found, right in zip((out, dx, layer.grads["W"], layer.grads["b"]), expected, strict=True):
+        np.testing.assert_allclose(found, right, **EXACT)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), GRID)
+def test_conv_transpose2d_is_what_plain_loops_compute(kernel, stride, padding, size):
+    rng = np.random.default_rng(kernel)
+    extra = (0, 0) if padding == "same" else (stride - 1, (stride - 1) // 2)
+    layer = generic(ConvTranspose2D(3, 2, kernel, stride, padding, extra), rng)
+    x = rng.standard_normal((2, *size, 3))
+    if padding == "same":
+        large = [n * stride for n in size]
+    else:
+        large = [
+            (n - 1) * stride - 2 * padding + kernel + more
+            for n, more in zip(size, extra, strict=True)
+        ]
+    out = layer.forward(x)
+    assert out.shape == (2, *large, 2)
+    dout = rng.standard_normal(out.shape)
+    dx = layer.backward(dout)
+    W, b = layer.params["W"], layer.params["b"]
+    zeros = frame(large, kernel, stride, padding)
+    expected = transpose_loops(x, W, b, stride, zeros, large, dout)
+    for found, right in zip((out, dx, layer.grads["W"], layer.grads["b"]), expected, strict=True):
+        np.testing.assert_allclose(found, right, **EXACT)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), GRID)
+def test_the_transposed_layer_is_the_adjoint_of_the_convolution(kernel, stride, padding, size):
+    rng = np.random.default_rng(0)
+    if padding == "same":
+        size = [n * stride for n in size]
+        rest = 0
+    else:
+        rest = tuple((n + 2 * padding - kernel) % stride for n in size)
+    down = Conv2D(2, 3, kernel, stride, padding, dtype="float64")
+    up = ConvTranspose2D(3, 2, kernel, stride, padding, rest, dtype="float64")
+    up.params["W"] = down.params["W"].swapaxes(2, 3)
+    x = rng.standard_normal((2, *size, 2))
+    out = down.forward(x)
+    y = rng.standard_normal(out.shape)
+    back = up.forward(y)
+    assert back.shape == x.shape
+    # Two sums of the same products in other orders, 1,000 of order 1: 1,000 eps = 1e-13.
+    assert np.vdot(out, y) == pytest.approx(np.vdot(x, back), rel=0, abs=1e-11)
+
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_images_taken_a_few_at_a_time_give_the_same(monkeypatch, n):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, 6, 5, 2))
+    for layer in (Conv2D(2, 3, 3, 2, 1), ConvTranspose2D(2, 3, 3, 2, 1)):
+        layer = generic(layer, rng)
+        found = []
+        for entries in (1, 2 * 9 * 30 * 3, 10**6):
+            monkeypatch.setattr(conv, "ENTRIES", entries)
+            out = layer.forward(x)
+            dx = layer.backward(np.cos(out))
+            found.append(np.concatenate([out.ravel(), dx.ravel(), layer.dtheta]))
+        np.testing.assert_allclose(found[0], found[2], **EXACT)
+        np.testing.assert_allclose(found[1], found[2], **EXACT)
+
+
+def test_the_matrix_of_windows_stays_within_its_bound_unless_one_image_needs_more():
+    x = np.zeros((300, 30, 30, 8), "float32")
+    sizes = [matrix.size for _, matrix in conv.windows(x, 3, 1)]
+    assert len(sizes) > 1 and max(sizes) <= conv.ENTRIES
+    assert sum(sizes) == 300 * 28 * 28 * 72
+    assert len(list(conv.windows(np.zeros((2, 600, 600, 1), "float32"), 3, 1))) == 2
+
+
+@named(layers())
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_gradient_is_exact(layer, seed):
+    x = np.random.default_rng(seed).standard_normal((3, 5, 4, 2))
+    gradient_check(layer, x, seed=seed, tolerance=1e-12).raise_if_wrong()
+
+
+@named(layers())
+def test_forward_and_backward_leave_x_dout_and_params_unchanged(layer):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 5, 4, 2))
+    out = layer.forward(x, training=True)
+    dout = rng.standard_normal(out.shape)
+    before = x.copy(), dout.copy(), layer.theta.copy(), out.copy()
+    layer.backward(dout)
+    for old, new in zip(before, (x, dout, layer.theta, out), strict=True):
+        assert np.array_equal(old, new)
+
+
+@named(layers())
+def test_backward_twice_gives_the_same_answer(layer):
+    rng = np.random.default_rng(0)
+    out = layer.forward(rng.standard_normal((3, 5, 4, 2)))
+    dout = rng.standard_normal(out.shape)
+    dx, dtheta = layer.backward(dout).copy(), layer.dtheta.copy()
+    assert np.array_equal(layer.backward(dout), dx)
+    assert np.array_equal(layer.dtheta, dtheta)
+
+
+@named(layers())
+def test_backward_params_fills_the_same_grads_without_dx(layer):
+    rng = np.random.default_rng(0)
+    out = layer.forward(rng.standard_normal((3, 5, 4, 2)))
+    dout = rng.standard_normal(out.shape)
+    layer.backward(dout)
+    dtheta = layer.dtheta.copy()
+    layer.dtheta[...] = 0
+    assert layer.backward_params(dout) is None
+    assert np.array_equal(layer.dtheta, dtheta)
+
+
+@named(layers())
+def test_float32_stays_float32_and_is_close_to_float64(layer):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 5, 4, 2))
+    exact = layer.astype("float64")
+    out, right = layer.forward(x.astype("float32")), exact.forward(x)
+    dout = rng.standard_normal(out.shape)
+    dx, dx_right = layer.backward(dout.astype("float32")), exact.backward(dout)
+    assert out.dtype == dx.dtype == layer.dtheta.dtype == np.float32
+    # Sums of up to 100 products of order 1.
+    for a, b in ((out, right), (dx, dx_right), (layer.dtheta, exact.dtheta)):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@named(layers()[:-1])
+def test_nothing_is_kept_for_backward_but_x_itself(layer):
+    x = np.random.default_rng(0).standard_normal((3, 5, 4, 2), dtype="float32")
+    layer.forward(x)
+    assert layer.cache is x
+
+
+@named(layers())
+def test_out_and_dx_are_arrays_of_their_own(layer):
+    x = np.random.default_rng(0).standard_normal((3, 5, 4, 2))
+    out = layer.forward(x)
+    first, dx = out.copy(), layer.backward(np.cos(out))
+    dx_first = dx.copy()
+    layer.backward(layer.forward(-x))
+    assert np.array_equal(out, first) and np.array_equal(dx, dx_first)
+    assert not np.shares_memory(out, x)
+
+
+@named(layers())
+def test_a_view_with_odd_strides_or_integers_give_what_a_copy_gives(layer):
+    numbers = np.arange(-60, 60).reshape(3, 5, 4, 2) % 7
+    for view in (numbers, numbers[::2], numbers[:, ::-1], np.asfortranarray(numbers)):
+        whole = np.ascontiguousarray(view, dtype="float64")
+        out = layer.forward(view)
+        np.testing.assert_allclose(out, layer.forward(whole), **EXACT)
+        dout = np.asfortranarray(np.cos(out))
+        dx, dtheta = layer.backward(dout).copy(), layer.dtheta.copy()
+        layer.forward(whole)
+        np.testing.assert_allclose(dx, layer.backward(np.cos(out)), **EXACT)
+        np.testing.assert_allclose(dtheta, layer.dtheta, rtol=1e-5, atol=1e-5)
+
+
+@named(layers())
+def test_a_copy_and_its_repr_are_the_layer_again(layer):
+    twin = copy.deepcopy(layer)
+    x = np.random.default_rng(0).standard_normal((3, 5, 4, 2))
+    assert repr(twin) == repr(layer)
+    assert np.array_equal(twin.forward(x), layer.forward(x))
+    for one in getattr(layer, "layers", [layer]):
+        rebuilt = type(one)(**{name: getattr(one, name) for name in one.config})
+        assert repr(rebuilt) == repr(one)
+
+
+def test_a_layer_of_one_pixel_windows_is_a_dense_layer_at_every_pixel():
+    rng = np.random.default_rng(0)
+    dense = generic(Dense(3, 4), rng)
+    x = rng.standard_normal((2, 5, 6, 3))
+    rows = dense.forward(x.reshape(-1, 3)).reshape(2, 5, 6, 4)
+    for cls in (Conv2D, ConvTranspose2D):
+        layer = cls(3, 4, 1, dtype="float64")
+        layer.params["W"], layer.params["b"] = dense.params["W"][None, None], dense.params["b"]
+        np.testing.assert_allclose(layer.forward(x), rows, **EXACT)
+
+
+@pytest.mark.parametrize("output_padding", [0, 1])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (5, 2, 0), (4, 3, 2)])
+def test_torch_computes_the_same(kernel, stride, padding, output_padding):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 9, 8, 2))
+    for layer, function, order, more in (
+        (Conv2D(2, 4, kernel, stride, padding), torch.nn.functional.conv2d, (3, 2, 0, 1), {}),
+        (
+            ConvTranspose2D(2, 4, kernel, stride, padding, output_padding),
+            torch.nn.functional.conv_transpose2d,
+            (2, 3, 0, 1),
+            {"output_padding": output_padding},
+        ),
+    ):
+        layer = generic(layer, rng)
+        out = layer.forward(x)
+        dout = rng.standard_normal(out.shape)
+        dx = layer.backward(dout)
+        W = torch.tensor(layer.params["W"].transpose(order).copy(), requires_grad=True)
+        b = torch.tensor(layer.params["b"].copy(), requires_grad=True)
+        images = torch.tensor(x.transpose(0, 3, 1, 2).copy(), requires_grad=True)
+        theirs = function(images, W, b, stride=stride, padding=padding, **more)
+        theirs.backward(torch.tensor(dout.transpose(0, 3, 1, 2).copy()))
+        back = np.argsort(order)
+        for mine, other in (
+            (out, theirs.detach().numpy().transpose(0, 2, 3, 1)),
+            (dx, images.grad.numpy().transpose(0, 2, 3, 1)),
+            (layer.grads["W"], W.grad.numpy().transpose(back)),
+            (layer.grads["b"], b.grad.numpy()),
+        ):
+            np.testing.assert_allclose(mine, other, **EXACT)
+
+
+@pytest.mark.parametrize("cls", [Conv2D, ConvTranspose2D])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_weights_keep_the_size_of_signals(cls, stride):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((8, 16, 16, 64))
+    he = cls(64, 64, 3, stride, init="he", rng=rng)
+    out = he.forward(x)[:, 2:-2, 2:-2]  # the border has fewer products
+    # 2 sum of products of variance 1 / products; 200,000 of them, correlated over 9 x 64.
+    assert (out**2).mean() == pytest.approx(2, rel=0.15)
+    glorot = cls(40, 20, 3, stride, rng=rng)
+    fans = {40: 1.0, 20: 1.0}
+    fans[20 if cls is Conv2D else 40] /= stride**2
+    variance = 2 / (9 * (40 * fans[40] + 20 * fans[20]))
+    # A uniform sample's variance has relative standard error sqrt(0.8 / 7,200) = 0.011.
+    assert glorot.params["W"].var() == pytest.approx(variance, rel=0.05)
+    assert not glorot.params["b"].any()
+
+
+def test_weights_repeat_by_seed_in_either_dtype():
+    for cls in (Conv2D, ConvTranspose2D):
+        a, b = cls(2, 3, 3, rng=7), cls(2, 3, 3, rng=7, dtype="float64")
+        assert np.array_equal(a.params["W"], b.params["W"].astype("float32"))
+        assert not np.array_equal(a.params["W"], cls(2, 3, 3, rng=8).params["W"])
+        rng = np.random.default_rng(7)
+        one, other = cls(2, 3, 3, rng=rng), cls(2, 3, 3, rng=rng)
+        assert not np.array_equal(one.params["W"], other.params["W"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((5, 7, 7), r"takes x of shape \(n, h, w, 2\), got \(5, 7, 7\); x\[\.\.\., None\] gives"),
+        ((5, 7, 7, 3), r"got \(5, 7, 7, 3\); channels come last"),
+        ((5, 2, 7, 7), r"got \(5, 2, 7, 7\); channels come last"),
+        ((0, 7, 7, 2), r"got \(0, 7, 7, 2\); channels come last, and no axis may be empty"),
+        ((5, 98), r"got \(5, 98\); Reshape\(h, w, channels\) before it"),
+        ((2,), r"got \(2,\)"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused_with_a_hint(shape, words):
+    for layer in (Conv2D(2, 3, 3), ConvTranspose2D(2, 3, 3)):
+        with pytest.raises(ValueError, match=words):
+            layer.forward(np.zeros(shape))
+
+
+def test_an_image_below_the_kernel_is_refused_with_the_formula_and_its_numbers():
+    with pytest.raises(ValueError) as error:
+        Conv2D(1, 4, 5, stride=2, padding=1).forward(np.zeros((3, 9, 2, 1)))
+    words = str(error.value)
+    assert "Conv2D(1, 4, 5, 2, 1, 'glorot')" in words and "(3, 9, 2, 1)" in words
+    assert "out = (in + 2 padding - kernel) // stride + 1 = (2 + 2 - 5) // 2 + 1" in words
+
+
+def test_a_transposed_layer_that_cuts_everything_off_is_refused_with_the_formula():
+    with pytest.raises(ValueError, match=r"\(3, 1, 4, 1\).*out = \(in - 1\) stride.*= \[-1, 2\]"):
+        ConvTranspose2D(1, 4, 3, padding=2).forward(np.zeros((3, 1, 4, 1)))
+
+
+@named(layers())
+def test_a_dout_of_another_shape_is_refused(layer):
+    out = layer.forward(np.zeros((3, 5, 4, 2)))
+    for wrong in (np.ones(out.shape[1:]), np.ones((1, *out.shape[1:])), 1.0):
+        with pytest.raises(ValueError, match="dout has shape"):
+            layer.backward(wrong)
+        with pytest.raises(ValueError, match="dout has shape"):
+            layer.backward_params(wrong)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Conv2D(0, 3, 3), "Conv2D: c_in=0 must be one integer, 1 or more"),
+        (lambda: Conv2D(1, 2.0, 3), "c_out=2.0"),
+        (lambda: Conv2D(1, 3, (3, 3)), r"kernel=\(3, 3\) must be one integer"),
+        (lambda: ConvTranspose2D(1, 3, 3, stride=0), "ConvTranspose2D: stride=0"),
+        (lambda: Conv2D(1, 3, 3, padding=-1), "padding=-1 must be an integer"),
+        (lambda: Conv2D(1, 3, 3, padding="valid"), "padding='valid' must be .* or \"same\""),
+        (lambda: Conv2D(1, 3, 3, padding=1.0), "padding=1.0"),
+        (lambda: Conv2D(1, 3, 3, init="lecun"), "init='lecun'"),
+        (lambda: ConvTranspose2D(1, 3, 3, 2, 1, 2), r"output_padding=2 must .* from 0 to 1"),
+        (lambda: ConvTranspose2D(1, 3, 3, 2, 1, (0, -1)), r"output_padding=\(0, -1\)"),
+        (lambda: ConvTranspose2D(1, 3, 3, 2, 1, (0, 0, 0)), r"output_padding=\(0, 0, 0\)"),
+        (lambda: ConvTranspose2D(1, 3, 3, 2, 1, 0.5), "output_padding=0.5"),
+        (lambda: ConvTranspose2D(1, 3, 3, 2, "same", 1), "output_padding=1 .* padding='same'"),
+    ],
+)
+def test_impossible_arguments_are_refused_by_name_and_value(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (9, 6), (7, 7, 1), (5, 8, 3), (13, 4, 3)])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 3), (4, 1), (2, 2)])
+def test_conv_networks_give_back_images_of_any_size(shape, kernel, stride):
+    encoder, decoder = conv_networks(shape, 3, (4, 5), kernel, stride=stride)
+    x = np.random.default_rng(0).random((2, *shape), dtype="float32")
+    codes = encoder.forward(x)
+    out = decoder.forward(codes)
+    assert codes.shape == (2, 3) and out.shape == x.shape
+    assert codes.dtype == out.dtype == np.float32
+    convolutions = [layer for layer in encoder.layers if isinstance(layer, Conv2D)]
+    mirrored = [layer for layer in decoder.layers if isinstance(layer, ConvTranspose2D)]
+    for down, up in zip(convolutions, reversed(mirrored), strict=True):
+        assert (down.c_in, down.c_out) == (up.c_out, up.c_in)
+
+
+def test_conv_networks_with_odd_kernels_take_one_pixel_and_with_even_ones_say_where_it_ends():
+    encoder, decoder = conv_networks((1, 1), 3, (4, 5))
+    assert decoder.forward(encoder.forward(np.ones((2, 1, 1)))).shape == (2, 1, 1)
+    with pytest.raises(
+        ValueError, match=r"input_dim=\(9, 3\): only \[4, 1\] .* convolution 2 of 3"
+    ):
+        conv_networks((9, 3), 3, (4, 5, 6), 2)
+
+
+def test_conv_networks_draw_all_weights_from_one_generator():
+    a, b = (conv_networks((8, 8), 4, (3, 3, 3), rng=5) for _ in range(2))
+    c = conv_networks((8, 8), 4, (3, 3, 3), rng=np.random.default_rng(5))
+    other = conv_networks((8, 8), 4, (3, 3, 3), rng=6)
+    for half in (0, 1):
+        assert np.array_equal(a[half].theta, b[half].theta)
+        assert np.array_equal(a[half].theta, c[half].theta)
+        assert not np.array_equal(a[half].theta, other[half].theta)
+    two = [layer.params["W"] for layer in a[0].layers if repr(layer).startswith("Conv2D(3, 3")]
+    assert len(two) == 2 and not np.array_equal(*two)
+
+
+def test_conv_networks_initialise_for_the_activation_that_follows():
+    for activation, init in (("relu", "he"), ("tanh", "glorot")):
+        encoder, decoder = conv_networks((9, 9), 2, (3, 4), activation=activation)
+        inits = [
+            [layer.init for layer in half.layers if layer.theta.size] for half in (encoder, decoder)
+        ]
+        assert inits == [[init, init, "glorot"], [init, init, "glorot"]]
+
+
+def test_conv_networks_add_a_channel_axis_only_where_there_is_none():
+    for shape, ends in (((9, 9), True), ((9, 9, 1), False)):
+        encoder, decoder = conv_networks(shape, 2)
+        assert isinstance(encoder.layers[0], Reshape) == ends
+        assert isinstance(decoder.layers[-1], Reshape) == ends
+    assert conv_networks((9, 9), 2, dtype="float64")[1].theta.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: conv_networks(784, 2), r"input_dim=784 must be an image shape, \(h, w\)"),
+        (lambda: conv_networks((784,), 2), r"input_dim=\(784,\)"),
+        (lambda: conv_networks((28, 0), 2), r"input_dim=\(28, 0\)"),
+        (lambda: conv_networks((28, 28), 0), "latent_dim=0"),
+        (lambda: conv_networks((28, 28), 2, ()), r"channels=\(\) must be"),
+        (lambda: conv_networks((28, 28), 2, 32), "channels=32 must be"),
+        (lambda: conv_networks((28, 28), 2, (32, 0)), "c_out=0"),
+        (lambda: conv_networks((28, 28), 2, activation="gelu"), "activation='gelu' is unknown"),
+        (lambda: conv_networks((28, 28), 2, kernel=2, stride=3), "stride=3 is above kernel=2"),
+        (lambda: conv_networks((28, 28), 2, kernel=(3, 3)), r"kernel=\(3, 3\)"),
+    ],
+)
+def test_conv_networks_refuse_what_cannot_work(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def models(shape, **options):
+    """A convolutional autoencoder and VAE with a code of 2."""
+    build = {"channels": (2, 2), "activation": "tanh", **options}
+    made = []
+    for cls in (Autoencoder, VAE):
+        encoder, decoder = conv_networks(shape, 2, variational=cls is VAE, rng=1, **build)
+        made.append(cls(shape, 2, encoder=encoder, decoder=decoder))
+    return made
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 3)])
+def test_whole_convolutional_models_have_exact_gradients(shape):
+    x = np.random.default_rng(0).random((2, *shape))
+    for model in models(shape):
+        gradient_check(model, x, training=True, tolerance=1e-12).raise_if_wrong()
+
+
+def test_convolutional_models_train_and_survive_a_file(tmp_path):
+    x = np.random.default_rng(0).random((40, 7, 5), dtype="float32")
+    for model in models((7, 5), channels=(8, 8), activation="relu"):
+        model.fit(x, epochs=8, batch_size=10, verbose=0)
+        assert model.history["loss"][-1] < model.history["loss"][0]
+        assert model.reconstruct(x).shape == x.shape
+        model.save(tmp_path / "model.npz")
+        again = type(model).load(tmp_path / "model.npz")
+        assert repr(again.encoder) == repr(model.encoder)
+        assert repr(again.decoder) == repr(model.decoder)
+        assert np.array_equal(again.reconstruct(x), model.reconstruct(x))
+
+
+def test_a_model_of_conv_networks_says_which_half_does_not_fit():
+    encoder, decoder = conv_networks((8, 8), 4)
+    with pytest.raises(ValueError, match=r"encoder maps samples of shape \(8, 8\) to \(4,\)"):
+        VAE((8, 8), 4, encoder=encoder, decoder=decoder)
+    with pytest.raises(ValueError, match=r"decoder"):
+        Autoencoder((8, 8, 1), 4, encoder=encoder, decoder=conv_networks((9, 8, 1), 4)[1])
