@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from miniae.estimator import Estimator
 from miniae.losses import gaussian_kl
 from miniae.parameters import require
 
@@ -9,10 +10,17 @@ from miniae.parameters import require
 def anomaly_score(model, X):
     """Return how strange each sample is, shape (n,): larger is stranger.
 
-    It is the model's loss of the sample, in nats (or squared units of the data): the reconstruction
-    from its code, and for a VAE from the posterior's mean, plus its KL. Nothing is drawn: a row has
-    the same score in whatever company it comes, and at each call.
+    It is the reconstruction loss of the sample from its code, in nats (or squared units of the
+    data), and for a VAE that from the posterior's mean, plus the KL. Nothing is drawn: a row has
+    the same score in whatever company it comes, and at each call. A row so far out that its score
+    is no number counts as infinitely strange. Entries that a Masked loss leaves out add nothing:
+    compare rows with equally many.
+
+    Raises
+    ------
+    FloatingPointError : the model's weights are no numbers
     """
+    model._refuse(not np.isfinite(model.theta).all(), "the model cannot score anything")
     loss = model.reconstruction_loss
 
     def score(x):
@@ -21,10 +29,12 @@ def anomaly_score(model, X):
         value = loss.per_sample(model.decoder.forward(mu), x)
         return value + gaussian_kl(mu, log_var).sum(axis=1) if log_var.size else value
 
-    return model._map(score, X, "X", bounds=loss.bounds)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = model._map(score, X, "X", bounds=loss.bounds)
+    return np.where(np.isnan(scores), np.inf, scores)
 
 
-class AnomalyDetector:
+class AnomalyDetector(Estimator):
     """A model, a threshold, and a verdict: as detectors in PyOD look.
 
     Parameters
@@ -42,6 +52,7 @@ class AnomalyDetector:
     ----------
     threshold_ : float, the score above which a sample is an anomaly
     false_alarm_rate_ : float, the expected share of false alarms among new normal samples
+        Near `contamination`; with m rows held out it is no less than 1 / (m + 1).
     decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
 
     Examples
@@ -57,6 +68,10 @@ class AnomalyDetector:
         )
         require(0 <= holdout < 1, f"holdout={holdout!r} is a share of the rows, in [0, 1)")
         self.model, self.contamination, self.holdout = model, contamination, holdout
+        self.arguments = {"model": model, "contamination": contamination, "holdout": holdout}
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "threshold_")
 
     def fit(self, X, y=None, **options):
         """Train the model on X, mostly normal samples, and set the threshold; y is ignored.

@@ -1,8 +1,10 @@
 """Autoencoder: squeeze the data through a narrow code, and learn to undo the squeeze."""
 
+import copy
+
 from miniae.model import Model
 from miniae.networks import ACTIVATIONS, last_step
-from miniae.parameters import choose
+from miniae.parameters import choose, require
 
 
 class Autoencoder(Model):
@@ -23,7 +25,7 @@ class Autoencoder(Model):
         returns a damaged copy of x
         Applied to the input in training only; the target stays clean. Vincent et al. (2008).
     penalty : L1Penalty, KLSparsity, or an object with forward(code) -> scalar and
-        backward() -> dcode. Added to the loss.
+        backward() -> dcode (copied). Added to the loss.
     dropout : float in [0, 1), after each hidden activation
     encoder, decoder : Sequential, in place of the networks that `hidden` describes (copied)
     dtype : "float32" or "float64"
@@ -34,6 +36,8 @@ class Autoencoder(Model):
     >>> model = Autoencoder(784, 32).fit(X, epochs=10)
     >>> codes, X_again = model.encode(X), model.reconstruct(X)
     """
+
+    adjustable = ("corruption",)
 
     def __init__(
         self,
@@ -52,7 +56,21 @@ class Autoencoder(Model):
         dtype="float32",
         seed=0,
     ):
-        self.code_activation, self.corruption, self.penalty = code_activation, corruption, penalty
+        require(
+            corruption is None or (callable(corruption) and not isinstance(corruption, type)),
+            f"corruption={corruption!r} must be an object such as GaussianNoise(0.5)",
+        )
+        require(
+            penalty is None or (hasattr(penalty, "forward") and not isinstance(penalty, type)),
+            f"penalty={penalty!r} must be an object such as L1Penalty(0.1)",
+        )
+        require(
+            encoder is None or code_activation == "linear",
+            f"code_activation={code_activation!r} has no effect with an encoder of your own: end "
+            "it in that activation",
+        )
+        self.code_activation, self.corruption = code_activation, corruption
+        self.penalty = copy.deepcopy(penalty)  # it remembers a batch: no two models may share it
         super().__init__(locals(), loss, code_size=latent_dim)
         if hasattr(penalty, "check"):
             penalty.check(last_step(self.encoder))

@@ -28,7 +28,7 @@ def windows(x, kernel, stride):
 
     Each window, one every `stride` pixels, is a row of kernel * kernel * c numbers. They overlap,
     so that the matrix has up to kernel^2 times the size of x. To lay it out anew in backward costs
-    less than a tenth of the time of both passes; to keep it would cost that much memory.
+    about a tenth of the time of both passes; to keep it would cost that much memory.
     """
     view = sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
     view = view.transpose(0, 1, 2, 4, 5, 3)
@@ -73,7 +73,11 @@ def kernel_gradient(x, dout, kernel, stride):
 
 def pad(x, margins):
     """Put x (n, h, w, c) into a frame of zeros; margins are ((top, bottom), (left, right))."""
-    return np.pad(x, ((0, 0), *margins, (0, 0)))
+    n, *size, c = x.shape
+    size = [length + sum(zeros) for length, zeros in zip(size, margins, strict=True)]
+    out = np.zeros((n, *size, c), x.dtype)  # np.pad takes 20 times as long for a small x
+    crop(out, margins)[...] = x
+    return out
 
 
 def crop(x, margins):

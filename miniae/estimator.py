@@ -11,11 +11,15 @@ class Estimator:
     It expects `arguments`, the constructor's arguments as given, and `history`.
     """
 
+    adjustable = ()  # arguments that are attributes too, and take effect when they are assigned
+
     def get_params(self, deep=True):
         """Return the constructor's arguments as given, or as set since (``vae.beta = 4``)."""
         names = {**self.arguments, **inspect.signature(type(self)).parameters}
         given = {name: self.arguments[name] for name in names if name in self.arguments}
-        return {**given, **{name: vars(self)[name] for name in names if name in vars(self)}}
+        own = [name for name in names if name not in given and name in vars(self)]  # a subclass's
+        live = [name for name in self.adjustable if name in given]
+        return {**given, **{name: vars(self)[name] for name in (*live, *own)}}
 
     def set_params(self, **changes):
         """Rebuild the model with some arguments changed; what it has learned is gone."""

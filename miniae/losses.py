@@ -57,7 +57,7 @@ class Loss(Parameterized):
 
     def draw(self, out, rng):
         """Draw data from the distribution that out stands for."""
-        raise NotImplementedError(f"{type(self).__name__} is no probability distribution")
+        raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
     def remember(self, out, target):
         """Keep (out, target) for backward; refuse unequal shapes, which would broadcast."""

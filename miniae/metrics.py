@@ -21,9 +21,10 @@ def _pair(a, b, names=("X", "Y")):
 def mse(X, Y):
     """Return the mean squared error per entry. Entries that are NaN in X or Y are left out."""
     X, Y = _pair(X, Y)
-    seen = ~(np.isnan(X) | np.isnan(Y))
+    difference = X.astype(np.float64) - Y  # small integers and float16 would overflow
+    seen = ~np.isnan(difference)
     require(seen.any(), "X and Y have no entry in common that is a number")
-    return float(np.mean((X[seen] - Y[seen]) ** 2, dtype=np.float64))
+    return float(np.mean(difference[seen] ** 2))
 
 
 def rmse(X, Y):
@@ -39,6 +40,7 @@ def psnr(X, Y, peak=1.0):
 
 def _ranking(scores, labels):
     scores, labels = _pair(scores, labels, ("scores", "labels"))
+    scores = scores.astype(np.float64)
     require(scores.ndim == 1, f"scores has shape {scores.shape}, must be (n,)")
     require(np.isfinite(scores).all(), "scores must be finite")
     require(np.isin(labels, (0, 1)).all(), "labels must be 0 (normal) and 1 (anomalous)")

@@ -6,6 +6,7 @@ import numpy as np
 
 from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
+from miniae.optim import Adam
 from miniae.parameters import require
 
 
@@ -66,11 +67,14 @@ class Masked(Loss):
 def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     """Fill in what is missing: return X with a number for each NaN, all else as it was.
 
-    An autoencoder replaces the missing entries by their reconstruction, `steps` times. A VAE draws:
-    z from q(z|x), then the missing entries from p(x|z), and so on in turn, a Markov chain whose law
-    tends to p(missing|observed) where q is the model's posterior. Rezende et al. (2014), appendix
-    F. A model whose loss is Masked has learned q(z|observed), and needs no chain: every step is an
-    independent draw.
+    An autoencoder looks for the code whose decoding comes closest to what was observed, by `steps`
+    of Adam from the code of X with `start` in the holes. (To put reconstructions into the holes
+    again and again looks simpler, and diverges for many a well-trained one.) A VAE draws: z from
+    q(z|x), then the missing entries from p(x|z), and so on in turn, a Markov chain whose law tends
+    to p(missing|observed) where q is the model's posterior. Rezende et al. (2014), appendix F.
+
+    A model whose loss is Masked has learned from rows with holes, and sees the holes: an
+    autoencoder then makes a single pass, and the draws of a VAE are independent.
 
     Parameters
     ----------
@@ -97,16 +101,23 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     current = np.where(missing, start, X)
     model._map(lambda x: x, current, "X", bounds=model.reconstruction_loss.bounds)  # checks it
     rng = np.random.default_rng(seed)
+    loss = model.reconstruction_loss
+    require(
+        not isinstance(loss.base, MultinomialNLL),
+        f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in",
+    )
     if not hasattr(model, "posterior"):
         require(n_draws is None, f"n_draws={n_draws!r}: a {type(model).__name__} does not draw")
-        for _ in range(steps):
-            current = np.where(missing, model.reconstruct(current), X)
-        return current.astype(X.dtype, copy=False)
+        if loss.missing:
+            return np.where(missing, model.reconstruct(X), X).astype(X.dtype, copy=False)
+        return np.where(missing, _fit_codes(model, X, current, steps), X).astype(
+            X.dtype, copy=False
+        )
     require(
         n_draws is None or (isinstance(n_draws, (int, np.integer)) and n_draws > 0),
         f"n_draws={n_draws!r} must be None or an integer above 0",
     )
-    loss, chains = model.reconstruction_loss, n_draws or 1
+    chains = n_draws or 1
     current = np.broadcast_to(current, (chains, *X.shape)).reshape(-1, *model.input_shape)
     gone = np.broadcast_to(missing, (chains, *X.shape)).reshape(current.shape)
     known = np.broadcast_to(X, (chains, *X.shape)).reshape(current.shape)
@@ -126,3 +137,24 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     if n_draws is not None:
         return current.reshape(n_draws, *X.shape).astype(X.dtype, copy=False)
     return np.where(missing, total / (steps - steps // 2), X).astype(X.dtype, copy=False)
+
+
+def _fit_codes(model, X, current, steps):
+    """Return the decodings of the codes that suit the observed entries of each row best."""
+    model, loss = copy.deepcopy(model), Masked(model.reconstruction_loss)
+    Z = model.encode(current)
+    out = np.empty(X.shape, Z.dtype)
+    for start in range(0, len(X), 1024):  # rows in flight
+        rows = slice(start, start + 1024)
+        z, x = Z[rows].copy(), X[rows].astype(Z.dtype)
+        scale = 0.1 * max(float(Z.std()), 1e-3)
+        optimizer = Adam(lambda step, scale=scale: scale * (1 - step / steps))
+        best, least, one = z.copy(), np.full(len(z), np.inf), np.ones(len(z), Z.dtype)
+        for _ in range(steps):
+            error = loss.per_sample(model.decoder.forward(z), x)
+            better = error < least
+            best[better], least[better] = z[better], error[better]
+            dz = model.decoder.backward(loss.backward(one))
+            optimizer.step(z.reshape(-1), dz.reshape(-1))
+        out[rows] = loss.mean(model.decoder.forward(best))
+    return out

@@ -8,7 +8,7 @@ import copy
 
 import numpy as np
 
-from miniae import anomaly, inspection, latent, missing, storage, training
+from miniae import anomaly, inputs, inspection, latent, missing, storage, training
 from miniae.estimator import Estimator
 from miniae.layers import Flatten, Reshape, Sequential
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, MultinomialNLL, SquaredError
@@ -43,6 +43,7 @@ class Model(Estimator, Parameterized):
 
     encoder = property(lambda self: self.parts["encoder"])  # to put another in, build a model
     decoder = property(lambda self: self.parts["decoder"])
+    draws = 1  # codes that `loss` draws for each sample
 
     def __init__(self, arguments, loss, code_size):
         self.arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
@@ -62,12 +63,18 @@ class Model(Estimator, Parameterized):
         self.rng = np.random.default_rng(get("seed"))
         self.history, self.terms, self.optimizer = {}, {}, None
         argument = "loss" if "loss" in self.arguments else "likelihood"
+        require(not isinstance(loss, type), f"{argument}={loss!r} is a class: write {loss}()")
         given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
         self.reconstruction_loss = copy.deepcopy(given)
         networks = copy.deepcopy([get("encoder"), get("decoder")])
         for name, network in zip(("encoder", "decoder"), networks, strict=True):
             if not isinstance(network, (Sequential, type(None))):
                 raise TypeError(f"{name} must be a Sequential, got {network!r}")
+        require(
+            None in networks or not get("dropout"),
+            f"dropout={get('dropout')} has no effect with an encoder and a decoder of your own: "
+            "put Dropout layers into them",
+        )
         if None in networks:
             built = self.build(code_size, get("activation"), get("dropout"), self.rng, dtype)
             networks = [a or Sequential(b) for a, b in zip(networks, built, strict=True)]
@@ -101,39 +108,7 @@ class Model(Estimator, Parameterized):
 
     # What they use for it.
 
-    def _batch(self, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
-        """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values off bounds.
-
-        Raises
-        ------
-        TypeError : entries that are not real numbers
-        ValueError : all else, with both shapes, or the first bad entry and its index
-        """
-        shape = self.input_shape if shape is None else shape
-        x = np.asarray(x)
-        if x.dtype.kind not in "biuf":
-            raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
-        if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
-            expected = ", ".join(str(s) for s in ("n", *shape))
-            raise ValueError(
-                f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}"
-                + ("; a single sample is x[None]" if x.shape == shape else "")
-            )
-        with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
-            x = x.astype(self.theta.dtype, copy=False)
-        seen = self._filled(x).real
-        low, high = seen.min(), seen.max()
-        if not (bounds[0] <= low and high <= bounds[1] and np.isfinite([low, high]).all()):
-            bad = ~(np.isfinite(seen) & (seen >= bounds[0]) & (seen <= bounds[1]))
-            index = tuple(np.argwhere(bad)[0])
-            place = [int(i) for i in (index[0] + first_row, *index[1:])]
-            raise ValueError(
-                f"{name}{place} is {seen[index]}, but {name} must be finite"
-                + (f" and within {list(bounds)}" if bounds[0] > -np.inf else "")
-                + ("; scale the data" if bounds[1] < np.inf else "")
-                + ("; for missing entries, wrap the loss in Masked" if np.isnan(low) else "")
-            )
-        return x
+    _batch = inputs.check_batch
 
     def _inputs(self, x, target, rng, training):
         """Check a batch and its target, and hand the noise's source to the networks."""
@@ -179,11 +154,15 @@ class Model(Estimator, Parameterized):
         self.cache = None  # the passes below overwrite what loss() left for backward()
         for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
             batch = self._batch(X[start : start + ROWS] if X.ndim else X, name, **checks)
+            self._select(slice(start, start + ROWS))
             part = function(batch)
             if out is None:
                 out = np.empty((len(X), *part.shape[1:]), part.dtype)
             out[start : start + len(part)] = part
         return out
+
+    def _select(self, rows):
+        """Hear which rows `_map` comes to: a conditional model has a label for each."""
 
     # Using a model.
 
@@ -220,7 +199,7 @@ class Model(Estimator, Parameterized):
 
     def evaluate(self, X, y=None, *, verbose=0, return_dict=False, **side):
         """Return the mean loss over X, or with return_dict all its parts, in evaluation mode."""
-        means = self.mean_terms(training.check_data(self, X, y, side))
+        means = self.mean_terms(inputs.check_data(self, X, y, side))
         if verbose:
             print(training.describe(means))
         return means if return_dict else means["loss"]
@@ -228,15 +207,19 @@ class Model(Estimator, Parameterized):
     def mean_terms(self, data):
         """Return the loss and its parts in evaluation mode, means over checked data, a dict."""
         rng, means = np.random.default_rng(EVALUATION_SEED), training.Means()
-        for start in range(0, len(data["x"]), ROWS):
-            rows = slice(start, start + ROWS)
-            self.loss(**training.take(data, rows), rng=rng)
+        step = max(1, ROWS // self.draws)
+        for start in range(0, len(data["x"]), step):
+            rows = slice(start, start + step)
+            self.loss(**inputs.take(data, rows), rng=rng)
             means.add(self.terms, len(data["x"][rows]))
         self.cache = None
         return means.values()
 
     def score(self, X, y=None, **side):
-        """Return minus the mean loss over X: higher is better, as in scikit-learn. y is ignored."""
+        """Return minus the mean loss over X: higher is better, as in scikit-learn. y is ignored.
+
+        The loss is the model's own, with its beta or penalty: it ranks models that share those.
+        """
         return -self.evaluate(X, **side)
 
     # Looking at a model, keeping it.

@@ -31,7 +31,8 @@ class Condition(Layer):
 
     Attributes
     ----------
-    one_hot : (n, n_classes), or (1, n_classes) for one label for all; a model sets it
+    one_hot : (m, n_classes), which a model sets: a label for each row, or one for all
+        Of x with several times m rows, each m of them have these labels: draws of the same rows.
     """
 
     config = ("n_classes",)
@@ -44,8 +45,8 @@ class Condition(Layer):
         """x (n, d) -> out (n, d + n_classes)."""
         x = as_float(x)
         n, labels = len(x), len(self.one_hot)
-        require(labels in (1, n), f"{self}: x has {n} rows, but there are {labels} labels")
-        one_hot = np.broadcast_to(self.one_hot, (n, self.n_classes)).astype(x.dtype)
+        require(n % labels == 0, f"{self}: x has {n} rows, but there are {labels} labels")
+        one_hot = np.tile(self.one_hot, (n // labels, 1)).astype(x.dtype)
         return self.remember(x.shape, np.concatenate([x, one_hot], axis=1))
 
     def backward(self, dout):

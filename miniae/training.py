@@ -1,11 +1,11 @@
 """Training: mini-batches, the loop over epochs, history, early stopping, the progress line."""
 
-import inspect
 import sys
 import time
 
 import numpy as np
 
+from miniae.inputs import check_data, take
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.parameters import require
 
@@ -79,49 +79,6 @@ class Progress:
         self.stream.flush()
 
 
-def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
-    """Return the arrays of which `model.loss` takes rows, all of them checked: a dict by name.
-
-    x, target where y is given, and what else the model's loss takes, such as labels. Reads the data
-    once, a few rows at a time: an error now names a row of the data set, and comes before any
-    training.
-    """
-    data, bounds = {"x": np.asarray(X)}, model.reconstruction_loss.bounds
-    _check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
-    if y is not None:
-        data["target"] = np.asarray(y)
-        shape, expected = data["target"].shape, data["x"].shape
-        require(
-            shape == expected,
-            f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
-            f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels=",
-        )
-        _check_rows(model, data["target"], y_name, bounds)
-    for name, values in (side or {}).items():
-        if name not in inspect.signature(model.loss).parameters:
-            raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
-        data[name] = np.asarray(values)
-        n = data[name].shape[:1]
-        require(
-            n == data["x"].shape[:1],
-            f"{name} must hold one entry per row of {x_name}, {len(data['x'])}, got {n}",
-        )
-    return data
-
-
-def take(data, rows):
-    """Return these rows of every array."""
-    return {name: values[rows] for name, values in data.items()}
-
-
-def _check_rows(model, X, name, bounds, rows=4096):
-    if X.ndim == 0 or len(X) <= rows:
-        model._batch(X, name, bounds=bounds)
-    else:
-        for start in range(0, len(X), rows):
-            model._batch(X[start : start + rows], name, bounds=bounds, first_row=start)
-
-
 def _choose_optimizer(model, optimizer):
     if optimizer is None:
         return model.optimizer or Adam()
@@ -132,10 +89,11 @@ def _choose_optimizer(model, optimizer):
         f"optimizer={optimizer!r} must be one of {sorted(OPTIMIZERS)}, or an object like Adam()",
     )
     require(
-        optimizer is model.optimizer or getattr(optimizer, "owner", None) in (None, id(model)),
+        optimizer is model.optimizer
+        or getattr(optimizer, "owner", None) in (None, id(model.theta)),
         f"optimizer={optimizer!r} holds the averages of another model: make a new one for this",
     )
-    optimizer.owner = id(model)
+    optimizer.owner = id(model.theta)  # its weights, which set_params replaces
     return optimizer
 
 
@@ -144,6 +102,7 @@ def _split(model, data, validation_data, validation_split):
     if validation_data is not None:
         require(not validation_split, "give validation_data or validation_split, not both")
         parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+        require(parts, "validation_data must be X or a tuple (X, y), got ()")
         names = [name for name in data if name not in ("x", "target")]
         X, y, *more = (*parts, None) if len(parts) == 1 else parts
         require(
@@ -234,6 +193,10 @@ def fit(
         for epoch in range(first, first + epochs):
             model.start_epoch(epoch)
             logs = run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress)
+            model._refuse(
+                not np.isfinite(model.theta).all(),
+                f"epoch {epoch + 1}: its last step left weights that are no numbers",
+            )
             if validation is not None:
                 means = model.mean_terms(validation)
                 logs.update({f"val_{name}": value for name, value in means.items()})

@@ -31,13 +31,21 @@ class VAE(Model):
         such as GaussianNLL(0.1), or Masked(BernoulliNLL()) for data with missing entries
     beta : float >= 0, the weight of the KL. Higgins et al. (2017)
     kl_warmup : int
-        Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016)
+        Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016).
+        `fit` counts them; a loop of your own calls start_epoch(epoch).
     free_bits : float >= 0, nats
         In training, a latent's KL (mean over the batch) counts as no less than this, so that
         nothing is gained by switching the latent off. Kingma et al. (2016), appendix C.8
     dropout, encoder, decoder, dtype, seed : as in Autoencoder
         The encoder ends in 2 * latent_dim outputs: mu, then log_var.
+
+    Attributes
+    ----------
+    history : as in Model, with "kl", "kl_weight" and "active_units": how many latents the rows of
+        a batch move, the mean over batches. `active_units` counts them over all of a data set.
     """
+
+    adjustable = ("beta", "kl_warmup", "free_bits")
 
     def __init__(
         self,
@@ -155,8 +163,10 @@ class VAE(Model):
         z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
         return self.decode(z, **side)
 
-    def elbo(self, X):
+    def elbo(self, X, split=False):
         """Return the ELBO of each sample at beta = 1, shape (n,), in nats.
+
+        With split=True its two parts: E_q[log p(x|z)] and KL(q(z|x) || p(z)), each (n,).
 
         The KL is exact, the reconstruction term takes one draw of z, from a generator seeded
         anew: the mean over samples is precise, a single one's is noisy, and two calls agree.
@@ -168,9 +178,10 @@ class VAE(Model):
             eps = rng.standard_normal(mu.shape, dtype=mu.dtype)
             out = self.decoder.forward(mu + eps * np.exp(0.5 * log_var))
             kl = gaussian_kl(mu, log_var).sum(axis=1)
-            return -self.reconstruction_loss.per_sample(out, x) - kl
+            return np.stack([-self.reconstruction_loss.per_sample(out, x), kl], axis=1)
 
-        return self._map(bound, X, "X", bounds=self.reconstruction_loss.bounds)
+        log_p, kl = self._map(bound, X, "X", bounds=self.reconstruction_loss.bounds).T
+        return (log_p, kl) if split else log_p - kl
 
     def _log_weight(self, target, mu, log_var, eps, training=False):
         """Return z, -log p(target|z) and log of p(target|z) p(z) / q(z|x) for noise (m, n, latent).

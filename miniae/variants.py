@@ -1,6 +1,7 @@
 """Variants of the VAE, each a small subclass: conditional, and importance-weighted in training."""
 
 import copy
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -17,8 +18,10 @@ class ConditionalVAE(VAE):
     The label, one-hot, is appended to what the encoder and the decoder take. So z need not tell the
     class, and is left to tell all else: the handwriting, not the digit.
 
-    ``fit(X, labels=labels)``, and every method that takes data or codes takes ``labels=`` with
-    them, one per row. `given` fixes one label for all: ``model.given(3).sample(10)``.
+    ``fit(X, labels=labels)``; and encode, decode, reconstruct, posterior, sample, elbo,
+    log_likelihood, anomaly_score, evaluate and score take ``labels=`` with their rows. For all else
+    (pictures, impute, interpolate, traverse) `given` fixes one label, which makes it a plain VAE:
+    ``model.given(3).traverse()``.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ class ConditionalVAE(VAE):
             isinstance(n_classes, (int, np.integer)) and n_classes > 0,
             f"n_classes={n_classes!r} must be an integer above 0",
         )
-        self.n_classes, self.label = n_classes, None
+        self.n_classes, self.label, self.rows_one_hot = n_classes, None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
         self.arguments["n_classes"] = n_classes
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
@@ -72,9 +75,9 @@ class ConditionalVAE(VAE):
         )
         labels = np.asarray(labels)
         require(
-            labels.dtype.kind in "iu" and labels.shape in ((), (n,)),
+            labels.dtype.kind in "iu" and labels.shape in ((), (n,)) and labels.size,
             f"labels must be integers, one per row: shape ({n},), got {labels.dtype} of shape "
-            f"{labels.shape}",
+            f"{labels.shape}" + ("; argmax(axis=1) undoes a one-hot" if labels.ndim == 2 else ""),
         )
         low, high = labels.min(), labels.max()
         require(
@@ -86,7 +89,8 @@ class ConditionalVAE(VAE):
     def given(self, label):
         """Return p(x|label): a copy whose label is fixed, to be used as a plain VAE.
 
-        Its samples, traversals, interpolations, likelihoods and pictures are all of that class.
+        Its samples, traversals, interpolations, likelihoods and pictures are all of that class. It
+        is made for looking: to keep or to train further, take the model that it came from.
         """
         twin = copy.deepcopy(self)
         twin.label = label
@@ -98,53 +102,60 @@ class ConditionalVAE(VAE):
             if isinstance(part, Condition):
                 part.one_hot = one_hot
 
-    def loss(self, x, target=None, *, labels=None, eps=None, rng=None, training=False):
-        """As VAE.loss, of x given labels (n,)."""
-        self._condition(self.one_hot(labels, len(x)))
+    @contextmanager
+    def _labelled(self, labels, n):
+        """Within the block, the n rows that pass through have these labels."""
+        self.rows_one_hot = self.one_hot(labels, n)
+        self._condition(self.rows_one_hot)
         try:
-            return super().loss(x, target, eps=eps, rng=rng, training=training)
+            yield
         finally:
-            if self.label is None:
-                self._condition(np.zeros((1, self.n_classes), np.float32))
+            self.rows_one_hot = None
+            no_label = np.zeros((1, self.n_classes), np.float32)
+            self._condition(no_label if self.label is None else self.one_hot(None, 1))
+
+    def _select(self, rows):
+        if self.rows_one_hot is not None and len(self.rows_one_hot) > 1:
+            self._condition(self.rows_one_hot[rows])
 
     def _code(self, x, training=False):
-        set_labels = [p.one_hot.any() for _, p in self.encoder.walk() if isinstance(p, Condition)]
-        if not all(set_labels):  # a method of VAE that takes no labels
-            self.one_hot(None, len(x))
+        conditions = [p for _, p in self.encoder.walk() if isinstance(p, Condition)]
+        if not all(p.one_hot.any() for p in conditions):
+            self.one_hot(None, len(x))  # a method of VAE that takes no labels: says what to do
         return super()._code(x, training)
+
+    def loss(self, x, target=None, *, labels=None, eps=None, rng=None, training=False):
+        """As VAE.loss, of x given labels (n,)."""
+        with self._labelled(labels, len(x)):
+            return super().loss(x, target, eps=eps, rng=rng, training=training)
 
     def fit(self, X, y=None, *, labels=None, **options):
         """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y maybe None."""
-        one_hot = self.one_hot(labels, len(X))  # refuses labels before any training
-        labels = np.broadcast_to(one_hot.argmax(axis=1), len(X))
-        return super().fit(X, y, labels=labels, **options)
+        require(
+            self.label is None, f"this copy is for looking at label {self.label}: fit the whole"
+        )
+        self.one_hot(labels, len(X))  # refuses labels before any training
+        return super().fit(X, y, labels=np.broadcast_to(labels, len(X)), **options)
 
     def fit_transform(self, X, y=None, *, labels=None, **options):
         """Fit to X and return its codes."""
         return self.fit(X, labels=labels, **options).encode(X, labels=labels)
 
-    def _each_class(self, method, rows, labels, *more):
-        """Apply a method of VAE class by class, since within a class the label is one for all."""
-        if labels is None and self.label is not None:
-            return method(self, rows, *more)
-        rows, one_hot = np.asarray(rows), self.one_hot(labels, len(rows))
-        labels = np.broadcast_to(one_hot.argmax(axis=1), len(rows))
-        out = None
-        for label in np.unique(labels):
-            here = labels == label
-            part = method(self.given(label), rows[here], *more)
-            if out is None:
-                out = np.empty((len(rows), *part.shape[1:]), part.dtype)
-            out[here] = part
-        return out
-
     def encode(self, X, labels=None):
         """As VAE.encode, given labels."""
-        return self._each_class(VAE.encode, X, labels)
+        with self._labelled(labels, len(X)):
+            return super().encode(X)
 
     def decode(self, Z, labels=None):
-        """As VAE.decode, given labels, one for each Z[i]."""
-        return self._each_class(VAE.decode, Z, labels)
+        """As VAE.decode, given labels: one for each Z[i], or with more axes for each Z[..., i, :].
+
+        So the draws (n_draws, n, latent_dim) of `posterior_sample` take the n labels of their rows.
+        """
+        Z = np.asarray(Z)
+        if labels is not None and Z.ndim > 2:
+            labels = np.broadcast_to(labels, Z.shape[:-1]).ravel()
+        with self._labelled(labels, int(np.prod(Z.shape[:-1]))):
+            return super().decode(Z)
 
     def reconstruct(self, X, labels=None):
         """As VAE.reconstruct, given labels."""
@@ -155,24 +166,23 @@ class ConditionalVAE(VAE):
 
     def posterior(self, X, labels=None):
         """As VAE.posterior, given labels."""
+        with self._labelled(labels, len(X)):
+            return super().posterior(X)
 
-        def both(model, x):
-            return np.stack(VAE.posterior(model, x), axis=1)
-
-        pair = self._each_class(both, X, labels)
-        return pair[:, 0], pair[:, 1]
-
-    def elbo(self, X, labels=None):
+    def elbo(self, X, split=False, labels=None):
         """As VAE.elbo, given labels."""
-        return self._each_class(VAE.elbo, X, labels)
+        with self._labelled(labels, len(X)):
+            return super().elbo(X, split)
 
     def log_likelihood(self, X, k=1000, labels=None):
         """As VAE.log_likelihood, of X given labels."""
-        return self._each_class(VAE.log_likelihood, X, labels, k)
+        with self._labelled(labels, len(X)):
+            return super().log_likelihood(X, k)
 
     def anomaly_score(self, X, labels=None):
         """As VAE.anomaly_score, given labels."""
-        return self._each_class(VAE.anomaly_score, X, labels)
+        with self._labelled(labels, len(X)):
+            return super().anomaly_score(X)
 
 
 class ImportanceWeightedVAE(VAE):
@@ -193,10 +203,10 @@ class ImportanceWeightedVAE(VAE):
         require(
             not weighed, f"{weighed}: the importance-weighted bound has no KL to weigh; use VAE"
         )
-        self.k = k
+        self.k = self.draws = k
         super().__init__(input_dim, latent_dim, hidden, **options)
         self.arguments["k"] = k
-        for name in ("beta", "kl_warmup", "free_bits"):
+        for name in self.adjustable:
             del self.arguments[name]
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):

@@ -83,3 +83,20 @@ def test_a_trained_model_may_be_taken_as_it_is():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_score_beyond_all_numbers_is_an_anomaly_and_a_broken_model_is_refused():
+    X, _ = normal_and_strange(100)
+    model = Autoencoder(6, 1, (), loss="mse")
+    detector = AnomalyDetector(model, 0.1).fit(X, epochs=0)
+    assert (detector.predict(1e38 * X[:3]) == 1).all()
+    model.theta = np.full_like(model.theta, np.nan)
+    with pytest.raises(FloatingPointError, match="not finite: encoder.0.W"):
+        detector.predict(X)
+
+
+def test_scikit_learn_clones_a_detector():
+    base = pytest.importorskip("sklearn.base")
+    detector = AnomalyDetector(VAE(6, 2), 0.05)
+    twin = base.clone(detector)
+    assert twin.contamination == 0.05 and twin.model is not detector.model

@@ -4,7 +4,10 @@ import pytest
 from miniae import (
     Adam,
     Autoencoder,
+    BernoulliNLL,
     Dense,
+    GaussianNoise,
+    KLSparsity,
     ReLU,
     Sequential,
     Sigmoid,
@@ -148,3 +151,43 @@ def test_images_come_out_as_they_go_in():
     flat = Autoencoder(12, 2)
     flat.theta = model.theta
     assert np.allclose(flat.reconstruct(X.reshape(10, 12)).reshape(10, 3, 4), model.reconstruct(X))
+
+
+def test_models_do_not_share_a_penalty():
+    X, penalty = np.random.default_rng(0).random((2, 9, 6)), KLSparsity(0.1, 3.0)
+    options = {"code_activation": "sigmoid", "penalty": penalty, "dtype": "float64"}
+    a, b = Autoencoder(6, 3, **options), Autoencoder(6, 3, seed=1, **options)
+    a.loss(X[0])
+    a.backward()
+    alone = a.dtheta.copy()
+    a.loss(X[0])
+    b.loss(X[1])
+    a.backward()
+    assert np.array_equal(a.dtheta, alone)
+
+
+OWN = {"encoder": Sequential(Dense(6, 2)), "decoder": Sequential(Dense(2, 6))}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"corruption": "gaussian"}, "object such as GaussianNoise"),
+        ({"corruption": GaussianNoise}, "object such as GaussianNoise"),
+        ({"penalty": 0.01}, "object such as L1Penalty"),
+        ({"penalty": KLSparsity}, "object such as L1Penalty"),
+        ({"loss": BernoulliNLL}, "is a class: write"),
+        ({"encoder": Sequential(Dense(6, 2)), "code_activation": "relu"}, "no effect with an enc"),
+        (
+            {
+                "encoder": Sequential(Dense(6, 2)),
+                "decoder": Sequential(Dense(2, 6)),
+                "dropout": 0.1,
+            },
+            "put Dropout layers",
+        ),
+    ],
+)
+def test_arguments_that_would_do_nothing_or_fail_later_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Autoencoder(6, 2, **options)

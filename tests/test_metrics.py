@@ -83,3 +83,13 @@ def test_accuracy():
 def test_what_has_no_answer_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_small_integers_and_halves_do_not_overflow():
+    black, white = np.zeros(4, np.uint8), np.full(4, 255, np.uint8)
+    assert metrics.mse(black, white) == metrics.mse(white, black) == 255**2
+    assert metrics.psnr(black, white, peak=255) == 0
+    assert metrics.mse(np.float16([300.0]), np.float16([0.0])) == 90_000
+    assert metrics.mse([True, False], [True, True]) == 0.5
+    scores, labels = np.arange(4, dtype=np.uint8), [0, 0, 1, 1]
+    assert metrics.average_precision(scores, labels) == metrics.auroc(scores, labels) == 1

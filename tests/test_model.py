@@ -338,3 +338,26 @@ def test_a_readers_own_layer_works_inside_a_model():
     X = np.random.default_rng(0).random((20, 6))
     model = Autoencoder(6, 2, encoder=encoder).fit(X, epochs=3, verbose=0)
     assert model.history["loss"][-1] < model.history["loss"][0]
+
+
+def test_rounding_at_the_bounds_is_no_mistake():
+    X = np.random.default_rng(0).random((9, 6))
+    X[0, 0], X[1, 1] = 1 + 1e-7, -1e-7
+    assert np.isfinite(Autoencoder(6, 2).evaluate(X.astype(np.float32)))
+    X[0, 0] = 1.001
+    with pytest.raises(ValueError, match=r"X\[0, 0\] is 1.001"):
+        Autoencoder(6, 2).evaluate(X)
+
+
+def test_only_what_takes_effect_when_it_is_assigned_counts_as_an_argument():
+    vae = VAE(6, 2, (5,))
+    vae.beta, vae.latent = 3.0, 7
+    assert vae.get_params()["beta"] == 3.0 and vae.get_params()["latent_dim"] == 2
+
+
+def test_the_parts_of_the_elbo_add_up():
+    X = np.random.default_rng(0).random((9, 6))
+    vae = VAE(6, 2)
+    log_p, kl = vae.elbo(X, split=True)
+    assert np.array_equal(log_p - kl, vae.elbo(X))
+    assert kl.mean() == pytest.approx(vae.evaluate(X, return_dict=True)["kl"], rel=1e-5)

@@ -17,9 +17,9 @@ READING_PATH = (
 )
 # Whoever imports, imports only from what stands before it.
 ORDER = (
-    "numerics parameters metrics layers conv losses missing regularizers optim networks training "
-    "latent anomaly inspection storage estimator model autoencoder vae variants digits datasets "
-    "plots proof"
+    "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
+    "training latent estimator anomaly inspection storage model autoencoder vae variants digits "
+    "datasets plots proof"
 ).split()
 
 

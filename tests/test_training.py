@@ -394,3 +394,25 @@ def test_an_error_far_into_the_data_names_the_row_of_the_data_set():
     X[8123, 2] = 7
     with pytest.raises(ValueError, match=r"X\[8123, 2\] is 7"):
         VAE(6, 2).fit(X, epochs=1, verbose=0)
+
+
+def test_weights_that_the_last_step_broke_are_an_error():
+    class Breaks(SGD):
+        def update(self, theta, dtheta, lr):
+            theta[0] = np.nan
+
+    with pytest.raises(FloatingPointError, match="epoch 1: its last step left"):
+        VAE(6, 2).fit(data(), epochs=1, batch_size=100, optimizer=Breaks(0.1), verbose=0)
+
+
+def test_what_belongs_to_loss_itself_is_no_data():
+    with pytest.raises(TypeError, match="no use for an argument 'eps'"):
+        VAE(6, 2).fit(data(), eps=np.zeros((50, 2)), verbose=0)
+
+
+def test_an_optimiser_does_not_outlive_a_rebuilt_model():
+    model, optimizer = VAE(6, 2), SGD(0.01)
+    model.fit(data(), epochs=1, optimizer=optimizer, verbose=0)
+    model.set_params(beta=2.0)
+    with pytest.raises(ValueError, match="averages of another model"):
+        model.fit(data(), epochs=1, optimizer=optimizer, verbose=0)

@@ -253,3 +253,62 @@ def test_scikit_learn_clones_a_variant(model):
     twin = base.clone(model)
     assert type(twin) is type(model) and twin is not model
     assert repr(twin.get_params()) == repr(model.get_params())
+
+
+@pytest.mark.parametrize("n_draws", [3, 5])
+def test_posterior_draws_decode_with_the_labels_of_their_rows(n_draws):
+    model, X = conditional()
+    labels = LABELS[:3]
+    Z = model.posterior_sample(X[:3], n_draws, seed=0, labels=labels)
+    decoded = model.decode(Z, labels=labels)
+    for i in range(n_draws):
+        assert np.allclose(decoded[i], model.decode(Z[i], labels=labels), rtol=1e-12)
+
+
+def test_labels_reach_the_rows_of_every_block(monkeypatch):
+    model, X = conditional()
+    X, labels = np.tile(X, (4, 1)), np.tile(LABELS, 4)
+    whole = model.posterior(X, labels)[1], model.decode(model.encode(X, labels), labels)
+    log_p = model.log_likelihood(X, 5, labels=labels)
+    monkeypatch.setattr("miniae.model.ROWS", 5)
+    assert np.allclose(model.posterior(X, labels)[1], whole[0], rtol=1e-12)
+    assert np.allclose(model.decode(model.encode(X, labels), labels), whole[1], rtol=1e-12)
+    assert model.log_likelihood(X, 5, labels=labels).shape == log_p.shape
+
+
+def test_log_likelihood_takes_each_rows_label():
+    model, X = conditional()
+    model.encoder.theta = np.zeros_like(model.encoder.theta)  # q is the prior: w = p(x|z)
+    model.decoder.layers[1].params["W"][2:] *= 5  # the label has a great effect
+    log_p = model.log_likelihood(X, 4000, labels=LABELS)
+    other = model.log_likelihood(X, 4000, labels=(LABELS + 1) % 3)
+    # log of a mean of 4000 draws, whose standard deviation is about their mean: 5 standard errors
+    bound = 5 / np.sqrt(4000)
+    assert np.abs(log_p - other).max() > 6 * bound
+    for c in range(3):
+        alone = model.given(c).log_likelihood(X[LABELS == c], 4000)
+        assert np.allclose(log_p[LABELS == c], alone, rtol=0, atol=bound)
+
+
+def test_a_given_model_keeps_its_label_and_is_for_looking_only():
+    model, X = conditional()
+    ones = model.given(1)
+    sample = ones.sample(2, seed=0)
+    ones.loss(X[:1], labels=[2])
+    ones.evaluate(X)
+    assert np.array_equal(ones.sample(2, seed=0), sample)
+    with pytest.raises(ValueError, match="for looking"):
+        ones.fit(X, labels=LABELS, verbose=0)
+    model.loss(X, labels=LABELS)
+    with pytest.raises(ValueError, match="pass labels="):
+        model.impute(X)
+    assert model.given(2).impute(X, steps=2).shape == X.shape
+
+
+def test_evaluation_of_many_draws_takes_fewer_rows_at_a_time(monkeypatch):
+    rows = []
+    model = ImportanceWeightedVAE(6, 2, (5,), k=300)
+    forward = model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda z, t: rows.append(len(z)) or forward(z, t))
+    model.evaluate(np.random.default_rng(0).random((50, 6)))
+    assert max(rows) <= 1024

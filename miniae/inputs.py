@@ -1,0 +1,88 @@
+"""What comes in: data are checked before anything is computed, and errors say what to do."""
+
+import inspect
+
+import numpy as np
+
+from miniae.parameters import require
+
+
+def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
+    """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values off bounds.
+
+    Raises
+    ------
+    TypeError : entries that are not real numbers
+    ValueError : all else, with both shapes, or the first bad entry and its index
+    """
+    is_data, shape = shape is None, model.input_shape if shape is None else shape
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
+        expected = ", ".join(str(s) for s in ("n", *shape))
+        raise ValueError(
+            f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}"
+            + ("; a single sample is x[None]" if x.shape == shape else "")
+        )
+    with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
+        x = x.astype(model.theta.dtype, copy=False)
+    seen = (model._filled(x) if is_data else x).real
+    slack = 8 * np.finfo(seen.dtype).eps  # a scaler's rounding is no mistake
+    least, most = bounds[0] - slack, bounds[1] + slack
+    low, high = seen.min(), seen.max()
+    if not (least <= low and high <= most and np.isfinite([low, high]).all()):
+        bad = ~(np.isfinite(seen) & (seen >= least) & (seen <= most))
+        index = tuple(np.argwhere(bad)[0])
+        place = [int(i) for i in (index[0] + first_row, *index[1:])]
+        raise ValueError(
+            f"{name}{place} is {seen[index]}, but {name} must be finite"
+            + (f" and within {list(bounds)}" if bounds[0] > -np.inf else "")
+            + ("; scale the data" if bounds[1] < np.inf else "")
+            + ("; for missing entries, wrap the loss in Masked" * bool(is_data and np.isnan(low)))
+        )
+    return x
+
+
+def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
+    """Return the arrays of which `model.loss` takes rows, all of them checked: a dict by name.
+
+    x, target where y is given, and what else the model's loss takes, such as labels. Reads the data
+    once, a few rows at a time: an error now names a row of the data set, and comes before any
+    training.
+    """
+    data, bounds = {"x": np.asarray(X)}, model.reconstruction_loss.bounds
+    _check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
+    if y is not None:
+        data["target"] = np.asarray(y)
+        shape, expected = data["target"].shape, data["x"].shape
+        require(
+            shape == expected,
+            f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
+            f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels=",
+        )
+        _check_rows(model, data["target"], y_name, bounds)
+    for name, values in (side or {}).items():
+        known = set(inspect.signature(model.loss).parameters)
+        if name not in known - {"x", "target", "eps", "rng", "training"}:
+            raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
+        data[name] = np.asarray(values)
+        n = data[name].shape[:1]
+        require(
+            n == data["x"].shape[:1],
+            f"{name} must hold one entry per row of {x_name}, {len(data['x'])}, got {n}",
+        )
+    return data
+
+
+def take(data, rows):
+    """Return these rows of every array."""
+    return {name: values[rows] for name, values in data.items()}
+
+
+def _check_rows(model, X, name, bounds, rows=4096):
+    if X.ndim == 0 or len(X) <= rows:
+        model._batch(X, name, bounds=bounds)
+    else:
+        for start in range(0, len(X), rows):
+            model._batch(X[start : start + rows], name, bounds=bounds, first_row=start)

@@ -1,0 +1,75 @@
+"""Run a demo, and read what it printed and drew."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DEMOS = Path(__file__).parents[1] / "demos"
+MNIST = os.environ.get("MINIAE_DATA")
+on_mnist = pytest.mark.skipif(not MNIST, reason="needs MNIST under MINIAE_DATA")
+
+
+@dataclass
+class Run:
+    """What a demo printed, and the folder of its pictures."""
+
+    text: str
+    out: Path
+
+    @property
+    def table(self):
+        """The first table: a dict of the rows' names to their numbers; "7 of 20" counts as two."""
+        rows = [re.split(r" {2,}", line) for line in self.text.split("\n\n")[1].splitlines()[1:]]
+        return {
+            first: [float(x) for x in re.findall(r"-?\d+\.?\d*", " ".join(rest).replace(",", ""))]
+            for first, *rest in rows
+        }
+
+    @property
+    def pictures(self):
+        """The names of the pictures, none of which may be empty."""
+        files = list(self.out.glob("*.png"))
+        assert all(file.stat().st_size > 4000 for file in files)
+        return {file.stem for file in files}
+
+
+def run(tmp_path, name, *arguments, data=None):
+    """Run a demo as a user would, in another folder and process."""
+    environment = {key: value for key, value in os.environ.items() if key != "MINIAE_DATA"}
+    if data:
+        environment["MINIAE_DATA"] = str(Path(data).resolve())
+    command = [sys.executable, "-W", "error::RuntimeWarning", str(DEMOS / f"{name}.py"), *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=1800
+    )
+    assert done.returncode == 0, done.stderr
+    return Run(done.stdout, tmp_path / "out" / name)
+
+
+def quick(tmp_path, name, *arguments):
+    """Run a demo with --quick in this process, which saves the second that Python takes to start.
+
+    Its options and its folder are given, so that nothing depends on where the tests run.
+    """
+    path, saved = list(sys.path), os.environ.pop("MINIAE_DATA", None)
+    sys.path.insert(0, str(DEMOS))
+    try:
+        spec = importlib.util.spec_from_file_location(f"demo_{name}", DEMOS / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        text, out = io.StringIO(), tmp_path / "out" / name
+        with contextlib.redirect_stdout(text):
+            module.main(["--quick", "--out", str(out), *arguments])
+    finally:
+        sys.path[:] = path
+        if saved is not None:
+            os.environ["MINIAE_DATA"] = saved
+    return Run(text.getvalue(), out)
