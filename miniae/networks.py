@@ -1,5 +1,7 @@
 """Networks ready to use: the encoders and decoders that a model builds when it is given none."""
 
+import copy
+
 import numpy as np
 
 from miniae.conv import Conv2D, ConvTranspose2D
@@ -79,6 +81,7 @@ def conv_networks(
     *,
     stride=2,
     activation="relu",
+    dropout=0.0,
     variational=False,
     rng=0,
     dtype="float32",
@@ -92,6 +95,7 @@ def conv_networks(
     channels : tuple of int, channels out of each Conv2D
     kernel, stride : int, of all of them; each one divides height and width by the stride
     activation : "relu", "tanh", "sigmoid" or "softplus"
+    dropout : float in [0, 1), after each activation
     variational : bool, whether the encoder is a VAE's and ends in 2 * latent_dim outputs
     rng : Generator or int, where all weights are drawn from
     dtype : float32 or float64
@@ -125,19 +129,20 @@ def conv_networks(
     init = "he" if activation == "relu" else "glorot"
     image, grey = tuple(int(n) for n in (*input_dim, 1)[:3]), len(input_dim) == 2
     (*size, c_in), down, up = image, [], []
-    for c_out in channels:
+    for number, c_out in enumerate(channels, 1):
         conv = Conv2D(c_in, c_out, kernel, stride, (kernel - 1) // 2, init=init, **options)
         beyond = [n + 2 * conv.padding - kernel for n in size]  # the first window
         require(
             min(beyond) >= 0,
-            f"input_dim={input_dim!r}: only {size} pixels reach convolution {len(down) // 2 + 1} "
+            f"input_dim={input_dim!r}: only {size} pixels reach convolution {number} "
             f"of {len(channels)}, too few for kernel={kernel} with padding {conv.padding}; take "
             "fewer convolutions, or a kernel of odd size",
         )
         rest = tuple(n % stride for n in beyond)  # the last rows and columns: no window gets there
         back = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, rest,
                                init=init if up else "glorot", **options)  # fmt: skip
-        down, up = [*down, conv, between()], [between(), back, *up]
+        drop = [Dropout(dropout)] if dropout else []
+        down, up = [*down, conv, between(), *drop], [between(), *copy.deepcopy(drop), back, *up]
         size, c_in = [n // stride + 1 for n in beyond], c_out
     features, code_size = size[0] * size[1] * c_in, latent_dim * (2 if variational else 1)
     encoder = [Reshape(*image)] * grey + [*down, Flatten(), Dense(features, code_size, **options)]

@@ -530,3 +530,14 @@ def test_a_model_of_conv_networks_says_which_half_does_not_fit():
         VAE((8, 8), 4, encoder=encoder, decoder=decoder)
     with pytest.raises(ValueError, match=r"decoder"):
         Autoencoder((8, 8, 1), 4, encoder=encoder, decoder=conv_networks((9, 8, 1), 4)[1])
+
+
+def test_dropout_follows_every_activation_of_both_networks_and_acts_in_training_only():
+    networks = conv_networks((9, 7), 3, channels=(4, 5), dropout=0.3)
+    model = Autoencoder((9, 7), 3, encoder=networks[0], decoder=networks[1], dtype="float64")
+    kinds = [type(part).__name__ for network in networks for part in network.layers]
+    assert kinds.count("Dropout") == kinds.count("ReLU") == 4
+    X = np.random.default_rng(0).random((5, 9, 7))
+    assert model.loss(X, training=True) != model.loss(X) == model.loss(X)
+    report = gradient_check(model, X[:2], training=True, method="projection", tolerance=1e-12)
+    assert report.ok, report
