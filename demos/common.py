@@ -79,6 +79,38 @@ def show(header, rows, digits=2):
     print(flush=True)
 
 
+def squared_error(X, Y):
+    """Return the squared error per image, summed over pixels."""
+    return float(((X - Y) ** 2).reshape(len(X), -1).sum(axis=1).mean())
+
+
+def independent_pixels(X, X_test):
+    """Return the mean log probability of test images if each pixel were a coin of its own, in nats.
+
+    It is the bound of a VAE whose latents have all collapsed.
+    """
+    p = X.mean(axis=0).clip(1e-3, 1 - 1e-3)
+    log_p = X_test * np.log(p) + (1 - X_test) * np.log(1 - p)
+    return float(log_p.reshape(len(X_test), -1).sum(axis=1).mean())
+
+
+def falling(lr, epochs, n, batch_size, **more):
+    """Return Adam with steps that shrink from lr to 0 over a run, so that the weights settle."""
+    steps = epochs * -(-n // batch_size)
+    return Adam(lambda step: lr * max(1 - step / steps, 0.0), **more)
+
+
+def draw_rows(rows, title):
+    """Draw named rows of grey images (n, h, w) below one another, and return the figure."""
+    height = next(iter(rows.values())).shape[1]
+    figure, ax = plt.subplots(figsize=(8, 0.8 * len(rows) + 0.5), layout="constrained")
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows.values()])
+    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
+    ax.set(title=title, xticks=[])
+    ax.set_yticks(height * np.arange(len(rows)) + (height - 1) / 2, rows)
+    return figure
+
+
 @contextmanager
 def timed(what):
     """Print how long a step took, so that a person who waits knows what for."""

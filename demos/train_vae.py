@@ -12,6 +12,7 @@ import matplotlib
 
 matplotlib.use("Agg")  # pictures go to files: no display needed
 import numpy as np
+from common import independent_pixels, squared_error
 
 from miniae import VAE, Adam, datasets, gaussian_kl, plots
 from miniae.proof.oracles import PCA
@@ -34,17 +35,9 @@ def load(name, quick, seed):
     return (train[:n_train], test[:n_test], labels[:n_test]) if quick else (train, test, labels)
 
 
-def squared_error(X, Y):
-    """Return the squared error per image, summed over pixels."""
-    return float(((X - Y) ** 2).sum(axis=(1, 2)).mean())
-
-
 def table(vae, pca, train, test):
     """Return the lines of a table: the VAE beside two baselines, on images held out."""
-    mean = train.mean(axis=0)
-    p = mean.clip(1e-3, 1 - 1e-3)
-    log_p = test * np.log(p) + (1 - test) * np.log(1 - p)
-    independent = float(log_p.sum(axis=(1, 2)).mean())
+    mean, independent = train.mean(axis=0), independent_pixels(train, test)
     parts = vae.evaluate(test, return_dict=True)
     flat = test.reshape(len(test), -1)
     k = vae.latent_dim

@@ -19,10 +19,13 @@ on_mnist = pytest.mark.skipif(not MNIST, reason="needs MNIST under MINIAE_DATA")
 
 @dataclass
 class Run:
-    """What a demo printed, and the folder of its pictures."""
+    """What a demo printed, and the folder of its pictures: ``table, pictures = run(...)``."""
 
     text: str
     out: Path
+
+    def __iter__(self):
+        return iter((self.table, self.pictures))
 
     @property
     def table(self):

@@ -1,0 +1,116 @@
+"""Posterior collapse, why it happens, and what cures it: KL warm-up, free bits, smaller steps.
+
+    python demos/collapse.py                  5,000 embedded digits, under a minute
+    python demos/collapse.py --data mnist     10,000 images, two minutes
+
+A latent has collapsed if its posterior is the prior whatever the image: its KL is 0 and it tells
+nothing. Here all 20 collapse within an epoch and for good. At first z is noise to the decoder, so
+that what a latent could be worth is far off, while its KL is felt at once (Bowman et al. 2016,
+Sonderby et al. 2016), and Adam with a rate of 5e-3, five times its default, in three hidden layers
+leaves no time. The encoder goes to the prior, and the decoder does without z: it switches off the
+ReLUs of its last hidden layer ("live units" counts those that some z from the prior switches on),
+puts out its biases, the mean image, and has no gradient left that could bring z back. The bound
+stays that of independent pixels, the baseline, far below what the same network can reach.
+
+The cures, and what each trades:
+  warm-up lets the KL's weight rise from 0, so that the decoder uses z before z costs anything.
+  The loss is the bound in the end, so latents that do not earn their KL still go, one by one.
+  Free bits count the KL of a latent as no less than so many nats: below that nothing is gained
+  by leaving (Kingma et al. 2016). All latents stay, those too that earn less than they cost,
+  and the bound, which counts all nats, pays for them.
+  Steps five times smaller change nothing in the loss. Try them first.
+Not all collapse is a fault of training: where the noise of the likelihood is large, the best
+bound itself has no use for the weaker latents (Lucas et al. 2019).
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from common import images, independent_pixels, options, save, show, timed
+
+from miniae import VAE, Adam
+
+LATENT, HIDDEN, RATE = 20, (256, 256, 256), 5e-3
+N_TRAIN, EPOCHS = {"digits": 5000, "mnist": 10_000}, {"digits": 15, "mnist": 12}
+RUNS = {
+    "plain": {},
+    "warm-up over 8 epochs": {"kl_warmup": 8},
+    "free bits, 0.1 nats": {"free_bits": 0.1},
+    "free bits, 0.5 nats": {"free_bits": 0.5},
+    "free bits, 1 nat": {"free_bits": 1.0},
+    "plain, steps / 5": {"lr": RATE / 5},
+}
+
+
+def mean_image(X):
+    """Return the mean image, off 0 and 1, where a likelihood would have to be infinite."""
+    return X.mean(axis=0).clip(1e-3, 1 - 1e-3)
+
+
+def train(X, X_test, epochs, seed, lr=RATE, **cure):
+    """Train a VAE that starts from the mean image, with or without a cure."""
+    vae = VAE(X.shape[1:], LATENT, HIDDEN, activation="relu", seed=seed, **cure)
+    p = mean_image(X)
+    vae.decoder.layers[-2].params["b"] = np.log(p / (1 - p)).ravel()
+    return vae.fit(X, epochs=epochs, batch_size=100, optimizer=Adam(lr), verbose=0,
+                   validation_data=X_test)  # fmt: skip
+
+
+def measure(vae, X):
+    """Return a row of the table: active latents, live units, bound, reconstruction, KL."""
+    hidden = np.random.default_rng(0).standard_normal((2000, LATENT), dtype=np.float32)
+    for layer in vae.decoder.layers[:-2]:  # all but the last Dense, and Reshape
+        hidden = layer.forward(hidden)
+    live, parts = (hidden.max(axis=0) > 0).sum(), vae.evaluate(X, return_dict=True)
+    counts = f"{vae.active_units(X)} of {LATENT}", f"{live} of {HIDDEN[0]}"
+    return *counts, float(vae.elbo(X).mean()), parts["reconstruction"], parts["kl"]
+
+
+def draw_active(models):
+    """Draw the active latents by epoch, a line per run, and return the figure."""
+    figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+    for marker, (name, vae) in zip("os^vD*", models.items(), strict=True):
+        active = vae.history["val_active_units"]
+        ax.plot(range(1, len(active) + 1), active, marker + "-", label=name, alpha=0.8)
+    ax.set(xlabel="epoch", ylabel=f"active latents, of {LATENT}", ylim=(-0.5, LATENT + 0.5))
+    ax.set_title("Latents with a posterior mean of variance above 0.01, held-out images")
+    figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def draw_kl(models, X):
+    """Draw the KL of each latent, the largest first, a panel per run; return the figure."""
+    figure, axes = plt.subplots(
+        2, 3, figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+    )
+    for ax, (name, vae) in zip(axes.flat, models.items(), strict=True):
+        kl = np.sort(vae.kl_per_dimension(X))[::-1]
+        ax.bar(range(1, LATENT + 1), kl)
+        ax.set_title(f"{name}: {kl.sum():.1f} nats", fontsize="medium")
+    figure.supxlabel("latents, the largest KL first")
+    figure.supylabel("KL from the prior (nats)")
+    return figure
+
+
+def main(argv=None):
+    """Run the demo; see the top of the file."""
+    chosen = options(__doc__, argv, data=tuple(EPOCHS))
+    n_train = N_TRAIN[chosen.data]
+    X, X_test, _, _ = images(chosen, n_train)
+    X, X_test = X[:n_train], X_test[:2000]
+    epochs = 2 if chosen.quick else EPOCHS[chosen.data]
+
+    models = {}
+    for name, cure in RUNS.items():
+        with timed(f"{name}: {epochs} epochs on {len(X):,} images"):
+            models[name] = train(X, X_test, epochs, chosen.seed, **cure)
+    rows = [(name, *measure(vae, X_test)) for name, vae in models.items()]
+    header = ("active latents", "live units", "bound on log p", "reconstruction", "KL")
+    floor = independent_pixels(X, X_test)
+    rows.append(("independent pixels", "none", "none", floor, -floor, 0.0))
+    show(("held-out images, nats per image", *header), rows,
+         digits=1)  # fmt: skip
+    save(chosen.out, active_units=draw_active(models), kl=draw_kl(models, X_test))
+
+
+if __name__ == "__main__":
+    main()
