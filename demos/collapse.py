@@ -109,7 +109,7 @@ def main(argv=None):
     rows.append(("independent pixels", "none", "none", floor, -floor, 0.0))
     show(("held-out images, nats per image", *header), rows,
          digits=1)  # fmt: skip
-    save(chosen.out, active_units=draw_active(models), kl=draw_kl(models, X_test))
+    save(chosen.out, kl=draw_kl(models, X_test), active_units=draw_active(models))
 
 
 if __name__ == "__main__":

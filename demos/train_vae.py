@@ -94,14 +94,13 @@ def main(argv=None):
     # With more than two latents, show the two that say most.
     kl = gaussian_kl(*vae.posterior(test)).mean(axis=0)
     dims = tuple(int(d) for d in np.sort(np.argsort(kl)[::-1][:2]))
-    figures = {
-        "loss": plots.loss_curves(vae.history),
-        "reconstructions": plots.reconstructions(vae, test),
-        "samples": plots.samples(vae, seed=options.seed),
-    }
+    figures = {}
     if vae.latent_dim > 1:
         figures["manifold"] = plots.latent_manifold(vae, dims=dims)
         figures["codes"] = plots.latent_scatter(vae, test, labels, dims=dims)
+    figures["loss"] = plots.loss_curves(vae.history)
+    figures["reconstructions"] = plots.reconstructions(vae, test)
+    figures["samples"] = plots.samples(vae, seed=options.seed)
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         figure.savefig(out / f"{name}.png", dpi=120)
