@@ -6,9 +6,9 @@
 A stroke is a stroke wherever it stands, and a Dense layer has to learn it anew for every place. A
 convolution learns one small filter for all places, and what it saves pays for three layers of them.
 Both networks put 32 numbers between encoder and decoder and are trained on the cross-entropy, by
-Adam with steps that shrink to 0; the dense one is given three times the epochs. The baseline is PCA
-with 32 components, the best linear code. What counts is the squared error per image, summed over
-its 784 pixels, of images that none of them has seen.
+Adam with steps that shrink to 0; on MNIST the dense one, whose epochs are cheap, is given three
+times as many. The baseline is PCA with 32 components, the best linear code. What counts is the
+squared error per image, summed over its 784 pixels, of images that none of them has seen.
 """
 
 from time import perf_counter
@@ -19,8 +19,7 @@ from miniae import Autoencoder, conv_networks, plots
 from miniae.proof.oracles import PCA
 
 CODE, BATCH, CHANNELS, HIDDEN = 32, 128, (16, 32, 32), (128,)
-EPOCHS = {"digits": 10, "mnist": 10}  # of the convolutional one
-LONGER = 3  # times as many for the dense one
+EPOCHS = {"digits": (16, 16), "mnist": (30, 10)}  # of the dense and of the convolutional one
 
 
 def train(model, lr, X, epochs):
@@ -34,7 +33,7 @@ def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
     X, X_test, _, _ = images(chosen)
-    epochs = 1 if chosen.quick else EPOCHS[chosen.data]
+    epochs = (1, 1) if chosen.quick else EPOCHS[chosen.data]
     shape, flat, flat_test = X.shape[1:], *(x.reshape(len(x), -1) for x in (X, X_test))
 
     start = perf_counter()
@@ -46,10 +45,11 @@ def main(argv=None):
     encoder, decoder = conv_networks(shape, CODE, CHANNELS, rng=chosen.seed)
     dense = Autoencoder(shape, CODE, HIDDEN, seed=chosen.seed)
     conv = Autoencoder(shape, CODE, encoder=encoder, decoder=decoder, seed=chosen.seed)
-    for name, model, lr, times in (("dense", dense, 1e-3, LONGER), ("conv", conv, 3e-3, 1)):
-        seconds = train(model, lr, X, times * epochs)
+    models = ("dense", dense, 1e-3), ("conv", conv, 3e-3)
+    for (name, model, lr), count in zip(models, epochs, strict=True):
+        seconds = train(model, lr, X, count)
         rebuilt[name] = model.reconstruct(X_test)
-        rows.append((name, model.theta.size, str(times * epochs), seconds))
+        rows.append((name, model.theta.size, str(count), seconds))
     errors = {name: squared_error(X_test, Y) for name, Y in rebuilt.items()}
     show(
         (f"codes of {CODE} numbers", "parameters", "epochs", "seconds", "squared error per image"),
