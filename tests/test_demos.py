@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demo_runs import quick
 
 from miniae import VAE
 
@@ -42,11 +43,11 @@ PICTURES = {"codes.png", "loss.png", "manifold.png", "reconstructions.png", "sam
 
 
 def test_train_vae_quick_prints_its_table_and_saves_its_pictures(tmp_path):
-    printed = run(tmp_path, "train_vae.py", "--quick")
-    vae, independent, pca = table(printed)
+    done = quick(tmp_path, "train_vae")
+    vae, independent, pca = table(done.text)
     assert vae[0] == pytest.approx(-vae[1] - vae[2], abs=0.11)
     assert vae[0] > independent[0] and len(pca) == 1
-    out = tmp_path / "out" / "train_vae" / "digits"
+    out = done.out
     assert set(os.listdir(out)) == PICTURES | {"vae.npz"}
     assert all((out / name).stat().st_size > 5000 for name in PICTURES)
     assert VAE.load(out / "vae.npz").sample(2).shape == (2, 28, 28)

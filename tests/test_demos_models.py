@@ -6,6 +6,7 @@ from demo_runs import MNIST, on_mnist, quick, run
 DEEP = "784-1000-500-250-30"
 
 
+@pytest.mark.slow
 def test_deep_quick_prints_pca_beside_the_networks_and_saves_its_pictures(tmp_path):
     table, pictures = quick(tmp_path, "deep")
     assert table["PCA"][0] == 31 * 784 and table["784-30"][0] == 784 * 30 + 30 + 31 * 784

@@ -6,6 +6,7 @@ import pytest
 from demo_runs import MNIST, on_mnist, quick, run
 
 
+@pytest.mark.slow
 def test_denoise_digits_quick_prints_its_baselines_and_saves_its_pictures(tmp_path):
     table, pictures = quick(tmp_path, "denoise_digits")
     noisy, pca, _, denoising = table.values()

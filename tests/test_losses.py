@@ -160,7 +160,7 @@ def test_draws_follow_the_distribution_that_the_loss_is_the_likelihood_of():
     normal = GaussianNLL(0.3).draw(np.full((n, 1), 2.0), rng)
     assert abs(normal.mean() - 2) < 5 * 0.3 / np.sqrt(n)
     assert abs(normal.std() - 0.3) < 5 * 0.3 / np.sqrt(2 * n)
-    with pytest.raises(NotImplementedError, match="SquaredError is no probability distribution"):
+    with pytest.raises(NotImplementedError, match="SquaredError cannot draw data"):
         SquaredError().draw(np.ones((1, 1)), rng)
 
 

@@ -241,6 +241,7 @@ def test_sampling_and_evaluating_do_not_disturb_training():
     assert np.array_equal(quiet.theta, busy.theta)
 
 
+@pytest.mark.slow
 def test_a_gaussian_vae_learns_its_sigma():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 1)) @ rng.standard_normal((1, 6))
