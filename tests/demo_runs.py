@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 DEMOS = Path(__file__).parents[1] / "demos"
@@ -72,6 +73,7 @@ def quick(tmp_path, name, *arguments):
         with contextlib.redirect_stdout(text):
             module.main(["--quick", "--out", str(out), *arguments])
     finally:
+        plt.close("all")
         sys.path[:] = path
         if saved is not None:
             os.environ["MINIAE_DATA"] = saved
