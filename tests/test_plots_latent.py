@@ -2,6 +2,8 @@
 
 import matplotlib
 
+pytestmark = pytest.mark.slow  # seconds in all, and far from what a reader changes first
+
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt

@@ -7,6 +7,8 @@ from miniae import VAE, BernoulliNLL, Dense, Sequential, Sigmoid, SquaredError, 
 from miniae.proof import check_function, diagnosis, hypotheses
 from miniae.proof.bugzoo import ZOO, instruments
 
+pytestmark = pytest.mark.slow  # seconds in all, and far from what a reader changes first
+
 DIAGNOSED = [each for each in ZOO if each.instrument is instruments.gradient_check]
 
 

@@ -40,6 +40,8 @@ from miniae.proof.oracles import (
     sigma_points,
 )
 
+pytestmark = pytest.mark.slow  # seconds in all, and far from what a reader changes first
+
 SIGMA = 5  # standard errors: exceeded once in 1.7 million comparisons, and the seeds are fixed
 
 
