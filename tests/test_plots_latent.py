@@ -2,8 +2,6 @@
 
 import matplotlib
 
-pytestmark = pytest.mark.slow  # seconds in all, and far from what a reader changes first
-
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
