@@ -77,6 +77,7 @@ def test_backward_needs_a_loss_just_before(model):
         call(X)
 
 
+@pytest.mark.slow
 @each_model
 def test_evaluation_repeats_and_is_the_mean_over_rows(model):
     X = data(model, n=1100)

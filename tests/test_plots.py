@@ -131,6 +131,7 @@ def test_settings_backend_data_and_global_random_state_are_left_alone(images, po
     assert np.array_equal(images, images_before) and np.array_equal(points, points_before)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_saved_without_a_display_and_without_warnings(tmp_path):
     script = """
 import warnings
@@ -362,6 +363,7 @@ def test_ten_classes_get_ten_colours_and_more_numbers_a_colour_bar(points):
     assert np.array_equal(fig.axes[0].collections[0].get_array(), quantity)
 
 
+@pytest.mark.slow
 def test_a_scatter_of_many_points_is_quick_and_of_one_point_possible():
     X = np.random.default_rng(0).standard_normal((60000, 2)).astype("float32")
     plots.latent_scatter(Codes(), X, np.arange(60000) % 10).canvas.draw()
@@ -419,7 +421,7 @@ def test_on_the_manifold_z0_grows_rightward_and_z1_upward_by_equal_probability()
     np.testing.assert_allclose(sheet[::2, 1::3], np.tile(share[::-1, None], (1, 5)), atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 12, 13, 20, 21])
+@pytest.mark.parametrize("n", [1, 2, 5, 13, pytest.param(20, marks=pytest.mark.slow)])
 def test_manifold_ticks_stand_at_the_images_whose_z_they_show(n):
     fig = plots.latent_manifold(Slopes(), n=n)
     sheet, ax = picture(fig), fig.axes[0]

@@ -217,7 +217,7 @@ def test_bars_of_a_collapsed_vae_are_low_on_an_axis_that_does_not_blow_them_up()
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["not in use: 2 of 2"]
 
 
-@pytest.mark.parametrize("latent_dim", [1, 70])
+@pytest.mark.parametrize("latent_dim", [1, pytest.param(70, marks=pytest.mark.slow)])
 def test_bars_agree_with_the_model_at_any_number_of_latents(latent_dim):
     X, model = np.random.default_rng(0).random((30, 6)), VAE(6, latent_dim, (8,))
     fig = plots.kl_per_dimension(model, X)
@@ -256,6 +256,7 @@ def test_activity_counts_every_entry_and_orders_the_units_by_their_means():
     assert words(fig) == ["Activity of 3 code units over 2 inputs"]
 
 
+@pytest.mark.slow
 def test_activity_of_a_real_model_of_one_unit_or_many_is_drawn():
     X = np.random.default_rng(0).random((30, 6))
     for d in (1, 300):
