@@ -19,7 +19,7 @@ READING_PATH = (
 ORDER = (
     "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
     "training latent estimator anomaly inspection storage model autoencoder vae variants digits "
-    "datasets plots proof"
+    "datasets plots proof exercises"
 ).split()
 
 

@@ -1,0 +1,29 @@
+"""Exercises: stubs to fill in, and a grader that says what went wrong.
+
+    python -m miniae.exercises start my_answers
+    python -m miniae.exercises check my_answers
+
+In a notebook, `assert_solved` checks functions that are defined there.
+"""
+
+from miniae.exercises.catalogue import EXERCISES, Exercise, find
+from miniae.exercises.sandbox import Result, check_file
+from miniae.exercises.worker import examine
+
+__all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "find"]
+
+
+def assert_solved(id, names, student=""):
+    """Raise AssertionError, with the grader's sentence, unless an exercise is solved.
+
+    For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``.
+
+    Parameters
+    ----------
+    id : str, of the exercise
+    names : dict of what the student has defined
+    student : str, an id: it chooses the random points
+    """
+    for part, state, message in examine(find(id), names, student):
+        if state != "done":
+            raise AssertionError(f"{part}: {message or state}")

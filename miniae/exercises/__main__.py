@@ -1,0 +1,158 @@
+"""Exercises on the command line.
+
+    python -m miniae.exercises list
+    python -m miniae.exercises start DIR                 put the stubs into DIR
+    python -m miniae.exercises check [DIR] [ID ...]      check all, or these
+    python -m miniae.exercises hint ID [N]               the first N hints
+    python -m miniae.exercises report DIR --csv|--json   for a gradebook
+
+A student's files are only read. Exit status: 0 if all that was asked is solved, 1 if not, 2 for
+a command that cannot be understood.
+"""
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from miniae.exercises import EXERCISES, check_file, find
+from miniae.exercises.catalogue import STUBS
+from miniae.exercises.report import as_csv, as_gradescope, as_rows, bar, line
+
+RUN = "python -m miniae.exercises"
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog=RUN, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the exercises in teaching order")
+    start = commands.add_parser("start", help="put the stubs into a folder; overwrites nothing")
+    start.add_argument("folder", type=Path)
+    hint = commands.add_parser("hint", help="a hint, or several")
+    hint.add_argument("id")
+    hint.add_argument("n", type=int, nargs="?", default=1, help="how many hints; default: 1")
+    check = commands.add_parser("check", help="check answers, and say what is wrong")
+    check.add_argument("what", nargs="*", help="the folder (default: this one), ids of exercises")
+    report = commands.add_parser("report", help="one student's folder, or a folder of such")
+    report.add_argument("folder", type=Path)
+    kind = report.add_mutually_exclusive_group()
+    kind.add_argument("--csv", action="store_true", help="a row per student and exercise")
+    kind.add_argument("--json", action="store_true", help="the same rows as JSON")
+    kind.add_argument("--gradescope", action="store_true", help="results.json of one student")
+    for command in (check, report):
+        command.add_argument("--student", default="", help="an id; it chooses the random points")
+        command.add_argument("--seconds", type=float, default=20, help="for each exercise")
+        command.add_argument("--megabytes", type=int, default=2048, help="for each exercise")
+    return parser.parse_args(argv)
+
+
+def start(folder):
+    """Put the stubs into a folder, except where a file of that name is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = 0
+    for exercise in EXERCISES.values():
+        try:
+            with open(folder / exercise.file, "x", encoding="utf-8") as file:
+                file.write((STUBS / exercise.file).read_text("utf-8"))
+            new += 1
+        except FileExistsError:
+            print(f"{exercise.file} is there already and stays as it is")
+    first = next(iter(EXERCISES.values()))
+    print(f"{new} exercises put into {folder}. Open {first.file}, write what it asks for, then:")
+    print(f"  {RUN} check {folder} {first.id}")
+    return 0
+
+
+def examine(exercises, folder, chosen, student, show=None):
+    """Return the results of some exercises in a folder, in order, some processes at a time."""
+
+    def one(exercise):
+        path = folder / exercise.file
+        return check_file(exercise, path, student, chosen.seconds, chosen.megabytes)
+
+    results = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(one, exercises):
+            results.append(result)
+            if show:
+                show(line(result))
+    return results
+
+
+def check(chosen):
+    """Check one folder's answers, and print the table."""
+    folders = [word for word in chosen.what if word not in EXERCISES]
+    if len(folders) > 1 or (folders and not Path(folders[0]).is_dir()):
+        unknown = next(word for word in folders if not Path(word).is_dir()) if folders else ""
+        find(unknown)  # a misspelt id: the error names the nearest
+    asked = [find(word) for word in chosen.what if word in EXERCISES] or list(EXERCISES.values())
+    folder = Path(folders[0]) if folders else Path()
+    results = examine(asked, folder, chosen, chosen.student, lambda text: print(text, flush=True))
+    if len(results) == 1 and results[0].printed and results[0].state != "done":
+        print(textwrap.indent("It printed:\n" + results[0].printed.rstrip(), "    "))
+    if len(results) > 1:
+        print(bar(results))
+    open_ = next((r.exercise for r in results if r.state != "done"), None)
+    if open_:
+        print(f"Next: {open_.file}; a hint: {RUN} hint {open_.id}")
+    return int(open_ is not None)
+
+
+def report(chosen):
+    """Print what was found of one student's folder, or of a folder of students' folders."""
+    exercises = list(EXERCISES.values())
+    if not chosen.folder.is_dir():
+        raise ValueError(f"folder {str(chosen.folder)!r} not found")
+    if any((chosen.folder / exercise.file).is_file() for exercise in exercises):
+        students = {chosen.student: chosen.folder}
+    else:
+        students = {f.name: f for f in sorted(chosen.folder.iterdir()) if f.is_dir()}
+    if not students:
+        raise ValueError(f"{chosen.folder} has neither answers nor folders of students in it")
+    if chosen.gradescope and len(students) > 1:
+        raise ValueError(f"--gradescope is for one student, {chosen.folder} has {len(students)}")
+    rows, solved = [], True
+    for student, folder in students.items():
+        results = examine(exercises, folder, chosen, student)
+        solved &= all(result.state == "done" for result in results)
+        rows += as_rows(results, student)
+        if not (chosen.csv or chosen.json or chosen.gradescope):
+            print(f"{student or folder.resolve().name:24} {bar(results)}", flush=True)
+    if chosen.csv:
+        print(as_csv(rows), end="")
+    elif chosen.json:
+        print(json.dumps(rows, indent=2))
+    elif chosen.gradescope:
+        print(as_gradescope(results), end="")
+    return int(not solved)
+
+
+def main(argv=None):
+    """Run a command, and return its exit status."""
+    chosen = parse(argv)
+    try:
+        if chosen.command == "list":
+            for e in EXERCISES.values():
+                print(f"{e.number:2}  {e.id:24} {e.minutes:3} min  {e.title}")
+            return 0
+        if chosen.command == "start":
+            return start(chosen.folder)
+        if chosen.command == "hint":
+            hints = find(chosen.id).hints
+            for i, hint in enumerate(hints[: max(chosen.n, 1)], 1):
+                print(textwrap.fill(f"{i} of {len(hints)}: {hint}", 96))
+            return 0
+        return check(chosen) if chosen.command == "check" else report(chosen)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The exercises in teaching order: what each is called, how long it takes, what checks it."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from miniae.exercises.checks import (
+    activations,
+    checking,
+    dense,
+    hunts,
+    latent,
+    losses,
+    networks,
+    optimisers,
+)
+from miniae.exercises.questions import Ask
+from miniae.parameters import choose
+
+STUBS = Path(__file__).parent / "stubs"
+HERE = (activations, dense, losses, optimisers, networks, latent, checking, hunts)
+ORDER = """
+    sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
+    sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
+    kl_gradient elbo gradient_check dropout convolution hunt_dense hunt_adam hunt_vae
+""".split()
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes
+    ----------
+    id : str, also the stub's error text, the heading in docs/exercises.md and the pytest marker
+    number : int, its place in teaching order, from 1
+    title : str, one line
+    minutes : int, what a student who has had the lesson takes
+    parts : dict of str to function of an `Ask`: the names that the stub leaves open, their checks
+    hints : tuple of str, each says more than the one before
+    """
+
+    id: str
+    number: int
+    title: str
+    minutes: int
+    parts: dict
+    hints: tuple
+
+    @property
+    def file(self):
+        """The name of the stub and of the student's file."""
+        return f"{self.number:02d}_{self.id}.py"
+
+    def ask(self, names, part, student):
+        """Return the `Ask` of a part, whose points depend on the student's id alone."""
+        seed = [zlib.crc32(word.encode()) for word in (student, self.id, part)]
+        return Ask(names, self.id, seed)
+
+
+def collect():
+    """Return the exercises by id, in order."""
+    known = {key: value for module in HERE for key, value in module.EXERCISES.items()}
+    return {id: Exercise(id, n, **known[id]) for n, id in enumerate(ORDER, 1)}
+
+
+EXERCISES = collect()
+
+
+def find(id):
+    """Return the exercise of this id; ValueError names the nearest one."""
+    return choose(EXERCISES, id, "exercise")

@@ -1,0 +1,163 @@
+"""Checks of a gradient check: of its derivatives, and of what it says of layers."""
+
+import numpy as np
+
+from miniae.exercises.questions import Wrong
+from miniae.layers import Dense, ReLU, Sigmoid, Tanh
+
+H = 1e-4
+
+
+def function(rng):
+    """Return a function of 5 numbers, real or complex, and its gradient."""
+    a, b = rng.uniform(0.5, 1.5, (2, 5))
+
+    def f(v):
+        return (a * v**3).sum() + np.sin(b * v).sum() + v[0] * v[1]
+
+    def gradient(v):
+        return 3 * a * v**2 + b * np.cos(b * v) + np.array([v[1], v[0], 0, 0, 0])
+
+    return f, gradient
+
+
+def moved(v, k, by):
+    """Return v with `by` added to entry k, or to all for k = None."""
+    w = v.astype(np.result_type(v, by))
+    w[slice(None) if k is None else k] += by
+    return w
+
+
+def check_central(ask):
+    """(f(v + h e_k) - f(v - h e_k)) / 2h for every k."""
+    f, _ = function(ask.rng)
+    v = ask.rng.standard_normal(5)
+    up = np.array([f(moved(v, k, H)) for k in range(5)])
+    down = np.array([f(moved(v, k, -H)) for k in range(5)])
+    kept = [(f(moved(v, slice(k + 1), H)) - f(moved(v, slice(k), H) - H * (np.arange(5) == k)))
+            for k in range(5)]  # fmt: skip
+    mistakes = {
+        "this is the forward difference, whose error falls with h only: take f at v - h e_k too": (
+            (up - f(v)) / H
+        ),
+        "this is the backward difference: take f at v + h e_k too": (f(v) - down) / H,
+        "the two points are 2h apart: divide by 2h": (up - down) / H,
+        "it is not divided by 2h": up - down,
+        "all entries are moved at once: one at a time, the others stay": (
+            np.full(5, (f(moved(v, None, H)) - f(moved(v, None, -H))) / (2 * H))
+        ),
+        "each entry must be put back before the next one is moved": np.array(kept) / (2 * H),
+    }
+    got = ask("central_difference", f, v, H)
+    ask.equal(got, (up - down) / (2 * H), mistakes, "the gradient")
+
+
+def check_complex(ask):
+    """Im f(v + ih e_k) / h, exact."""
+    f, gradient = function(ask.rng)
+    v = ask.rng.standard_normal(5)
+    mistakes = {
+        "the imaginary part was lost on the way: v must be complex before ih is added": np.zeros(5),
+        "all entries are moved at once: one at a time": np.full(5, gradient(v).sum()),
+    }
+    right = gradient(v)
+    got = ask("complex_step", f, v)
+    ask.equal(got, right, mistakes, "the gradient")
+    error = np.abs(np.asarray(got) - right).max() / np.abs(right).max()
+    if error > 1e-13:
+        raise Wrong(
+            f"the relative error is {error:.0e}: a difference is taken, or h is too large. The "
+            "complex step is exact to rounding with h = 1e-30, since nothing is subtracted"
+        )
+
+
+class NoSum(Dense):
+    """A wrong layer: db is the mean over samples."""
+
+    def backward_params(self, dout):
+        """Fill grads."""
+        super().backward_params(dout)
+        self.grads["b"] = dout.mean(axis=0)
+
+
+class NotTransposed(Dense):
+    """A wrong layer, for n_in = n_out: dx = dout W."""
+
+    def backward(self, dout):
+        """Return dx."""
+        self.backward_params(dout)
+        return dout @ self.params["W"]
+
+
+class OneEntry(Dense):
+    """A wrong layer: one entry of dW is 1 % off."""
+
+    def backward_params(self, dout):
+        """Fill grads."""
+        super().backward_params(dout)
+        self.grads["W"][-1, -1] *= 1.01
+
+
+class Unscaled(Tanh):
+    """A wrong layer: dx is dout where it should be dout times the slope."""
+
+    def backward(self, dout):
+        """Return dx."""
+        return dout.copy()
+
+
+class Half(Sigmoid):
+    """A wrong layer: dx is half of what it should be."""
+
+    def backward(self, dout):
+        """Return dx."""
+        return super().backward(dout) / 2
+
+
+def check_verdict(ask):
+    """True for right layers, False for wrong ones."""
+    rng = ask.rng
+    right = [Dense(4, 3, dtype="float64"), Dense(4, 4, dtype="float64"), Tanh(), ReLU(), Sigmoid()]
+    wrong = {
+        "db is the mean over samples": NoSum(4, 3, dtype="float64"),
+        "dx has W for its transpose": NotTransposed(4, 4, dtype="float64"),
+        "one entry of dW is 1 % off": OneEntry(4, 3, dtype="float64"),
+        "dx lacks the slope": Unscaled(),
+        "dx is half of what it should be": Half(),
+    }
+    for layer in right:
+        layer.theta = rng.standard_normal(layer.theta.shape)
+        said = ask("layer_is_right", layer, rng.standard_normal((5, 4)))
+        if not isinstance(said, bool | np.bool_):
+            raise Wrong(f"layer_is_right must return True or False, got {type(said).__name__}")
+        if not said:
+            raise Wrong(f"{layer} is right, but is called wrong: is the tolerance too tight, or is "
+                        "dout not the same in both?")  # fmt: skip
+    for words, layer in wrong.items():
+        layer.theta = rng.standard_normal(layer.theta.shape)
+        if ask("layer_is_right", layer, rng.standard_normal((5, 4))):
+            of = "dx" if "dx" in words else "the parameters"
+            raise Wrong(f"a wrong layer passes: {words}. Check {of} too, at a random dout, entry "
+                        "by entry")  # fmt: skip
+
+
+EXERCISES = {
+    "gradient_check": {
+        "title": "Write the gradient check itself",
+        "minutes": 45,
+        "parts": {
+            "central_difference": check_central,
+            "complex_step": check_complex,
+            "layer_is_right": check_verdict,
+        },
+        "hints": (
+            "Move one entry of a copy of v, call f, and move it back. The central difference takes "
+            "f on both sides, a distance of 2h apart.",
+            "f(v + ih) = f(v) + ih f'(v) + ...: the imaginary part over h is the slope. v must be "
+            "complex for that: v.astype(complex).",
+            "For a layer: draw dout with the shape of out. The number to differentiate is "
+            "(layer.forward(x) * dout).sum(); by x its gradient is layer.backward(dout), by theta "
+            "layer.dtheta. Compare both.",
+        ),
+    },
+}

@@ -1,0 +1,134 @@
+"""Checks of the two losses: the sum over features, the mean over samples, in nats."""
+
+import numpy as np
+
+from miniae.exercises.questions import Wrong
+from miniae.numerics import sigmoid, softplus
+
+
+def check_squared_error(ask):
+    """L = 1/n sum (out - target)^2."""
+    out, target = ask.rng.standard_normal((2, 4, 5))
+    e, n = out - target, len(out)
+    mistakes = {
+        "it is the mean over features too: sum over features, mean over samples": (e**2).mean(),
+        "it is the sum over samples too: sum over features, mean over samples": (e**2).sum(),
+        "there is a factor 1/2, which this loss does not have": (e**2).sum() / (2 * n),
+        "it is the mean of the absolute differences: square them": np.abs(e).sum() / n,
+        "it is one number per sample: take their mean": (e**2).sum(axis=1),
+        "it is the sum over samples and the mean over features: the other way round": (
+            (e**2).sum() / e.shape[1]
+        ),
+        "the root is too much: the loss is the squared error itself": np.sqrt((e**2).sum() / n),
+        "the sum is squared: square each difference, then sum": (e.sum(axis=1) ** 2).mean(),
+    }
+    ask.equal(ask("squared_error", out, target), (e**2).sum() / n, mistakes, "the loss")
+
+
+def check_squared_error_backward(ask):
+    """dout = 2 (out - target) / n."""
+    out, target = ask.rng.standard_normal((2, 4, 5))
+    e, n = out - target, len(out)
+    mistakes = {
+        "1/n is missing: the loss is a mean over n samples": 2 * e,
+        "the 2 of the square is missing": e / n,
+        "it is divided by n times the features: the loss is a sum over features": 2 * e / e.size,
+        "2 and 1/n are both missing": e,
+        "the sign is wrong: it is out that the slope is for, so out - target": -2 * e / n,
+        "it is the sign only, the slope of |out - target|": np.sign(e) / n,
+    }
+    got = ask("squared_error_backward", out, target)
+    ask.equal(got, 2 * e / n, mistakes, "dout")
+
+
+def bernoulli(logits, target):
+    """Return -log p of each entry: softplus(logits) - target logits."""
+    return softplus(logits) - target * logits
+
+
+def check_bernoulli(ask):
+    """Moderate logits, then those at which a sigmoid rounds to 0 or 1."""
+    logits, target = 2 * ask.rng.standard_normal((4, 5)), ask.rng.uniform(0, 1, (4, 5))
+    p, n, nll = sigmoid(logits), len(logits), bernoulli(logits, target)
+    mistakes = {
+        "it is the mean over features too: sum over features, mean over samples": nll.mean(),
+        "it is the sum over samples too: sum over features, mean over samples": nll.sum(),
+        "it is log p, not -log p": -nll.sum() / n,
+        "only the term of target = 1 is there; (1 - target) log(1 - p) is missing": (
+            -(target * np.log(p)).sum() / n
+        ),
+        "only the term of target = 0 is there; target log p is missing": (
+            -((1 - target) * np.log(1 - p)).sum() / n
+        ),
+        "target and 1 - target stand in each other's place": bernoulli(-logits, target).sum() / n,
+        "the sigmoid is applied twice: softplus takes the logits": bernoulli(p, target).sum() / n,
+        "it is one number per sample: take their mean": nll.sum(axis=1),
+    }
+    ask.equal(ask("bernoulli_nll", logits, target), nll.sum() / n, mistakes, "the loss")
+    logits = np.array([[-1000.0, -50, 50, 1000]]) + ask.rng.uniform(0, 1, 4)
+    target = ask.rng.uniform(0, 1, (1, 4))
+    words = "log of a rounded (or clipped) probability: compute from the logits, never from log(p)"
+    got = ask("bernoulli_nll", logits, target)
+    right = bernoulli(logits, target).sum()
+    if np.shape(got) == () and abs(got - right) > 1e-6 * right:
+        raise Wrong(f"{words}. For logits of about -1000 to 1000 the loss is {got:.6g}, should be "
+                    f"{right:.6g}")  # fmt: skip
+    ask.equal(got, right, name="the loss for logits of about -1000 to 1000")
+
+
+def check_bernoulli_backward(ask):
+    """d logits = (sigmoid(logits) - target) / n."""
+    logits, target = 2 * ask.rng.standard_normal((4, 5)), ask.rng.uniform(0, 1, (4, 5))
+    p, n = sigmoid(logits), len(logits)
+    mistakes = {
+        "1/n is missing: the loss is a mean over n samples": p - target,
+        "it is divided by n times the features: the loss is a sum over features": (
+            (p - target) / p.size
+        ),
+        "this is the slope for p, not for the logits: times p (1 - p), and most cancels": (
+            (p - target) / (p * (1 - p)) / n
+        ),
+        "the slope of the sigmoid is in it twice: in (p - target) it is accounted for": (
+            (p - target) * p * (1 - p) / n
+        ),
+        "the logits must go through the sigmoid first: it is p - target": (logits - target) / n,
+        "the sign is wrong: p - target": (target - p) / n,
+    }
+    got = ask("bernoulli_nll_backward", logits, target)
+    ask.equal(got, (p - target) / n, mistakes, "dlogits")
+    logits = np.array([[-1000.0, -50, 50, 1000]]) + ask.rng.uniform(0, 1, 4)
+    target = ask.rng.uniform(0, 1, (1, 4))
+    got = ask("bernoulli_nll_backward", logits, target)
+    ask.equal(got, sigmoid(logits) - target, name="dlogits for logits of about -1000 to 1000")
+
+
+EXERCISES = {
+    "squared_error": {
+        "title": "The squared error and its gradient",
+        "minutes": 15,
+        "parts": {
+            "squared_error": check_squared_error,
+            "squared_error_backward": check_squared_error_backward,
+        },
+        "hints": (
+            "Sum over features, mean over samples: L = 1/n sum_i sum_j (out_ij - target_ij)^2.",
+            "An entry of out occurs in one term of the sum only. Its slope is 2 (out - target), "
+            "and the 1/n of the mean stays in front.",
+        ),
+    },
+    "bernoulli_nll": {
+        "title": "The Bernoulli loss from logits, and its gradient",
+        "minutes": 25,
+        "parts": {
+            "bernoulli_nll": check_bernoulli,
+            "bernoulli_nll_backward": check_bernoulli_backward,
+        },
+        "hints": (
+            "-log p(target) = -target log p - (1 - target) log(1 - p) with p = sigmoid(logits).",
+            "-log sigmoid(a) = softplus(-a) and softplus(-a) = softplus(a) - a. Put both in: "
+            "softplus(logits) - target logits is what remains.",
+            "The slope of softplus is the sigmoid. softplus, without overflow: "
+            "max(a, 0) + log1p(exp(-|a|)).",
+        ),
+    },
+}

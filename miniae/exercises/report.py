@@ -1,0 +1,74 @@
+"""What was found, for people (a table with a bar) and for machines (JSON, CSV)."""
+
+import csv
+import io
+import json
+import textwrap
+
+WIDTH = 24  # of the bar
+
+
+def line(result):
+    """Return a line for one exercise, and what is wrong below it."""
+    exercise, n = result.exercise, len(result.exercise.parts)
+    state = result.state
+    if state == "begun" or (state in ("wrong", "error") and result.done):
+        state = f"{state}, {result.done} of {n}" if state != "begun" else f"{result.done} of {n}"
+    lines = [f"{exercise.number:2}  {exercise.id:24} {state:15} {exercise.title}".rstrip()]
+    if result.message:
+        lines += textwrap.wrap(result.message, 92, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def bar(results):
+    """Return a bar of how many exercises are done."""
+    done = sum(result.state == "done" for result in results)
+    filled = WIDTH * done // max(len(results), 1)
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {len(results)} done"
+
+
+def score(result):
+    """Return the share of an exercise's parts that are done, from 0 to 1."""
+    return result.done / len(result.exercise.parts)
+
+
+def as_rows(results, student):
+    """Return a dict for each exercise, the same in JSON and CSV."""
+    return [
+        {
+            "student": student,
+            "number": result.exercise.number,
+            "exercise": result.exercise.id,
+            "state": result.state,
+            "score": round(score(result), 4),
+            "message": result.message,
+        }
+        for result in results
+    ]
+
+
+def as_csv(rows):
+    """Return rows as CSV; a cell that a spreadsheet would take for a formula gets a quote."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"'{v}" if str(v)[:1] in "=+-@" else v for k, v in row.items()})
+    return out.getvalue()
+
+
+def as_gradescope(results, points=1.0):
+    """Return JSON as Gradescope's autograder expects it in results.json: a test per exercise."""
+    tests = [
+        {
+            "name": f"{result.exercise.number}. {result.exercise.title}",
+            "number": str(result.exercise.number),
+            "score": round(points * score(result), 4),
+            "max_score": points,
+            "status": "passed" if result.state == "done" else "failed",
+            "output": result.message or result.state,
+            "tags": [result.exercise.id],
+        }
+        for result in results
+    ]
+    return json.dumps({"tests": tests}, indent=2) + "\n"

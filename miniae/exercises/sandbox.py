@@ -1,0 +1,151 @@
+"""Check a student's file in a process of its own, with limits on time, memory and printing.
+
+The limits are for accidents (a loop without an end, an array that is far too large), not for
+attacks: where strangers' code runs, put it into a container, as Gradescope does.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import miniae
+
+PRINTED = 1 << 20  # bytes that a student's code may print
+STATES = ("done", "begun", "not started", "wrong", "error", "missing")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found out about one exercise.
+
+    Attributes
+    ----------
+    exercise : Exercise
+    parts : dict of str to (state, message)
+    printed : str, the end of what the student's code printed
+    """
+
+    exercise: object
+    parts: dict
+    printed: str = ""
+
+    @property
+    def state(self):
+        """One of STATES: "begun" if some parts are done and none is wrong."""
+        states = {state for state, _ in self.parts.values()}
+        for bad in ("missing", "error", "wrong"):
+            if bad in states:
+                return bad
+        return states.pop() if len(states) == 1 else "begun"
+
+    @property
+    def done(self):
+        """How many of the parts are done."""
+        return sum(state == "done" for state, _ in self.parts.values())
+
+    @property
+    def message(self):
+        """What is wrong, in one line; empty if nothing is."""
+        bad = [(p, m) for p, (state, m) in self.parts.items() if state in ("wrong", "error")]
+        if bad:
+            part, message = bad[0]
+            return f"{part}: {message}"
+        return next((m for state, m in self.parts.values() if state == "missing"), "")
+
+
+def check_file(exercise, path, student="", seconds=20, megabytes=2048):
+    """Run and check the file at `path`, and return a `Result`. The file is only read.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    path : str or Path
+    student : str, an id: it chooses the random points
+    seconds, megabytes : limits for the process
+    """
+    path, parts = Path(path).resolve(), dict.fromkeys(exercise.parts, ("not started", ""))
+    if not path.is_file():
+        message = f"{path.name} not found in {path.parent}; `start` puts the stubs there"
+        return Result(exercise, dict.fromkeys(parts, ("missing", message)))
+    with tempfile.TemporaryDirectory() as folder:
+        result, printed = Path(folder, "result"), Path(folder, "printed")
+        start = "import sys; from miniae.exercises.worker import main; main(sys.argv[1:])"
+        command = [sys.executable, "-c", start, str(path), exercise.id, student, str(result)]
+        command += [str(seconds), str(megabytes)]
+        end = watch(command, folder, printed, seconds)
+        rows = read_rows(result)
+        text = printed.read_text("utf-8", errors="replace")
+    for name, state, message in rows:
+        if name in parts:
+            parts[name] = state, message
+        elif name == "the file":
+            parts = dict.fromkeys(parts, (state, message))
+    if not rows or rows[-1][0] not in ("end", "the file"):
+        reached = [name for name in parts if name not in {row[0] for row in rows}] or list(parts)
+        parts[reached[0]] = "error", how_it_ended(end, text, path, seconds)
+        parts.update(dict.fromkeys(reached[1:], ("not started", "")))
+    return Result(exercise, parts, text[-2000:])
+
+
+def watch(command, folder, printed, seconds):
+    """Run a command until it ends or breaks a limit; return "time", "print" or its exit code."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(miniae.__file__).parents[1]), *sys.path[1:]]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space from the memory limit
+        "MPLBACKEND": "Agg",
+    }
+    with open(printed, "wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        last = time.monotonic() + seconds + 10  # the worker ends itself before, and says where
+        try:
+            while process.poll() is None:
+                if printed.stat().st_size > PRINTED:
+                    return "print"
+                if time.monotonic() > last:
+                    return "time"
+                time.sleep(0.01)
+            return process.returncode
+        finally:
+            kill(process)
+
+
+def kill(process):
+    """End a process and those it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (AttributeError, ProcessLookupError, PermissionError):
+        process.kill()
+    process.wait()
+
+
+def read_rows(path):
+    """Return the lines of JSON that the worker has finished."""
+    if not path.exists():
+        return []
+    lines = path.read_text("utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def how_it_ended(end, text, path, seconds):
+    """Return in words why a worker gave no answer."""
+    if end == "print":
+        return f"it printed more than {PRINTED >> 20} MB: is there a print in a loop without end?"
+    if end == "time" or "Timeout (" in text:
+        lines = re.findall(rf'File "{re.escape(str(path))}", line (\d+)', text)
+        where = f" (it was in line {lines[0]})" if lines else ""
+        return f"it did not end within {seconds:g} s{where}: a loop without end?"
+    if isinstance(end, int) and end < 0:
+        return f"Python crashed ({signal.Signals(-end).name})"
+    return f"Python ended before the check did (exit status {end}): os._exit?"

@@ -1,0 +1,15 @@
+"""dense_forward: a dense layer, forward.
+
+Every unit adds up all features of a sample, each with a weight, and adds a bias:
+out_ij = sum_k x_ik W_kj + b_j, for sample i and unit j. No loops are needed.
+
+    python -m miniae.exercises check . dense_forward
+    python -m miniae.exercises hint dense_forward
+"""
+
+import numpy as np
+
+
+def dense_forward(x, W, b):
+    """x (n, n_in), W (n_in, n_out), b (n_out,) -> out (n, n_out)."""
+    raise NotImplementedError("dense_forward: not started yet")

@@ -1,0 +1,20 @@
+"""squared_error: the squared error and its gradient.
+
+The convention of miniae, for this loss and all others: the sum over features, the mean over
+samples. L = 1/n sum_i sum_j (out_ij - target_ij)^2.
+
+    python -m miniae.exercises check . squared_error
+    python -m miniae.exercises hint squared_error
+"""
+
+import numpy as np
+
+
+def squared_error(out, target):
+    """out, target (n, features) -> L, a number."""
+    raise NotImplementedError("squared_error: not started yet")
+
+
+def squared_error_backward(out, target):
+    """out, target (n, features) -> dout (n, features), the gradient of L for out."""
+    raise NotImplementedError("squared_error: not started yet")

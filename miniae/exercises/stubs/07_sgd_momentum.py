@@ -1,0 +1,24 @@
+"""sgd_momentum: gradient descent with momentum.
+
+A velocity collects the gradients of all steps, older ones less and less:
+
+    velocity <- momentum velocity + dtheta,    theta <- theta - lr velocity,
+
+from a velocity of zeros.
+
+    python -m miniae.exercises check . sgd_momentum
+    python -m miniae.exercises hint sgd_momentum
+"""
+
+import numpy as np
+
+
+class SGD:
+    """Gradient descent with momentum on one vector theta."""
+
+    def __init__(self, lr, momentum):
+        raise NotImplementedError("sgd_momentum: not started yet")
+
+    def step(self, theta, dtheta):
+        """Change theta (size,) in place, given its gradient dtheta (size,); return nothing."""
+        raise NotImplementedError("sgd_momentum: not started yet")

@@ -1,0 +1,15 @@
+"""reparameterise_backward: the reparameterisation trick, backward.
+
+z = mu + exp(log_var / 2) eps with eps fixed. Given dz, the gradient of the loss for z, return those
+for mu and log_var.
+
+    python -m miniae.exercises check . reparameterise_backward
+    python -m miniae.exercises hint reparameterise_backward
+"""
+
+import numpy as np
+
+
+def reparameterise_backward(dz, log_var, eps):
+    """dz, log_var, eps (n, d) -> dmu, dlog_var, each (n, d)."""
+    raise NotImplementedError("reparameterise_backward: not started yet")

@@ -1,0 +1,200 @@
+"""The grader: what it does with files of students that end badly, and what it prints."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from solutions import solved
+
+from miniae.exercises import EXERCISES, assert_solved, check_file, find
+from miniae.exercises.__main__ import main
+from miniae.exercises.report import as_csv
+
+FIRST, DENSE = find("sigmoid_softplus"), find("dense_backward")
+
+
+def write(folder, exercise, text):
+    """Write a student's file, and return its path."""
+    path = folder / exercise.file
+    path.write_text(text, "utf-8")
+    return path
+
+
+def check(tmp_path, body, exercise=FIRST, **limits):
+    """Return the result of a file in which a student's `sigmoid` has this body."""
+    text = "import numpy as np\n\ndef sigmoid(x):\n    " + body.replace("\n", "\n    ")
+    return check_file(exercise, write(tmp_path, exercise, text + "\n"), **limits)
+
+
+def test_a_file_is_checked_in_a_process_of_its_own_and_stays_as_it_is(tmp_path):
+    path = write(tmp_path, FIRST, solved(FIRST.id) + "\nprint('hello')\n")
+    path.chmod(0o444)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    result = check_file(FIRST, path)
+    assert result.state == "done" and result.done == 2 and result.printed == "hello\n"
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert os.listdir(tmp_path) == [FIRST.file]
+
+
+def test_what_is_done_counts_where_the_rest_is_not_started(tmp_path):
+    text = solved(FIRST.id)
+    cut = text.index("    return np.maximum")
+    text = text[:cut] + '    raise NotImplementedError("sigmoid_softplus: not started yet")\n'
+    result = check_file(FIRST, write(tmp_path, FIRST, text))
+    assert result.state == "begun" and result.done == 1 and result.message == ""
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    result = check_file(FIRST, tmp_path / FIRST.file)
+    assert result.state == "missing" and "not found" in result.message
+
+
+ENDINGS = {
+    "a loop without end": ("while True:\n    pass", "did not end within 2 s (it was in line "),
+    "a print flood": ("while True:\n    print('x' * 1000)", "printed more than 1 MB"),
+    "sys.exit": ("import sys\nsys.exit(0)", "line 5: `sys.exit(0)`: it ends Python"),
+    "os._exit": ("import os\nos._exit(0)", "Python ended before the check did"),
+    "a crash": ("import ctypes\nctypes.string_at(0)", "Python crashed (SIGSEGV)"),
+    "much memory": ("return np.ones(10**10)", "more memory than it may have"),
+    "a wrong name": ("return np.exq(x)", "line 4: `return np.exq(x)`: AttributeError"),
+    "a question": ("return input()", "EOFError"),
+    "an endless recursion": ("return sigmoid(x)", "RecursionError"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDINGS)
+def test_an_answer_that_ends_badly_is_reported_as_what_it_is(tmp_path, name):
+    body, words = ENDINGS[name]
+    if "SIGSEGV" in words and os.name == "nt":
+        pytest.skip("Windows has no signals")
+    result = check(tmp_path, body, seconds=2)
+    assert result.state == "error" and words in result.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def sigmoid(x:\n", "line 1: `def sigmoid(x:`: SyntaxError"),
+        ("import no_such_thing\n", "No module named 'no_such_thing'"),
+        ("import sys\nsys.exit()\n", "it ends Python"),
+        ("def softplus(x):\n    return x\n", "there is no sigmoid in the file"),
+        ("", "there is no sigmoid in the file"),
+        ("sigmoid = 3\n", "'int' object is not callable"),
+        ("def sigmoid():\n    pass\n", "takes 0 positional arguments but 1 was given"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_reported(tmp_path, text, words):
+    result = check_file(FIRST, write(tmp_path, FIRST, text))
+    assert result.state in ("error", "wrong") and words in result.message
+
+
+@pytest.mark.slow
+def test_what_was_found_before_an_endless_loop_is_kept(tmp_path):
+    text = solved(FIRST.id).replace("return np.maximum", "while True: pass\n    return np.maximum")
+    result = check_file(FIRST, write(tmp_path, FIRST, text), seconds=2)
+    assert result.parts["sigmoid"] == ("done", "") and result.parts["softplus"][0] == "error"
+
+
+@pytest.mark.slow
+def test_a_file_beside_it_that_is_called_like_a_library_does_no_harm(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ImportError('the wrong numpy')\n")
+    assert check_file(FIRST, write(tmp_path, FIRST, solved(FIRST.id))).state == "done"
+
+
+def test_points_depend_on_the_student_and_the_exercise_alone():
+    def draw(student, exercise=FIRST, part="sigmoid"):
+        return exercise.ask({}, part, student).rng.standard_normal(3).tolist()
+
+    assert draw("ada") == draw("ada") != draw("bob") != draw("")
+    assert draw("ada") != draw("ada", DENSE) and draw("ada") != draw("ada", part="softplus")
+
+
+def test_a_notebook_cell_can_assert_that_a_function_is_right():
+    def dense_backward(dout, x, W):
+        return dout @ W.T, x.T @ dout / len(x), dout.sum(axis=0)
+
+    with pytest.raises(AssertionError, match="dW is divided by n"):
+        assert_solved("dense_backward", locals())
+    with pytest.raises(AssertionError, match="there is no dense_backward"):
+        assert_solved("dense_backward", {})
+    with pytest.raises(ValueError, match="did you mean 'dense_backward'"):
+        assert_solved("dense_backwards", {})
+
+
+def test_list_and_hint_print_what_there_is(capsys):
+    assert main(["list"]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list(EXERCISES)
+    assert main(["hint", "adam"]) == 0 and capsys.readouterr().out.startswith("1 of 3: ")
+    assert main(["hint", "adam", "9"]) == 0 and "3 of 3: " in capsys.readouterr().out
+    assert main(["hint", "adm"]) == 2 and "did you mean 'adam'" in capsys.readouterr().err
+
+
+def test_start_puts_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, capsys):
+    folder = tmp_path / "new" / "answers"
+    assert main(["start", str(folder)]) == 0
+    assert sorted(os.listdir(folder)) == [e.file for e in EXERCISES.values()]
+    mine = write(folder, DENSE, "my work")
+    capsys.readouterr()
+    assert main(["start", str(folder)]) == 0 and mine.read_text() == "my work"
+    assert f"{DENSE.file} is there already" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_check_prints_a_line_an_exercise_a_bar_and_where_to_go_on(tmp_path, capsys):
+    main(["start", str(tmp_path)])
+    assert main(["check", str(tmp_path)]) == 1
+    assert "[........................] 0 of 20 done\nNext: 01_sigmoid" in capsys.readouterr().out
+    for id in EXERCISES:
+        write(tmp_path, find(id), solved(id))
+    assert main(["check", str(tmp_path), "--student", "ada"]) == 0
+    assert "[########################] 20 of 20 done" in capsys.readouterr().out
+
+
+def test_check_takes_a_folder_and_ids_and_names_what_it_does_not_know(
+    tmp_path, capsys, monkeypatch
+):
+    write(tmp_path, FIRST, solved(FIRST.id))
+    assert main(["check", str(tmp_path), FIRST.id]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", FIRST.id]) == 0
+    capsys.readouterr()
+    assert main(["check", "sigmoid"]) == 2
+    assert "did you mean 'sigmoid_softplus'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_folder_of_students_gives_one_table_for_the_gradebook(tmp_path, capsys):
+    for student, id in (("ada", FIRST.id), ("bob", DENSE.id)):
+        (tmp_path / student).mkdir()
+        write(tmp_path / student, find(id), solved(id))
+    assert main(["report", str(tmp_path), "--csv"]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 2 * len(EXERCISES)
+    done = {(row["student"], row["exercise"]) for row in rows if float(row["score"]) == 1}
+    assert done == {("ada", FIRST.id), ("bob", DENSE.id)}
+    assert main(["report", str(tmp_path), "--gradescope"]) == 2
+    assert "is for one student" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "ada"), "--gradescope"]) == 1
+    tests = json.loads(capsys.readouterr().out)["tests"]
+    assert [test["score"] for test in tests] == [1.0] + 19 * [0.0]
+    assert main(["report", str(tmp_path / "ada"), "--json", "--student", "ada"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["student"] == "ada"
+    assert main(["report", str(tmp_path / "nobody")]) == 2
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_quoted():
+    text = as_csv([{"student": "=SUM(A1)", "score": 1}])
+    assert text == "student,score\n'=SUM(A1),1\n"
+
+
+@pytest.mark.slow
+def test_the_module_runs_from_the_command_line(tmp_path):
+    command = [sys.executable, "-m", "miniae.exercises", "check", str(tmp_path), FIRST.id]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and "missing" in done.stdout and not done.stderr

@@ -1,0 +1,358 @@
+"""Typical wrong answers: of a solution, what is replaced by what, and words of the diagnosis."""
+
+DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
+KL = "(mu**2 + np.exp(log_var) - log_var - 1)"
+Z = "return mu + np.exp(log_var / 2) * eps"
+DZ = "return dz, dz * eps * np.exp(log_var / 2) / 2"
+DKL = "return mu / len(mu), (np.exp(log_var) - 1) / (2 * len(mu))"
+WRONG = {
+    "sigmoid_softplus": [
+        ("0.5 * (np.tanh(0.5 * x) + 1)", "1 / (1 + np.exp(-x))", "overflow encountered in exp"),
+        (
+            "0.5 * (np.tanh(0.5 * x) + 1)",
+            "np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))",
+            "np.where runs both branches",
+        ),
+        ("0.5 * (np.tanh(0.5 * x) + 1)", "0.5 * (np.tanh(-0.5 * x) + 1)", "exp has x where -x"),
+        ("0.5 * (np.tanh(0.5 * x) + 1)", "0.5 * (np.tanh(x) + 1)", "must be tanh(x / 2)"),
+        ("0.5 * (np.tanh(0.5 * x) + 1)", "np.tanh(x)", "this is tanh"),
+        ("0.5 * (np.tanh(0.5 * x) + 1)", "np.exp(x) / np.exp(x).sum()", "softmax"),
+        (
+            "return 0.5 * (np.tanh(0.5 * x) + 1)",
+            "0.5 * (np.tanh(0.5 * x) + 1)",
+            "is there a return",
+        ),
+        ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))", "overflow"),
+        ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.maximum(x, 0)", "this is ReLU"),
+        ("np.maximum(x, 0) + np.log1p", "np.log1p", "the term max(x, 0) is missing"),
+        (
+            "np.log1p(np.exp(-np.abs(x)))",
+            "np.log(1 + np.exp(-np.abs(x)))",
+            "rounds to 1 and the rest",
+        ),
+        ("np.maximum(x, 0) +", "np.abs(x) +", "it is |x|"),
+    ],
+    "activations_backward": [
+        ("dout * (x > 0)", "x > 0", "dout is missing"),
+        ("dout * (x > 0)", "dout * (dout > 0)", "the mask looks at dout"),
+        ("dout * (x > 0)", "dout * np.maximum(x, 0)", "dout is multiplied with x"),
+        ("dout * (x > 0)", "dout * (np.maximum(x, 0) >= 0)", "everything passes"),
+        ("dout * (x > 0)", "dout[x > 0]", "has shape"),
+        ("return dout * (x > 0)", "dout[x <= 0] = 0\n    return dout", "changed its argument dout"),
+        ("dout * out * (1 - out)", "out * (1 - out)", "dout is missing"),
+        ("dout * out * (1 - out)", "dout * (1 - out)", "the factor out is missing"),
+        (
+            "dout * out * (1 - out)",
+            "dout / (1 + np.exp(-out)) * (1 - 1 / (1 + np.exp(-out)))",
+            "do not apply sigmoid again",
+        ),
+        ("dout * (1 - out**2)", "dout * (1 - np.tanh(out) ** 2)", "do not apply tanh again"),
+        ("dout * (1 - out**2)", "dout * (1 - out)", "out must be squared"),
+        ("dout * (1 - out**2)", "dout * out * (1 - out) ", "that is the slope of a sigmoid"),
+    ],
+    "dense_forward": [
+        ("x @ W + b", "x @ W", "b is missing"),
+        ("x @ W + b", "W @ x + b", "dense_forward was called with x ("),
+        ("x @ W + b", "np.maximum(x @ W + b, 0)", "ReLU is a layer of its own"),
+        ("x @ W + b", "x @ W + b.sum()", "each unit has a b of its own"),
+        ("x @ W + b", "(x @ W + b).mean(axis=0)", "each row is a sample"),
+        ("x @ W + b", "(x @ W + b).T", "the transpose"),
+    ],
+    "dense_backward": [
+        (DENSE, "return dout @ W.T, x.T @ dout / len(x), dout.sum(axis=0)", "dW is divided by n"),
+        (DENSE, "return dout @ W.T, dout.T @ x, dout.sum(axis=0)", "the transpose"),
+        (DENSE, "return dout @ W.T, x.T @ dout, dout", "db is not summed"),
+        (DENSE, "return dout @ W.T, x.T @ dout, dout.mean(axis=0)", "db is divided by n"),
+        (DENSE, "return dout @ W.T, x.T @ dout, dout.sum(axis=1)", "axis 1"),
+        (DENSE, "return dout @ W.T, x.T @ dout, dout.sum(axis=0, keepdims=True)", "a row too many"),
+        (DENSE, "return dout @ W.T, x.T @ dout, dout.sum()", "db is one number"),
+        (DENSE, "return dout @ W, x.T @ dout, dout.sum(axis=0)", "dense_backward was called with"),
+        (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "stand in each other's place"),
+        (DENSE, "return dout @ W.T, x.T @ dout", "3 values; got 2 values"),
+    ],
+    "squared_error": [
+        (
+            "((out - target) ** 2).sum() / len(out)",
+            "((out - target) ** 2).mean()",
+            "mean over features",
+        ),
+        (
+            "((out - target) ** 2).sum() / len(out)",
+            "((out - target) ** 2).sum()",
+            "sum over samples",
+        ),
+        (
+            "((out - target) ** 2).sum() / len(out)",
+            "0.5 * ((out - target) ** 2).sum() / len(out)",
+            "factor 1/2",
+        ),
+        (
+            "((out - target) ** 2).sum() / len(out)",
+            "((out - target) ** 2).sum(axis=1)",
+            "one number per sample",
+        ),
+        ("2 * (out - target) / len(out)", "2 * (out - target)", "1/n is missing"),
+        ("2 * (out - target) / len(out)", "(out - target) / len(out)", "the 2 of the square"),
+        ("2 * (out - target) / len(out)", "2 * (target - out) / len(out)", "the sign is wrong"),
+        ("2 * (out - target) / len(out)", "2 * (out - target) / out.size", "a sum over features"),
+    ],
+    "bernoulli_nll": [
+        (
+            "(softplus - target * logits).sum() / len(logits)",
+            "(softplus - target * logits).mean()",
+            "mean over features",
+        ),
+        (
+            "(softplus - target * logits).sum() / len(logits)",
+            "-(softplus - target * logits).sum() / len(logits)",
+            "it is log p, not -log p",
+        ),
+        (
+            "(softplus - target * logits).sum() / len(logits)",
+            "(softplus - (1 - target) * logits).sum() / len(logits)",
+            "in each other's place",
+        ),
+        (
+            "return (softplus - target * logits).sum() / len(logits)",
+            "p = np.clip(0.5 * (np.tanh(0.5 * logits) + 1), 1e-12, 1 - 1e-12)\n"
+            "    return -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum() / len(logits)",
+            "clipped) probability",
+        ),
+        (
+            "return (softplus - target * logits).sum() / len(logits)",
+            "p = 0.5 * (np.tanh(0.5 * logits) + 1)\n"
+            "    return -(target * np.log(p)).sum() / len(p)",
+            "log(1 - p) is missing",
+        ),
+        ("(p - target) / len(logits)", "p - target", "1/n is missing"),
+        (
+            "(p - target) / len(logits)",
+            "(p - target) / (p * (1 - p)) / len(logits)",
+            "the slope for p",
+        ),
+        (
+            "(p - target) / len(logits)",
+            "(logits - target) / len(logits)",
+            "through the sigmoid first",
+        ),
+        ("(p - target) / len(logits)", "(target - p) / len(logits)", "the sign is wrong"),
+    ],
+    "sgd_momentum": [
+        (
+            "theta -= self.lr * self.velocity",
+            "theta = theta - self.lr * self.velocity",
+            "left theta as it was",
+        ),
+        ("theta -=", "theta +=", "goes uphill"),
+        (
+            "self.velocity = self.momentum * self.velocity + dtheta",
+            "self.velocity = dtheta",
+            "there is no momentum",
+        ),
+        (
+            "self.velocity + dtheta",
+            "self.velocity + (1 - self.momentum) * dtheta",
+            "the velocity is an average",
+        ),
+        ("self.lr * self.velocity", "self.velocity", "lr is missing"),
+        (
+            "self.lr * self.velocity",
+            "self.lr * (dtheta + self.momentum * self.velocity)",
+            "Nesterov",
+        ),
+    ],
+    "adam": [
+        (
+            "theta -= self.lr * m_hat / (np.sqrt(v_hat)",
+            "theta -= self.lr * self.m / (np.sqrt(self.v)",
+            "the bias corrections are missing",
+        ),
+        (
+            "(1 - self.beta2) * dtheta**2",
+            "(1 - self.beta2) * np.abs(dtheta)",
+            "theta after step 1[",
+        ),
+        ("(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat + self.eps)", "outside of the root"),
+        ("(np.sqrt(v_hat) + self.eps)", "(v_hat + self.eps)", "the root is missing"),
+        ("self.t += 1", "self.t = 1", "t does not count on"),
+        ("self.lr * m_hat", "self.lr * dtheta", "moves along dtheta"),
+        ("v_hat = self.v / (1 - self.beta2**self.t)", "v_hat = self.v", "v is not corrected"),
+        ("self.t = 0", "self.t = 1", "t is one too large"),
+        (
+            "self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps",
+            "self.beta2, self.beta1, self.eps = lr, beta1, beta2, eps",
+            "beta1 and beta2 stand",
+        ),
+    ],
+    "autoencoder_backward": [
+        (
+            "x = layer.forward(x)\n    return x",
+            "out = layer.forward(x)\n    return out",
+            "every layer gets x itself",
+        ),
+        ("in reversed(layers)", "in layers", "from the first to the last"),
+        (
+            "dout = layer.backward(dout)\n    return dout",
+            "dx = layer.backward(dout)\n    return dx",
+            "every layer gets dout of the loss",
+        ),
+        (
+            "dout = layer.backward(dout)\n    return dout",
+            "dout = layer.backward(dout)",
+            "is there a return",
+        ),
+        ("layer.theta -=", "layer.theta +=", "they move uphill"),
+        ("2 * (out - x) / len(x)", "2 * (out - x)", "1/n of the loss is missing"),
+        ("2 * (out - x) / len(x)", "(out - x) / len(x)", "the 2 of the square"),
+        (
+            "layer.theta -= lr * layer.dtheta",
+            "theta = layer.theta - lr * layer.dtheta",
+            "the weights have not moved",
+        ),
+        ("return loss", "return ((forward(layers, x) - x) ** 2).sum() / len(x)", "after the step"),
+        ("** 2).sum() / len(x)", "** 2).mean()", "mean over features"),
+    ],
+    "reparameterise_forward": [
+        (Z, "return mu + np.exp(log_var) * eps", "exp(log_var) is the variance"),
+        (Z, "return mu + log_var * eps", "log_var is not the standard deviation"),
+        (Z, "return mu + np.exp(log_var / 2)", "eps is missing"),
+        (
+            Z,
+            "return mu + np.exp(log_var / 2) * np.random.standard_normal(mu.shape)",
+            "use the eps given",
+        ),
+        ("mu, log_var = np", "log_var, mu = np", "the first half of h is mu"),
+        ("np.split(h, 2, axis=1)", "h[:, ::2], h[:, 1::2]", "even and odd columns"),
+        ("np.split(h, 2, axis=1)", "np.split(h, 2, axis=0)", "ValueError"),
+    ],
+    "reparameterise_backward": [
+        (DZ, "return dz, dz * eps * np.exp(log_var / 2)", "the 1/2 of exp(log_var / 2)"),
+        (DZ, "return dz, dz * np.exp(log_var / 2) / 2", "eps is missing"),
+        (DZ, "return dz, dz * eps", "this is the gradient for std"),
+        (DZ, "return dz * eps, dz * eps * np.exp(log_var / 2) / 2", "dmu is dz alone"),
+        (DZ, "return dz, 0 * dz", "z depends on log_var"),
+        (DZ, "return dz, dz * eps * np.exp(log_var) / 2", "the variance where std belongs"),
+    ],
+    "kl_value": [
+        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.mean()", "mean over latents"),
+        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.sum()", "sum over samples"),
+        (f"0.5 * {KL}", f"-0.5 * {KL}", "minus the KL"),
+        (f"0.5 * {KL}", KL, "the 1/2 is missing"),
+        (KL, "(mu**2 + np.exp(log_var) - log_var)", "the -1 is missing"),
+        (KL, "(mu**2 + np.exp(2 * log_var) - 2 * log_var - 1)", "log of the standard deviation"),
+        (KL, "(mu**2 + np.exp(log_var) + log_var - 1)", "the sign of log_var"),
+        (KL, "(mu + np.exp(log_var) - log_var - 1)", "mu must be squared"),
+    ],
+    "kl_gradient": [
+        (DKL, "return mu, (np.exp(log_var) - 1) / 2", "1/n is missing"),
+        (DKL, "return mu / mu.size, (np.exp(log_var) - 1) / (2 * mu.size)", "a sum over latents"),
+        (DKL, "return mu / len(mu), np.exp(log_var) / (2 * len(mu))", "-1"),
+        (DKL, "return mu / len(mu), (np.exp(log_var) - 1) / len(mu)", "the 1/2 is missing"),
+        (DKL, "return -mu / len(mu), (np.exp(log_var) - 1) / (2 * len(mu))", "the sign is wrong"),
+        (DKL, "return mu / len(mu), (1 - np.exp(-log_var)) / (2 * len(mu))", "for the variance"),
+    ],
+    "elbo": [
+        ("return reconstruction + kl,", "return reconstruction - kl,", "it is reconstruction - kl"),
+        ("return reconstruction + kl,", "return -reconstruction - kl,", "it is the ELBO"),
+        ("log_var - 1).sum() / len(x)", "log_var - 1).mean()", "mean over latents"),
+        (
+            "logits = decoder.forward(mu + np.exp(log_var / 2) * eps)",
+            "logits = decoder.forward(mu)",
+            "it is that of mu",
+        ),
+        ("dmu = dz + mu / n", "dmu = dz", "encoder.dtheta["),
+        ("dlog_var = dz * eps * std / 2 +", "dlog_var =", "log_var gets nothing through z"),
+        (
+            "    dmu = dz + mu / n\n"
+            "    dlog_var = dz * eps * std / 2 + (np.exp(log_var) - 1) / (2 * n)\n",
+            "    dmu, dlog_var = dz, dz * eps * std / 2\n",
+            "the KL has no gradient",
+        ),
+        ("dz * eps * std / 2", "dz * eps * std", "std = exp(log_var / 2) is missing"),
+        ("    encoder.backward(np", "    (np", "encoder.backward must be called"),
+        ("optimizer.step(network.theta, network.dtheta)", "pass", "the weights have not moved"),
+        ("range(60)", "range(2)", "Train for longer"),
+        ("return losses", "return losses[-1]", "a list with one number per epoch"),
+    ],
+    "gradient_check": [
+        ("(f(up) - f(down)) / (2 * h)", "(f(up) - f(v)) / h", "the forward difference"),
+        ("(f(up) - f(down)) / (2 * h)", "(f(up) - f(down)) / h", "divide by 2h"),
+        ("up, down = v.copy(), v.copy()", "up, down = v + h, v - h", "central_difference"),
+        (
+            "        up, down = v.copy(), v.copy()\n        up[k] += h\n        down[k] -= h\n",
+            "        up, down = v + h, v - h\n",
+            "all entries are moved at once",
+        ),
+        ("up, down = v.copy(), v.copy()", "up, down = v, v.copy()", "changed its argument v"),
+        (
+            "moved = v.astype(complex)\n        moved[k] += 1j * h",
+            "moved = v.copy()\n        moved[k] += (1j * h).real",
+            "complex_step: ",
+        ),
+        ("np.empty(v.size), 1e-30", "np.empty(v.size), 1e-4", "the relative error is"),
+        (
+            "got = np.concatenate([layer.dtheta, dx.ravel()])\n",
+            "got = np.concatenate([right[: layer.theta.size], dx.ravel()])\n",
+            "Check the parameters",
+        ),
+        (
+            "got = np.concatenate([layer.dtheta, dx.ravel()])\n",
+            "got = np.concatenate([layer.dtheta, right[layer.theta.size :]])\n",
+            "Check dx too",
+        ),
+        ("1e-9 *", "1e-30 *", "is right, but is called wrong"),
+        ("1e-9 *", "0.1 *", "one entry of dW is 1 % off"),
+    ],
+    "dropout": [
+        ("/ (1 - p)\n", "* 1.0\n", "must be divided by 1 - p"),
+        ("/ (1 - p)\n", "* (1 - p)\n", "multiplied by 1 - p"),
+        (">= p) / (1 - p)", "< p) / p", "not kept"),
+        (
+            "return x, np.ones(x.shape)",
+            "return x * (1 - p), np.ones(x.shape)",
+            "at test time x passes",
+        ),
+        ("rng.random(x.shape)", "rng.random(x.shape[1])", "a whole column"),
+        ("rng.random(x.shape)", "np.random.random(x.shape)", "draw from rng"),
+        ("return dout * mask", "return dout * (mask > 0)", "and so its gradient is"),
+        ("return dout * mask", "return dout", "dropped units get no gradient"),
+    ],
+    "convolution": [
+        ("return out + b", "return out", "b is missing"),
+        (
+            "a : a + height, d : d + width] @ W[a, d]",
+            "a : a + height, d : d + width] @ W[-1 - a, -1 - d]",
+            "the kernel is flipped",
+        ),
+        ("d : d + width] @ W[a, d]", "d : d + width] @ W[d, a]", "rows and columns of the kernel"),
+        (
+            "dx[:, a : a + height, d : d + width] += dout @ W[a, d].T",
+            "dx[:, a : a + height, d : d + width] += dout @ W[-1 - a, -1 - d].T",
+            "flipped once",
+        ),
+        (
+            '"nhwi,nhwo->io", pixels, dout)',
+            '"nhwi,nhwo->io", pixels, dout) / len(x)',
+            "dW is divided by n",
+        ),
+        ("dout.sum(axis=(0, 1, 2))", "dout.mean(axis=(0, 1, 2))", "db is a mean"),
+        ("dout.sum(axis=(0, 1, 2))", "dout.sum(axis=0)", "over samples, rows and columns"),
+    ],
+    "hunt_dense": [
+        ("self.hidden > 0", "self.hidden >= 0", "wrong: dx, dW1, db1"),
+        ("(self.hidden > 0)", "(self.hidden > 0) * 2", "the fault is still there"),
+    ],
+    "hunt_adam": [
+        ("m = self.m / (1", "m = self.m = self.m / (1", "the fault is still there"),
+        ("m = self.m / (1 - self.beta1**self.t)", "m = self.m", "the fault is still there"),
+    ],
+    "hunt_vae": [
+        (
+            "std = np.exp(log_var / 2)\n    return mu",
+            "std = np.exp(log_var)\n    return mu",
+            "the fault is still there",
+        ),
+        ("return dz, dz * eps * std / 2", "return dz, dz * eps * std", "a factor 1/2 is missing"),
+        ("- log_var - 1)", "/ 2 - log_var - 1)", "the KL is"),
+    ],
+}
