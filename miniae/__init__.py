@@ -81,7 +81,7 @@ __all__ = [
 
 def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
-    if name in ("datasets", "plots", "proof"):
+    if name in ("datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
     if name in ("diagnose", "gradient_check"):
         module = {"diagnose": "health", "gradient_check": "gradcheck"}[name]

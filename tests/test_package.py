@@ -19,7 +19,7 @@ READING_PATH = (
 ORDER = (
     "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
     "training latent estimator anomaly inspection storage model autoencoder vae variants digits "
-    "datasets plots proof exercises"
+    "datasets plots proof explorer exercises"
 ).split()
 
 
@@ -56,7 +56,7 @@ def test_import_loads_neither_matplotlib_nor_urllib():
 def test_modules_import_one_way_only():
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if name == "__init__":
+        if name == "__init__" or "stubs" in path.parts:  # stubs import as their readers do
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = []

@@ -1,0 +1,142 @@
+"""A page for a browser in which a class drags a point through the latent plane.
+
+The decoder's weights and a few lines of JavaScript are in the file: it needs no network and no
+Python, and opens on any laptop or phone.
+"""
+
+import base64
+import html
+import json
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from miniae.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from miniae.losses import BernoulliNLL, MultinomialNLL
+from miniae.parameters import require
+
+TEMPLATE = Path(__file__).with_name("explorer.html")
+KINDS = (ReLU, Sigmoid, Tanh, Softplus)
+SILENT = (Dropout, Flatten, Reshape)  # change nothing in a list of numbers, once trained
+COLOURS = (
+    "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
+    "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
+)  # fmt: skip
+POINTS = 3000  # codes drawn at most
+
+
+def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in latent space"):
+    """Write a page in which one moves through the codes and sees what they decode to.
+
+    A point is dragged, or moved by the arrow keys; with more than two latents there is a slider
+    for each. PATH#z=0.5,-1 opens the page at that code.
+
+    Parameters
+    ----------
+    model : VAE or Autoencoder of images whose decoder is of Dense layers and activations
+    path : str or Path, of the page
+    X : (n, ...) or None
+        Images whose codes are drawn as points; of more than 3,000 the first.
+    labels : (n,) or None, classes of X, up to ten, which colour the points
+    span : (low, high) or None
+        The range of each latent; by default that of the codes of X, and -3 to 3 without X.
+    title : str
+
+    Raises
+    ------
+    ValueError : the decoder has another kind of layer; the data are no images; labels do not fit X
+    """
+    shape = image_shape(model.input_shape)
+    layers = list(as_json(model.decoder))
+    if isinstance(model.reconstruction_loss, BernoulliNLL):
+        layers.append({"kind": "Sigmoid"})
+    elif isinstance(model.reconstruction_loss, MultinomialNLL):
+        layers.append({"kind": "Softmax"})
+    require(labels is None or X is not None, "labels= needs X, the images that they are of")
+    points, classes, low, high = [], {}, -3.0, 3.0
+    if X is not None:
+        points, classes = colour(model, X, labels)
+        low, high = limits(np.array([point["code"] for point in points]))
+    low, high = (low, high) if span is None else map(float, span)
+    require(-np.inf < low < high < np.inf, f"span={span!r} must be (low, high), with low < high")
+    page = Template(TEMPLATE.read_text("utf-8")).substitute(
+        title=html.escape(title),
+        model=json.dumps(
+            {
+                "latent_dim": model.latent_dim,
+                "shape": shape,
+                "range": [1, 0] if layers[-1]["kind"] == "Sigmoid" else None,
+                "span": [low, high],
+                "layers": layers,
+                "points": points,
+                "classes": classes,
+            }
+        ).replace("<", "\\u003c"),  # a label "</script>" must not end the script
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def image_shape(shape):
+    """Return (height, width) of data of this shape; of a flat vector, a square one."""
+    shape = tuple(shape)
+    if len(shape) == 3 and shape[2] == 1:
+        shape = shape[:2]
+    side = round(shape[0] ** 0.5)
+    if len(shape) == 1 and side * side == shape[0]:
+        shape = side, side
+    require(len(shape) == 2, f"input_shape={shape} is no grey image: (height, width) or a square")
+    return shape
+
+
+def as_json(network):
+    """Yield what the page needs of each layer of a network."""
+    for layer in network.layers:
+        if isinstance(layer, Sequential):
+            yield from as_json(layer)
+        elif type(layer) is Dense:
+            numbers = {
+                name: base64.b64encode(value.astype("<f4").tobytes()).decode()
+                for name, value in layer.params.items()
+            }
+            yield {"kind": "Dense", **numbers}
+        elif type(layer) in KINDS:
+            yield {"kind": type(layer).__name__}
+        elif type(layer) not in SILENT:
+            raise ValueError(
+                f"the decoder has {layer}; a page can have Dense, "
+                f"{', '.join(kind.__name__ for kind in KINDS)}: use a dense decoder"
+            )
+
+
+def colour(model, X, labels):
+    """Return the codes of X as points with colours, and the colour of each class."""
+    codes = model.encode(X[:POINTS])
+    labels = np.asarray([""] * len(X) if labels is None else labels)
+    require(
+        labels.shape == (len(X),), f"labels has shape {labels.shape}, X {np.shape(X)}: one each"
+    )
+    names = np.unique(labels)
+    require(len(names) <= len(COLOURS), f"labels has {len(names)} classes, the page shows 10")
+    classes = {str(name): COLOURS[i] for i, name in enumerate(names)}
+    points = [
+        {"code": [round(float(v), 4) for v in code], "colour": classes[str(label)]}
+        for code, label in zip(codes, labels[:POINTS], strict=True)
+    ]
+    return points, {} if list(classes) == [""] else classes
+
+
+def limits(codes):
+    """Return whole numbers around nearly all of the codes."""
+    low, high = np.quantile(codes, (0.005, 0.995))
+    return float(np.floor(low)), float(max(np.ceil(high), np.floor(low) + 1))
