@@ -14,6 +14,7 @@ import numpy as np
 
 from miniae import Adam, Dense, MultinomialNLL, datasets
 from miniae.inspection import aligned
+from miniae.proof.oracles import PCA
 
 
 def options(description, argv=None, data=("digits", "mnist", "fashion"), **more):
@@ -128,21 +129,36 @@ def save(out, **figures):
     print(f"Pictures in {out}: {', '.join(figures)}")
 
 
+def pick(labels, n, rng):
+    """Return the indices of n rows of each class, in the order of the classes."""
+    of_class = (np.flatnonzero(labels == c) for c in np.unique(labels))
+    return np.concatenate([rng.choice(rows, n, replace=False) for rows in of_class])
+
+
+def nearest(X, labels, X_test):
+    """Return the label of each test row's nearest neighbour among the rows of X."""
+    X, X_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
+    return labels[((X**2).sum(axis=1) - 2 * X_test @ X.T).argmin(axis=1)]
+
+
 class SoftmaxRegression:
     """A linear classifier: one Dense layer under the multinomial loss of one-hot labels.
 
     Trained on all rows at once by Adam, on inputs scaled to mean 0 and standard deviation 1 over
-    the training rows, with the squared weights penalised by `decay`.
+    the training rows, with the squared weights penalised by `decay`. With `one_scale` all features
+    are divided by one number: for pixels of few images, some of them almost constant, far better.
     """
 
-    def __init__(self, decay=1e-3, steps=300):
-        self.decay, self.steps = decay, steps
+    def __init__(self, decay=1e-3, steps=300, one_scale=False):
+        self.decay, self.steps, self.one_scale = decay, steps, one_scale
 
     def fit(self, X, labels):
         """Fit to rows X (n, features) and labels (n,) of any kind."""
         X = np.asarray(X, np.float64).reshape(len(X), -1)
         self.classes, index = np.unique(labels, return_inverse=True)
         self.mean, self.std = X.mean(axis=0), X.std(axis=0) + 1e-6
+        if self.one_scale:
+            self.std = np.sqrt((self.std**2).mean())
         X, targets = (X - self.mean) / self.std, np.eye(len(self.classes))[index]
         self.layer, loss = Dense(X.shape[1], len(self.classes), dtype="float64"), MultinomialNLL()
         self.layer.theta = np.zeros_like(self.layer.theta)
@@ -157,3 +173,23 @@ class SoftmaxRegression:
         """Return the likeliest label of each row."""
         X = (np.asarray(X, np.float64).reshape(len(X), -1) - self.mean) / self.std
         return self.classes[self.layer.forward(X).argmax(axis=1)]
+
+
+class Projection:
+    """PCA as AnomalyDetector asks for a model: its score is the squared error that k components
+    leave of a row, and for k = 0 the squared distance to the mean.
+    """
+
+    def __init__(self, k):
+        self.k = k
+
+    def fit(self, X, **options):
+        """Find the mean and the first k components of rows X."""
+        pca = PCA(max(self.k, 1)).fit(X)
+        self.mean, self.V = pca.mean_, pca.components_[: self.k]
+        return self
+
+    def anomaly_score(self, X):
+        """Return the squared error of each row."""
+        rows = X - self.mean
+        return ((rows - rows @ self.V.T @ self.V) ** 2).sum(axis=1)

@@ -58,23 +58,29 @@ def run(tmp_path, name, *arguments, data=None):
     return Run(done.stdout, tmp_path / "out" / name)
 
 
-def quick(tmp_path, name, *arguments):
-    """Run a demo with --quick in this process, which saves the second that Python takes to start.
-
-    Its options and its folder are given, so that nothing depends on where the tests run.
-    """
+@contextlib.contextmanager
+def load(name):
+    """Import a demo as Python does a script, its folder on the path, without MINIAE_DATA."""
     path, saved = list(sys.path), os.environ.pop("MINIAE_DATA", None)
     sys.path.insert(0, str(DEMOS))
     try:
         spec = importlib.util.spec_from_file_location(f"demo_{name}", DEMOS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        text, out = io.StringIO(), tmp_path / "out" / name
-        with contextlib.redirect_stdout(text):
-            module.main(["--quick", "--out", str(out), *arguments])
+        yield module
     finally:
         plt.close("all")
         sys.path[:] = path
         if saved is not None:
             os.environ["MINIAE_DATA"] = saved
+
+
+def quick(tmp_path, name, *arguments):
+    """Run a demo with --quick in this process, which saves the second that Python takes to start.
+
+    Its options and its folder are given, so that nothing depends on where the tests run.
+    """
+    text, out = io.StringIO(), tmp_path / "out" / name
+    with load(name) as module, contextlib.redirect_stdout(text):
+        module.main(["--quick", "--out", str(out), *arguments])
     return Run(text.getvalue(), out)

@@ -1,0 +1,122 @@
+"""Explore a latent space: move through the codes, and see what each of them decodes to.
+
+    python demos/explore_latent.py                         trains for half a minute, then opens
+    python demos/explore_latent.py --model my_vae.npz      a model that you have saved
+    python demos/explore_latent.py --html walk.html        a page for a browser instead
+
+A window: on the left the plane of two latents with the codes of held-out images, coloured by their
+class; on the right the image that the decoder makes of the point under the pointer. Arrow keys move
+it too, and with more than two latents there is a slider for each of the others. The title says of
+which class the nearest codes are: where classes meet, watch the image turn from one to the other.
+Without a display the picture of a walk is saved instead.
+"""
+
+import matplotlib
+
+BACKEND = matplotlib.get_backend()  # before common, which draws into files only
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+from common import images, options, save, show, timed  # noqa: E402
+from matplotlib.widgets import Slider  # noqa: E402
+
+from miniae import VAE, Adam, explorer, plots  # noqa: E402
+
+STEP = 0.1  # of an arrow key
+SLIDERS = 10  # at most, of the latents behind the plane
+
+
+class Explorer:
+    """A figure in which the point z is moved by pointer, keys and sliders."""
+
+    def __init__(self, vae, X, labels):
+        self.vae, self.labels = vae, labels
+        self.codes, self.z = vae.encode(X), np.zeros(vae.latent_dim)
+        n = min(max(vae.latent_dim - 2, 0), SLIDERS)
+        self.figure = plt.figure(figsize=(9, 4.6 + 0.3 * n))
+        bottom = 0.12 + 0.3 * n / (4.6 + 0.3 * n)
+        self.plane = self.figure.add_axes([0.07, bottom, 0.42, 0.9 - bottom])
+        self.picture = self.figure.add_axes([0.55, bottom, 0.42, 0.9 - bottom])
+        points = self.plane.scatter(*self.codes[:, :2].T, c=labels, s=4, cmap="tab10")
+        self.plane.legend(*points.legend_elements(), title="class", fontsize=7, loc="upper right")
+        self.plane.set(xlabel="z[0]", ylabel="z[1]", title="codes of held-out images")
+        (self.cross,) = self.plane.plot([0], [0], "k+", markersize=16, markeredgewidth=2)
+        self.image = self.picture.imshow(self.decode(), cmap="gray_r", vmin=0, vmax=1)
+        self.picture.set(xticks=[], yticks=[])
+        self.sliders = []
+        for i in range(n):
+            ax = self.figure.add_axes([0.12, 0.02 + 0.3 * i / (4.6 + 0.3 * n), 0.75, 0.03])
+            slider = Slider(ax, f"z[{i + 2}]", -3, 3, valinit=0)
+            slider.on_changed(lambda value, dim=i + 2: self.move({dim: value}))
+            self.sliders.append(slider)
+        self.figure.canvas.mpl_connect("motion_notify_event", self.on_pointer)
+        self.figure.canvas.mpl_connect("key_press_event", self.on_key)
+        self.move({})
+
+    def decode(self):
+        """Return the image that z stands for, (height, width)."""
+        return self.vae.decode(self.z[None])[0].reshape(self.vae.input_shape[:2])
+
+    def nearest(self, k=15):
+        """Return the commonest class among the k codes nearest to z."""
+        near = ((self.codes - self.z) ** 2).sum(axis=1).argsort()[:k]
+        classes, counts = np.unique(self.labels[near], return_counts=True)
+        return classes[counts.argmax()]
+
+    def move(self, to):
+        """Put entries of z, a dict of place to value, and draw what has changed."""
+        for dim, value in to.items():
+            self.z[dim] = value
+        self.cross.set_data(self.z[:1], self.z[1:2])
+        self.image.set_data(self.decode())
+        z = ", ".join(f"{value:.2f}" for value in self.z[:4]) + ", ..." * (len(self.z) > 4)
+        self.picture.set_title(f"z = ({z}), nearest codes: {self.nearest()}")
+        self.figure.canvas.draw_idle()
+
+    def on_pointer(self, event):
+        """Follow the pointer in the plane."""
+        if event.inaxes is self.plane:
+            self.move({0: event.xdata, 1: event.ydata})
+
+    def on_key(self, event):
+        """Follow the arrow keys."""
+        steps = {"right": (0, 1), "left": (0, -1), "up": (1, 1), "down": (1, -1)}
+        if event.key in steps:
+            dim, sign = steps[event.key]
+            self.move({dim: self.z[dim] + sign * STEP})
+
+
+def main(argv=None):
+    """Run the demo; see the top of the file."""
+    chosen = options(__doc__, argv, latent=2, model="", html="")
+    X, X_test, _, labels = images(chosen)
+    if chosen.model:
+        vae = VAE.load(chosen.model)
+    else:
+        epochs = 2 if chosen.quick else 30
+        vae = VAE(X.shape[1:], chosen.latent, (256, 128), activation="relu", seed=chosen.seed)
+        with timed(f"VAE, {epochs} epochs"):
+            vae.fit(X, epochs=epochs, optimizer=Adam(2e-3), verbose=0)
+    X_test, labels = X_test[:2000], labels[:2000]
+    bound = float(vae.elbo(X_test).mean())
+    show((f"{len(X_test):,} held-out images", "bound (nats)"), [("VAE", bound)], digits=1)
+    if chosen.html:
+        explorer.export_html(vae, chosen.html, X_test, labels)
+        print(f"Open {chosen.html} in a browser")
+        return
+    if not chosen.quick:
+        plt.switch_backend(BACKEND)
+    window = Explorer(vae, X_test, labels)
+    if plt.get_backend().lower() == "agg":
+        first, last = (X_test[labels == k][:1] for k in (labels.min(), labels.max()))
+        middle = (vae.encode(first)[0] + vae.encode(last)[0]) / 2
+        window.move(dict(enumerate(middle)))
+        walk = plots.interpolation(vae, first, last)
+        save(chosen.out, window=window.figure, walk=walk)
+        print("No display here: pictures instead of a window")
+    else:
+        plt.show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The demos that move: a window to explore, by events made up here, and an animation."""
+
+import numpy as np
+import pytest
+from demo_runs import load, quick
+from matplotlib.backend_bases import KeyEvent, MouseEvent
+from PIL import Image
+
+from miniae import VAE
+
+
+@pytest.fixture
+def window():
+    """A window on a VAE of 4 latents and random weights, with 30 images of 3 classes."""
+    rng = np.random.default_rng(0)
+    vae = VAE((6, 5), 4, (8,), seed=1)
+    vae.theta = rng.standard_normal(vae.theta.shape)
+    with load("explore_latent") as module:
+        yield module.Explorer(vae, rng.random((30, 6, 5)), np.arange(30) % 3)
+
+
+def send(window, kind, event):
+    """Let the window's canvas handle an event, as a backend does."""
+    window.figure.canvas.callbacks.process(kind, event)
+
+
+def check(window):
+    """The picture, the cross and the title are those of z."""
+    right = window.vae.decode(window.z[None])[0]
+    np.testing.assert_array_equal(window.image.get_array(), right)
+    assert [float(v[0]) for v in window.cross.get_data()] == list(window.z[:2])
+    assert f"({window.z[0]:.2f}, {window.z[1]:.2f}, " in window.picture.get_title()
+
+
+def test_the_pointer_moves_the_point_and_the_picture_follows(window):
+    canvas = window.figure.canvas
+    canvas.draw()
+    for share in ([0.7, 0.2], [0.4, 0.3]):
+        x, y = window.plane.transAxes.transform(share)
+        goal = window.plane.transData.inverted().transform((x, y))
+        send(window, "motion_notify_event", MouseEvent("motion_notify_event", canvas, x, y))
+        np.testing.assert_allclose(window.z, [*goal, 0, 0], atol=1e-9)
+        check(window)
+    x, y = window.picture.transData.transform((2, 2))
+    send(window, "motion_notify_event", MouseEvent("motion_notify_event", canvas, x, y))
+    np.testing.assert_allclose(window.z, [*goal, 0, 0], atol=1e-9)  # outside of the plane
+
+
+def test_arrow_keys_and_sliders_move_it_too(window):
+    canvas = window.figure.canvas
+    for key in ("right", "right", "up", "left", "down", "down", "q"):
+        send(window, "key_press_event", KeyEvent("key_press_event", canvas, key))
+    np.testing.assert_allclose(window.z, [0.1, -0.1, 0, 0], atol=1e-12)
+    assert len(window.sliders) == 2
+    window.sliders[1].set_val(1.5)
+    np.testing.assert_allclose(window.z, [0.1, -0.1, 0, 1.5], atol=1e-12)
+    check(window)
+
+
+def test_the_title_names_the_commonest_class_nearby(window):
+    window.codes = np.repeat(np.eye(3, 4) * 5, 10, axis=0)
+    window.labels = np.repeat([3, 1, 2], 10)
+    window.move({0: 0.0, 1: 5.0})
+    assert window.nearest() == 1 and window.picture.get_title().endswith("nearest codes: 1")
+
+
+@pytest.mark.slow
+def test_explore_latent_quick_saves_pictures_where_there_is_no_display(tmp_path):
+    _, pictures = quick(tmp_path, "explore_latent", "--latent", "3")
+    assert pictures == {"window", "walk"}
+    page = tmp_path / "page.html"
+    quick(tmp_path, "explore_latent", "--html", str(page))
+    assert page.stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_watch_training_quick_animates_every_epoch(tmp_path):
+    done = quick(tmp_path, "watch_training")
+    assert set(done.table) == {"independent pixels", "VAE, epoch 1", "VAE, epoch 2", "VAE, epoch 3"}
+    with Image.open(done.out / "training.gif") as film:
+        assert 3 <= film.n_frames <= 3 + 8
+    assert done.pictures == {"last_epoch"}
