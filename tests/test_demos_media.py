@@ -1,0 +1,221 @@
+"""The demos on a photograph and on compression: patches, an arithmetic coder, bits back."""
+
+import sys
+
+import numpy as np
+import pytest
+from demo_runs import DEMOS, MNIST, on_mnist, quick, run
+
+from miniae import VAE, Autoencoder, Sequential, gradient_check
+
+sys.path.insert(0, str(DEMOS))  # as Python does for a script in there
+import arithmetic_coding
+import bits_back
+import photo_compression
+import photo_denoising
+
+sys.path.remove(str(DEMOS))
+
+
+def code_length(table):
+    """Return the least and the most bits that an adaptive code of the table's bits may take.
+
+    An integer is a chain of bits, each with counts of its own. The counts' estimate of Krichevsky
+    and Trofimov costs no less than the shares as they are in hindsight, and at most log2(n) / 2 + 1
+    more for each bit of the chain. Whole numbers for probabilities, of which the width of the
+    interval is a multiple of 2^32 / (2 n + 2) or more, cost n log2(e) (2 n + 2) / 2^32 more.
+    """
+    least = most = 0
+    for column in np.asarray(table).T:
+        sizes = np.abs(column)
+        bits = [sizes[sizes >= k] > k for k in range(sizes.max() + 1)] + [column[sizes > 0] < 0]
+        for bit in bits:
+            n, p = len(bit), np.array([bit.mean(), 1 - bit.mean()]) if len(bit) else np.ones(1)
+            entropy = -n * (p[p > 0] * np.log2(p[p > 0])).sum()
+            least += entropy
+            most += entropy + np.log2(max(n, 1)) / 2 + 1 + 1.45 * n * (2 * n + 2) / 2**32
+    return least, most
+
+
+SOURCES = {
+    "uniform": lambda rng: rng.integers(-3, 4, (3000, 1)),
+    "rare ones": lambda rng: (rng.random((9000, 1)) < 0.02).astype(int),
+    "all alike": lambda rng: np.full((2000, 1), -1),
+    "rounded normal": lambda rng: np.round(rng.normal(0, [3, 1], (1500, 2))).astype(int),
+}
+
+
+class TestArithmeticCoding:
+    @pytest.mark.parametrize("name", SOURCES)
+    def test_takes_the_bits_that_counting_takes_and_the_table_comes_back(self, name):
+        table = SOURCES[name](np.random.default_rng(0))
+        data = arithmetic_coding.encode(table)
+        assert np.array_equal(arithmetic_coding.decode(data), table)
+        least, most = code_length(table)
+        # A byte or two end the message, which has 5 in the coder's number when it begins.
+        assert least <= 8 * (len(data) - arithmetic_coding.HEADER) <= most + 8 * 6
+
+    def test_many_small_tables_come_back_also_empty_and_large_numbers(self):
+        rng = np.random.default_rng(1)
+        for i in range(150):
+            shape = rng.integers(0, 12, 2)
+            table = np.round(rng.standard_cauchy(shape).clip(-300, 300) * (i % 4)).astype(int)
+            decoded = arithmetic_coding.decode(arithmetic_coding.encode(table))
+            assert decoded.shape == tuple(shape) and np.array_equal(decoded, table)
+
+    def test_a_carry_runs_through_bytes_that_are_255(self):
+        coder = arithmetic_coding.Encoder()
+        coder.data, coder.low = bytearray([7, 255, 255]), arithmetic_coding.TOP
+        coder.put_byte()
+        assert bytes(coder.data) == bytes([8, 0, 0, 0])
+
+    def test_refuses_bytes_that_are_cut_short_or_changed(self):
+        data = arithmetic_coding.encode(np.arange(40).reshape(20, 2))
+        for damaged in (b"", data[:8], data[:-1], data + b"0", data[:20] + b"?" + data[21:]):
+            with pytest.raises(ValueError, match="cut short, or damaged"):
+                arithmetic_coding.decode(damaged)
+
+    @pytest.mark.parametrize("table", [np.zeros((3, 2)), np.zeros(3, int)])
+    def test_refuses_what_is_not_a_table_of_integers(self, table):
+        with pytest.raises(ValueError, match=r"must be \(rows, columns\) integers, got"):
+            arithmetic_coding.encode(table)
+
+
+class TestPhotoDenoising:
+    def test_the_patches_of_an_image_average_to_the_image(self):
+        image = np.random.default_rng(0).random((19, 23))
+        rows = photo_denoising.patches(image)
+        assert rows.shape == (12 * 16, 64)
+        # A sum of at most 64 numbers below 1 and a division, each rounded to 1.2e-16 of it.
+        assert photo_denoising.average(rows, image.shape) == pytest.approx(image, abs=65 * 1.2e-16)
+
+    def test_a_blur_keeps_a_constant_and_spreads_a_point_by_its_width(self):
+        flat, point = np.full((40, 50), 0.3), np.zeros((41, 41))
+        point[20, 20] = 1
+        assert photo_denoising.blur(flat, 2.0) == pytest.approx(flat, abs=1e-15)
+        spread, place = photo_denoising.blur(point, 2.0), np.arange(41) - 20
+        assert spread.sum() == pytest.approx(1) and np.array_equal(spread, spread.T)
+        # Cut off at 9 pixels, 4.5 widths, it loses 7e-6 of its mass and some 1e-4 of its variance.
+        assert (spread.sum(axis=0) * place**2).sum() == pytest.approx(4, rel=1e-3)
+
+    def test_quick_prints_its_baselines_and_saves_its_picture(self, tmp_path):
+        table, pictures = quick(tmp_path, "photo_denoising")
+        noisy, *_ = table.values()
+        # Noise of 0.1 is 20 dB; that it is clipped to [0, 1] takes a little off it, not half.
+        assert len(table) == 4 and 20 < noisy[0] < 23 and pictures == {"denoised"}
+        for *_, psnr, rmse in table.values():  # one figure says the other; both are rounded
+            assert rmse == pytest.approx(255 * 10 ** (-psnr / 20), abs=0.005 + 6e-4 * rmse)
+
+
+class TestCompression:
+    def test_rounding_to_a_step_is_off_by_half_a_step_at_most_and_counts_the_bytes(self):
+        clean = np.random.default_rng(0).random((16, 24))
+        rows = photo_compression.blocks(clean)
+        rate, _, picture = photo_compression.transmit(rows, 0.1, lambda Z: Z, 0, clean)
+        assert np.abs(picture - clean).max() <= 0.05 + 1e-12
+        table = np.round(rows / 0.1).astype(int)
+        assert rate == 8 * len(arithmetic_coding.encode(table)) / clean.size
+
+    def test_a_network_computes_its_transform_at_first(self):
+        rng = np.random.default_rng(0)
+        A, B, x = (rng.normal(size=shape) for shape in ((64, 48), (48, 7), (5, 64)))
+        network = Sequential(*photo_compression.network(A, B, rng))
+        # float32: 6e-8 of each of 64 + 96 terms that are summed, which are 8 and 50 in size.
+        assert network.forward(x) == pytest.approx(x @ A @ B, abs=160 * 6e-8 * 200)
+
+    def test_the_price_has_the_gradient_that_it_claims(self):
+        model = Autoencoder(3, 2, (4,), loss="mse", penalty=photo_compression.Price(0.5))
+        assert gradient_check(model, np.random.default_rng(0).normal(size=(5, 3))).ok
+
+    def test_the_noise_is_within_half_a_step_and_only_in_training(self):
+        noise, x = photo_compression.RoundingNoise(0.5), np.zeros((500, 8), np.float32)
+        assert np.array_equal(noise.forward(x), x)
+        drawn = noise.forward(x, training=True)
+        assert drawn.dtype == np.float32 and np.abs(drawn).max() <= 0.25
+        # The variance of 4000 draws: step^2 / 12, give or take 6 standard errors.
+        error = 0.5**2 * np.sqrt((1 / 80 - 1 / 144) / drawn.size)
+        assert drawn.var() == pytest.approx(0.5**2 / 12, abs=6 * error)
+
+    def test_quick_prints_both_at_one_rate_and_saves_its_picture(self, tmp_path):
+        table, pictures = quick(tmp_path, "photo_compression")
+        ((rate, model, pca, gain),) = table.values()
+        assert 0.05 < rate < 1 and gain == pytest.approx(model - pca, abs=0.016)
+        assert pictures == {"compressed"}
+
+
+class TestBitsBack:
+    def test_a_stack_gives_back_what_was_put_on_it_at_the_price_of_its_probability(self):
+        start, rng = bits_back.normal(0.3, 0.2), np.random.default_rng(0)
+        stack = bits_back.Stack(2**200 + 12345)
+        symbols = rng.integers(450, 700, 200).tolist()
+        bits = 0.0
+        for symbol in symbols:
+            stack.push(symbol, start)
+            bits += bits_back.PRECISION - np.log2(start(symbol + 1) - start(symbol))
+        # Each push rounds down a number of 2^170 or more; bit_length rounds up.
+        assert stack.value.bit_length() == pytest.approx(201 + bits, abs=1.01)
+        assert [stack.pop(2**bits_back.BINS, start) for _ in symbols] == symbols[::-1]
+        assert stack.value == 2**200 + 12345
+
+    @pytest.mark.parametrize("mean, std", [(0.0, 1.0), (-40.0, 1e-3), (3.0, 50.0)])
+    def test_every_bin_has_a_share_and_the_shares_sum_to_one(self, mean, std):
+        start = bits_back.normal(mean, std)
+        edges = [start(i) for i in range(2**bits_back.BINS + 1)]
+        assert edges[0] == 0 and edges[-1] == 2**bits_back.PRECISION and np.diff(edges).min() >= 1
+
+    def test_images_and_the_bits_beneath_them_come_back(self):
+        rng = np.random.default_rng(0)
+        X = np.round(rng.random((3, 4, 5))).astype(np.float32)
+        vae, stack = VAE((4, 5), 2, (8,)), bits_back.Stack(3**500)
+        for x in X:
+            bits_back.pack(vae, stack, x)
+        assert np.array_equal([bits_back.unpack(vae, stack) for _ in X][::-1], X)
+        assert stack.value == 3**500
+
+    @pytest.mark.slow
+    def test_quick_packs_and_unpacks_and_saves_its_picture(self, tmp_path):
+        done = quick(tmp_path, "bits_back")
+        assert "every pixel and every bit of the start came back" in done.text
+        for bits, per_pixel in done.table.values():
+            assert per_pixel == pytest.approx(bits / 784, abs=2e-4)
+        assert len(done.table) == 5 and done.pictures == {"bits_back"}
+
+
+def check_denoising(done):
+    """Hold the claim: better than the best blur and the best projection."""
+    noisy, blur, pca, model = (row[-2] for row in done.table.values())
+    assert model > max(blur, pca) + 1 and min(blur, pca) > noisy
+
+
+def check_compression(done):
+    """Hold the claim: at equal rate the autoencoder is above PCA, by less than a decibel."""
+    rates, *_, gains = zip(*(row[-4:] for row in done.table.values()), strict=True)
+    assert sorted(rates, reverse=True) == list(rates) and 0 < min(gains) < max(gains) < 1
+
+
+def check_bits_back(done):
+    """Hold the claims: nothing is lost, the rate is -ELBO / ln 2, and the baselines need more."""
+    assert "every pixel and every bit of the start came back" in done.text
+    *baselines, measured, promised = (row[0] for row in done.table.values())
+    # Either mean is over 500 draws, one per image, whose log weights vary by some 3 bits: together
+    # 0.2 bits. The bins and the whole numbers for probabilities cost less than that.
+    assert measured == pytest.approx(promised, rel=0.01) and measured < 0.85 * min(baselines)
+
+
+CLAIMS = {
+    "photo_denoising": check_denoising,
+    "photo_compression": check_compression,
+    "bits_back": check_bits_back,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_claim_holds_on_built_in_data(tmp_path, name):
+    CLAIMS[name](run(tmp_path, name))
+
+
+@pytest.mark.slow
+@on_mnist
+def test_bits_back_keeps_its_promise_on_mnist(tmp_path):
+    check_bits_back(run(tmp_path, "bits_back", data=MNIST))
