@@ -22,6 +22,11 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = {
     "The family": "deep convolutional denoise_digits sparse overfitting generate",
     "The VAE, closely": "train_vae beta collapse",
+    "Codes": "dimensionality features semi_supervised factors",
+    "What does not belong, what is missing": "anomaly_detection time_series imputation "
+    "collaborative_filtering",
+    "Pictures": "photo_denoising photo_compression bits_back augmentation watch_training",
+    "Text": "text_topics spam",
 }
 WIDTH = 800  # pixels
 HEAD = """# Gallery

@@ -1,5 +1,7 @@
 """Anomaly detection: what a model has not learned to reproduce is strange."""
 
+from numbers import Real
+
 import numpy as np
 
 from miniae.estimator import Estimator
@@ -62,11 +64,20 @@ class AnomalyDetector(Estimator):
     """
 
     def __init__(self, model, contamination=0.1, holdout=0.2):
+        has = not isinstance(model, type) and hasattr(model, "fit")
         require(
-            0 < contamination < 0.5,
+            has and hasattr(model, "anomaly_score"),
+            f"model={model!r} must be a model, such as Autoencoder(64, 8): it has no fit, or no "
+            "anomaly_score",
+        )
+        require(
+            isinstance(contamination, Real) and 0 < contamination < 0.5,
             f"contamination={contamination!r} is the share of anomalies, above 0 and below 0.5",
         )
-        require(0 <= holdout < 1, f"holdout={holdout!r} is a share of the rows, in [0, 1)")
+        require(
+            isinstance(holdout, Real) and 0 <= holdout < 1,
+            f"holdout={holdout!r} is a share of the rows, in [0, 1)",
+        )
         self.model, self.contamination, self.holdout = model, contamination, holdout
         self.arguments = {"model": model, "contamination": contamination, "holdout": holdout}
 
@@ -80,12 +91,13 @@ class AnomalyDetector(Estimator):
         it is.
         """
         X = np.asarray(X)
-        n_out = int(len(X) * self.holdout) if X.ndim else 0
+        require(X.ndim >= 2, f"X must be (n, features) or images, got shape {X.shape}")
+        n_out = int(len(X) * self.holdout)
         require(
             not self.holdout or n_out > 0,
-            f"X has {len(X) if X.ndim else 0} rows, of which holdout={self.holdout} is none",
+            f"X has {len(X)} rows, of which holdout={self.holdout} is none",
         )
-        order = np.random.default_rng(0).permutation(len(X)) if X.ndim else X
+        order = np.random.default_rng(0).permutation(len(X))
         kept, out = order[: len(X) - n_out], order[len(X) - n_out :]
         self.model.fit(X[np.sort(kept)], **options)
         self.decision_scores_ = self.decision_function(X)

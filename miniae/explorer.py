@@ -26,6 +26,8 @@ from miniae.layers import (
 from miniae.losses import BernoulliNLL, MultinomialNLL
 from miniae.parameters import require
 
+__all__ = ["export_html"]
+
 TEMPLATE = Path(__file__).with_name("explorer.html")
 KINDS = (ReLU, Sigmoid, Tanh, Softplus)
 SILENT = (Dropout, Flatten, Reshape)  # change nothing in a list of numbers, once trained

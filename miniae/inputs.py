@@ -7,6 +7,17 @@ import numpy as np
 from miniae.parameters import require
 
 
+def as_array(x, name):
+    """Return x as an array; refuse a masked one, whose hidden entries would count as data."""
+    if isinstance(x, np.ma.MaskedArray):
+        require(
+            not np.ma.getmaskarray(x).any(),
+            f"{name} is a masked array with hidden entries; {name}.filled(np.nan) marks them as "
+            "missing, which impute and models with a Masked loss understand",
+        )
+    return np.asarray(x)
+
+
 def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
     """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values off bounds.
 
@@ -16,7 +27,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     ValueError : all else, with both shapes, or the first bad entry and its index
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
-    x = np.asarray(x)
+    x = as_array(x, name)
     if x.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
     if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
@@ -51,10 +62,10 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     once, a few rows at a time: an error now names a row of the data set, and comes before any
     training.
     """
-    data, bounds = {"x": np.asarray(X)}, model.reconstruction_loss.bounds
+    data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
     _check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
     if y is not None:
-        data["target"] = np.asarray(y)
+        data["target"] = as_array(y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
         require(
             shape == expected,

@@ -78,7 +78,7 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
 
     Parameters
     ----------
-    X : (n, *input_shape), NaN where missing
+    X : (n, *input_shape), NaN where missing; a masked array counts as missing where it is masked
         A row with nothing observed becomes what the model makes of `start` (an autoencoder) or a
         draw from the model (a VAE).
     steps : int, 2 or more
@@ -93,11 +93,18 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     -------
     (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
     """
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
     X = as_float(X)
     require(
         isinstance(steps, (int, np.integer)) and steps >= 2, f"steps={steps!r} must be 2 or more"
     )
     missing = np.isnan(X)
+    start = as_float(start)
+    require(
+        np.isfinite(start).all() and _fits(start.shape, X.shape),
+        f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}",
+    )
     current = np.where(missing, start, X)
     model._map(lambda x: x, current, "X", bounds=model.reconstruction_loss.bounds)  # checks it
     rng = np.random.default_rng(seed)
@@ -107,14 +114,15 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
         f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in",
     )
     if not hasattr(model, "posterior"):
-        require(n_draws is None, f"n_draws={n_draws!r}: a {type(model).__name__} does not draw")
+        require(n_draws is None, f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
         if loss.missing:
             return np.where(missing, model.reconstruct(X), X).astype(X.dtype, copy=False)
         return np.where(missing, _fit_codes(model, X, current, steps), X).astype(
             X.dtype, copy=False
         )
     require(
-        n_draws is None or (isinstance(n_draws, (int, np.integer)) and n_draws > 0),
+        n_draws is None
+        or (isinstance(n_draws, (int, np.integer)) and n_draws > 0 and n_draws is not True),
         f"n_draws={n_draws!r} must be None or an integer above 0",
     )
     chains = n_draws or 1
@@ -139,6 +147,12 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     return np.where(missing, total / (steps - steps // 2), X).astype(X.dtype, copy=False)
 
 
+def _fits(shape, whole):
+    """Tell whether an array of one shape broadcasts to another without making it larger."""
+    pairs = zip(shape[::-1], whole[::-1], strict=False)
+    return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
+
+
 def _fit_codes(model, X, current, steps):
     """Return the decodings of the codes that suit the observed entries of each row best."""
     model, loss = copy.deepcopy(model), Masked(model.reconstruction_loss)
@@ -151,10 +165,11 @@ def _fit_codes(model, X, current, steps):
         optimizer = Adam(lambda step, scale=scale: scale * (1 - step / steps))
         best, least, one = z.copy(), np.full(len(z), np.inf), np.ones(len(z), Z.dtype)
         for _ in range(steps):
-            error = loss.per_sample(model.decoder.forward(z), x)
+            with np.errstate(over="ignore", invalid="ignore"):  # of data far out, no error counts
+                error = loss.per_sample(model.decoder.forward(z), x)
+                dz = model.decoder.backward(loss.backward(one))
             better = error < least
             best[better], least[better] = z[better], error[better]
-            dz = model.decoder.backward(loss.backward(one))
             optimizer.step(z.reshape(-1), dz.reshape(-1))
         out[rows] = loss.mean(model.decoder.forward(best))
     return out

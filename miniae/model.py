@@ -150,7 +150,7 @@ class Model(Estimator, Parameterized):
 
     def _map(self, function, X, name, **checks):
         """Apply a function to X, ROWS rows at a time, into one fresh array."""
-        X, out = np.asarray(X), None
+        X, out = inputs.as_array(X, name), None
         self.cache = None  # the passes below overwrite what loss() left for backward()
         for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
             batch = self._batch(X[start : start + ROWS] if X.ndim else X, name, **checks)

@@ -75,7 +75,7 @@ def test_a_trained_model_may_be_taken_as_it_is():
         (lambda: AnomalyDetector(VAE(3), holdout=1.0), "holdout=1.0"),
         (lambda: AnomalyDetector(VAE(3)).fit(np.full((4, 3), 0.5)), "holdout=0.2 is none"),
         (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 4), 0.5)), "must have shape"),
-        (lambda: AnomalyDetector(VAE(3)).fit(0.5), "has 0 rows"),
+        (lambda: AnomalyDetector(VAE(3)).fit(0.5), r"must be \(n, features\)"),
         (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 3), np.nan)), r"X\[0, 0\] is nan"),
         (lambda: AnomalyDetector(VAE(3)).predict(np.full((4, 3), 0.5)), "call fit before"),
     ],
@@ -100,3 +100,30 @@ def test_scikit_learn_clones_a_detector():
     detector = AnomalyDetector(VAE(6, 2), 0.05)
     twin = base.clone(detector)
     assert twin.contamination == 0.05 and twin.model is not detector.model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": None}, "model=None must be a model"),
+        ({"model": Autoencoder}, "must be a model"),
+        ({"model": Autoencoder(4, 2), "contamination": "0.1"}, "contamination='0.1' is the share"),
+        ({"model": Autoencoder(4, 2), "holdout": None}, "holdout=None is a share"),
+    ],
+)
+def test_what_makes_no_detector_is_refused_by_name(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        AnomalyDetector(**arguments)
+
+
+def test_rows_that_cannot_be_judged_are_refused_and_a_constant_column_can():
+    rng = np.random.default_rng(0)
+    X = rng.random((60, 4))
+    X[:, 2] = 0.5
+    detector = AnomalyDetector(Autoencoder(4, 2, (5,))).fit(X, epochs=1, verbose=0)
+    assert np.isfinite(detector.decision_scores_).all()
+    for bad, words in ((X[:, :3], "shape"), (X[0], "shape"), (np.full((1, 4), np.nan), "finite")):
+        with pytest.raises(ValueError, match=words):
+            detector.predict(bad)
+        with pytest.raises(ValueError, match=words if bad.ndim > 1 else "must be"):
+            AnomalyDetector(Autoencoder(4, 2, (5,)), holdout=0).fit(bad, verbose=0)

@@ -277,3 +277,19 @@ def test_counts_cannot_be_imputed_and_codes_cannot_be_missing():
         Autoencoder(3, 2, loss="multinomial").impute([[1.0, NAN, 2.0]])
     with pytest.raises(ValueError, match=r"Z\[0, 1\] is nan, but Z must be finite$"):
         VAE(3, 2, likelihood=Masked(BernoulliNLL())).decode([[0.1, NAN]])
+
+
+def test_a_masked_array_is_missing_where_it_is_masked_and_refused_where_nothing_may_be_missing():
+    model, X = Autoencoder(4, 2, (5,)), np.random.default_rng(0).random((6, 4))
+    hidden = np.ma.array(X, mask=X > 0.8)
+    np.testing.assert_array_equal(model.impute(hidden), model.impute(np.where(X > 0.8, np.nan, X)))
+    for call in (model.encode, model.evaluate, model.fit, model.anomaly_score):
+        with pytest.raises(ValueError, match=r"filled\(np.nan\)"):
+            call(hidden)
+    np.testing.assert_array_equal(model.encode(np.ma.array(X)), model.encode(X))
+
+
+@pytest.mark.parametrize("start", [np.ones((7, 4)), np.nan, np.ones((2, 6, 4)), np.inf, np.ones(3)])
+def test_a_start_that_does_not_fit_is_refused_by_name(start):
+    with pytest.raises(ValueError, match="start of shape .* broadcast to X"):
+        Autoencoder(4, 2, (5,)).impute(np.full((6, 4), 0.5), start=start)
