@@ -27,6 +27,7 @@ a single rate may be far from that.
     MINIAE_DATA=<folder> python demos/anomaly_detection.py --data all  the tables in anomaly/
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import Projection, images, options, save, show, timed
@@ -39,6 +40,7 @@ SIDE = 8  # pixels, of the small digits
 SHOWN = "autoencoder, squared error"  # in the picture
 
 
+# %%
 class BySquaredError(Autoencoder):
     """An autoencoder that judges by the squared error, whatever the loss that it is trained on."""
 
@@ -133,6 +135,7 @@ def small_digits(chosen, n):
     return blocks.mean(axis=(2, 4)).reshape(-1, SIDE**2), labels[:n]
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=("digits", "mnist", "fashion", *TABLES, "all"))
@@ -158,5 +161,6 @@ def main(argv=None):
     save(chosen.out, scores=draw(shown))
 
 
+# %%
 if __name__ == "__main__":
     main()

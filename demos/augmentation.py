@@ -19,6 +19,7 @@ the VAE draws.
     python demos/augmentation.py --data mnist     MNIST, where shifts help less
 """
 
+# %%
 from collections import defaultdict
 
 import matplotlib.pyplot as plt
@@ -31,6 +32,7 @@ from miniae.metrics import accuracy
 FEW, ADDED, CLASSES = (5, 20), 50, 10  # images per class
 
 
+# %%
 def softmax(X, labels, X_test):
     """Return the labels that softmax regression on X gives to X_test."""
     return SoftmaxRegression(steps=100, one_scale=True).fit(X, labels).predict(X_test)
@@ -97,6 +99,7 @@ def dots(results):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv)
@@ -130,5 +133,6 @@ def main(argv=None):
     save(chosen.out, samples=samples(*drawn[0]), accuracy=dots(results))
 
 
+# %%
 if __name__ == "__main__":
     main()

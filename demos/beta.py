@@ -15,6 +15,7 @@ goes as beta grows and all latents are dropped. PCA with as many components as t
 keeps what a linear code can, with nothing to pay for it; it has no likelihood, only an error.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import images, independent_pixels, options, save, show, squared_error, timed
@@ -26,6 +27,7 @@ BETAS, LATENT = (1.0, 4.0, 10.0), 20
 EPOCHS = {"digits": 20, "mnist": 10}
 
 
+# %%
 def measure(vae, X):
     """Return a row of the table: bound, reconstruction, KL, active units, squared error."""
     parts = vae.evaluate(X, return_dict=True)
@@ -56,6 +58,7 @@ def draw_samples(models, seed, side=8):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -87,5 +90,6 @@ def main(argv=None):
     )
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -19,6 +19,7 @@ counted: both sides have them beforehand, and must compute the same floating-poi
 them, which holds on one machine and is not a matter of course between two.
 """
 
+# %%
 import lzma
 import zlib
 from bisect import bisect_right
@@ -39,6 +40,7 @@ EDGES = [-np.inf, *(N.inv_cdf(i / 2**BINS) for i in range(1, 2**BINS)), np.inf]
 CENTRES = np.array([N.inv_cdf((i + 0.5) / 2**BINS) for i in range(2**BINS)])
 
 
+# %%
 class Stack:
     """A whole number as a stack of symbols; `value` grows by -log2(probability) bits for each.
 
@@ -128,6 +130,7 @@ def draw(sizes, promised, baselines):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = common.options(__doc__, argv, data=tuple(EPOCHS))
@@ -169,5 +172,6 @@ def main(argv=None):
     common.save(chosen.out, bits_back=draw(np.diff(lengths), promised, baselines))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 python demos/bug_hunt.py --seed 3       another seed, another bug
 """
 
+# %%
 import argparse
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from miniae import VAE, Adam, datasets, gradient_check
 from miniae.proof.bugzoo import ZOO
 
 
+# %%
 def suspects():
     """Return the specimens that are whole VAEs and that a gradient check catches."""
     return [s for s in ZOO if s.right is VAE and s.cause]  # others have no diagnosis to name
@@ -42,6 +44,7 @@ def plot(curves):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -103,5 +106,6 @@ def main(argv=None):
     print(f"\nThe picture is {path}")
 
 
+# %%
 if __name__ == "__main__":
     main()

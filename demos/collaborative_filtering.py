@@ -24,6 +24,7 @@ a user or an item without training ratings, AutoRec's part is 0 and the mean or 
     python demos/collaborative_filtering.py --ratings u1.base --test u1.test
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import options, save, show, timed
@@ -34,6 +35,7 @@ from miniae import Adam, Autoencoder, Masked, MaskingNoise, SquaredError, metric
 NOISE, TASTES = 0.7, 3
 
 
+# %%
 def make_ratings(n_users, n_items, rng):
     """Return ratings (n_users, n_items), NaN where none is given, and what they are but for noise.
 
@@ -111,6 +113,7 @@ def draw(predictions, curves, R, test, validation):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=(), ratings="", test="")
@@ -146,5 +149,6 @@ def main(argv=None):
     save(chosen.out, rmse=draw(predictions, curves, R, test, validation))
 
 
+# %%
 if __name__ == "__main__":
     main()

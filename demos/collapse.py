@@ -24,6 +24,7 @@ Not all collapse is a fault of training: where the noise of the likelihood is la
 bound itself has no use for the weaker latents (Lucas et al. 2019).
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import images, independent_pixels, options, save, show, timed
@@ -42,6 +43,7 @@ RUNS = {
 }
 
 
+# %%
 def mean_image(X):
     """Return the mean image, off 0 and 1, where a likelihood would have to be infinite."""
     return X.mean(axis=0).clip(1e-3, 1 - 1e-3)
@@ -92,6 +94,7 @@ def draw_kl(models, X):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -113,5 +116,6 @@ def main(argv=None):
     save(chosen.out, kl=draw_kl(models, X_test), active_units=draw_active(models))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -2,19 +2,23 @@
 
 import argparse
 import os
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 
-matplotlib.use("Agg")  # pictures go to files: no display needed
+# Pictures go to files, and no display is needed; a notebook shows them too.
+matplotlib.use(matplotlib.get_backend() if "ipykernel" in sys.modules else "Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
 from miniae import Adam, Dense, MultinomialNLL, datasets
 from miniae.inspection import aligned
 from miniae.proof.oracles import PCA
+
+NOTEBOOK = "ipykernel" in sys.modules  # demos open as notebooks: each "# %%" begins a cell
 
 
 def options(description, argv=None, data=("digits", "mnist", "fashion"), **more):
@@ -40,6 +44,8 @@ def options(description, argv=None, data=("digits", "mnist", "fashion"), **more)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="few samples and epochs, for a try")
     parser.add_argument("--out", type=Path, help="folder for pictures; default: out/NAME")
+    if argv is None and NOTEBOOK:
+        argv = []  # the command line is the kernel's
     parsed = parser.parse_args(argv)
     if parsed.out is None:
         parsed.out = Path("out") / Path(parser.prog).stem
@@ -125,6 +131,10 @@ def save(out, **figures):
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         figure.savefig(out / f"{name}.png", dpi=120)
+        if NOTEBOOK:
+            from IPython.display import display
+
+            display(figure)
         plt.close(figure)
     print(f"Pictures in {out}: {', '.join(figures)}")
 

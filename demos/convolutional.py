@@ -11,6 +11,7 @@ times as many. The baseline is PCA with 32 components, the best linear code. Wha
 squared error per image, summed over its 784 pixels, of images that none of them has seen.
 """
 
+# %%
 from time import perf_counter
 
 from common import draw_rows, falling, images, options, save, show, squared_error
@@ -22,6 +23,7 @@ CODE, BATCH, CHANNELS, HIDDEN = 32, 128, (16, 32, 32), (128,)
 EPOCHS = {"digits": (16, 16), "mnist": (30, 10)}  # of the dense and of the convolutional one
 
 
+# %%
 def train(model, lr, X, epochs):
     """Train a model; return the seconds that it took."""
     adam, start = falling(lr, epochs, len(X), BATCH), perf_counter()
@@ -29,6 +31,7 @@ def train(model, lr, X, epochs):
     return perf_counter() - start
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -65,5 +68,6 @@ def main(argv=None):
     )
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -14,6 +14,7 @@ sigmoid that goes with it gets blank paper right at no cost, which is what lets 
 Adam's steps shrink to 0 over the run, so that the weights settle.
 """
 
+# %%
 from time import perf_counter
 
 import matplotlib.pyplot as plt
@@ -27,6 +28,7 @@ EPOCHS = {"digits": 7, "mnist": 20}
 NETWORKS = {"784-30": ((), 1e-2), "784-1000-500-250-30": ((1000, 500, 250), 1e-3)}
 
 
+# %%
 def train(hidden, lr, X, X_test, epochs, seed):
     """Train an autoencoder; return it and its squared error on the test images by epoch."""
     model = Autoencoder(X.shape[1:], CODE, hidden, loss="bce", seed=seed)
@@ -52,6 +54,7 @@ def draw_errors(curves, pca_error):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -86,5 +89,6 @@ def main(argv=None):
     )
 
 
+# %%
 if __name__ == "__main__":
     main()

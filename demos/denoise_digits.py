@@ -16,6 +16,7 @@ the noisy image counts 0.12, not 0.5^2 as in the pictures.) PSNR is 10 log10(1 /
 squared error of all test images together.
 """
 
+# %%
 import numpy as np
 from common import images, options, save, show, timed
 
@@ -28,6 +29,7 @@ EPOCHS = {"digits": 20, "mnist": 12}
 COMPONENTS = range(5, 200, 5)
 
 
+# %%
 def quality(restored, clean):
     """Return the mean squared error per pixel, and the PSNR in decibels."""
     restored = np.clip(restored, 0, 1)
@@ -41,6 +43,7 @@ def project(pca, X, k):
     return (rows @ V.T @ V + pca.mean_).reshape(X.shape)
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -66,5 +69,6 @@ def main(argv=None):
     save(chosen.out, **figures)
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@ nearest neighbour of an image, among those held out, is of its class. Where a di
 autoencoder's map means nothing: another seed draws another map.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import falling, images, options, save, show, squared_error, timed
@@ -27,6 +28,7 @@ SIZES, BATCH, LINEAR_EPOCHS = (1, 2, 4, 8, 16, 32), 100, 10
 EPOCHS = {"digits": 8, "mnist": 5, "fashion": 5}
 
 
+# %%
 def train(model, X, lr, epochs):
     """Train a model with steps that shrink to 0, so that the weights settle; return it."""
     adam = falling(lr, epochs, len(X), BATCH)
@@ -60,6 +62,7 @@ def draw(maps, near, labels, sizes, table):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -91,5 +94,6 @@ def main(argv=None):
     save(chosen.out, dimensionality=draw(maps, near, labels, sizes, table))
 
 
+# %%
 if __name__ == "__main__":
     main()

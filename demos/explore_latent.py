@@ -11,6 +11,7 @@ which class the nearest codes are: where classes meet, watch the image turn from
 Without a display the picture of a walk is saved instead.
 """
 
+# %%
 import matplotlib
 
 BACKEND = matplotlib.get_backend()  # before common, which draws into files only
@@ -26,6 +27,7 @@ STEP = 0.1  # of an arrow key
 SLIDERS = 10  # at most, of the latents behind the plane
 
 
+# %%
 class Explorer:
     """A figure in which the point z is moved by pointer, keys and sliders."""
 
@@ -86,6 +88,7 @@ class Explorer:
             self.move({dim: self.z[dim] + sign * STEP})
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, latent=2, model="", html="")
@@ -118,5 +121,6 @@ def main(argv=None):
         plt.show()
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -22,6 +22,7 @@ which are smeared. At beta = 10 next to nothing moves: thickness is not in the c
     python demos/factors.py
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import draw_rows, options, save, show, timed
@@ -32,6 +33,7 @@ from miniae.proof.oracles import PCA
 LATENT, BETAS, DIGIT = 10, (1.0, 4.0, 10.0), 4
 
 
+# %%
 class ConditionalPCA:
     """PCA of images less the mean image of their class, with the calls of ConditionalVAE."""
 
@@ -115,6 +117,7 @@ def walks(models, codes, moves, best, images, slant, pen):
     return {name: draw_rows(walk, titles[name]) for name, walk in rows.items()}
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=())
@@ -162,5 +165,6 @@ def main(argv=None):
     save(chosen.out, correlations=heatmaps(tables, names), **lines)
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -22,6 +22,7 @@ Nothing in the training asks for clusters. Those of the codes are better than th
 MNIST, and no better on the embedded digits.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import SoftmaxRegression, falling, images, options, pick, save, show, timed
@@ -35,6 +36,7 @@ LABELS = {10: 10, 100: 10, 1000: 3}  # so many labels, drawn so many times
 EPOCHS = {"digits": 20, "mnist": 6, "fashion": 6}
 
 
+# %%
 def train(cls, X, epochs, seed):
     """Train a model of a class, with steps that shrink to 0."""
     model = cls(X.shape[1:], CODE, (256, 128), activation="relu", seed=seed)
@@ -94,6 +96,7 @@ def draw(results, index):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -126,5 +129,6 @@ def main(argv=None):
     save(chosen.out, features=draw(results, index))
 
 
+# %%
 if __name__ == "__main__":
     main()

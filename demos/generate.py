@@ -19,6 +19,7 @@ not likeness, and it favours blur: the mean image, drawn again and again, is nea
 than most that are drawn well. So fidelity counts only beside coverage, and the pictures decide.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import falling, images, options, save, show, timed
@@ -29,6 +30,7 @@ LATENT, BATCH = 10, 100
 EPOCHS = {"digits": 20, "mnist": 12}
 
 
+# %%
 def distances(A, B):
     """Return the squared distance of each image of A from each of B."""
     A, B = A.reshape(len(A), -1), B.reshape(len(B), -1)
@@ -63,6 +65,7 @@ def draw(sets, side=8):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -93,5 +96,6 @@ def main(argv=None):
     save(chosen.out, samples=draw({"held-out images": X_test, **drawn}))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -7,6 +7,7 @@ same number for the log variance. Forward and backward agree with one another, s
 has nothing to object to; what is wrong is the model.
 """
 
+# %%
 import argparse
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from miniae.proof.bugzoo.models import OpenVAE
 from miniae.proof.estimates import moment_z_scores, monte_carlo_kl, sampler_of
 
 
+# %%
 class WrongStdVAE(OpenVAE):
     """The std of the noise is exp(log_var); its derivative is right for that."""
 
@@ -49,6 +51,7 @@ def plot(mu, log_var, draws):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -90,5 +93,6 @@ def main(argv=None):
     print(f"\nThe picture is {path}")
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 python demos/gradient_check.py
 """
 
+# %%
 import argparse
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from miniae import (
 )
 
 
+# %%
 class BrokenTanh(Tanh):
     """Tanh with one line wrong: its slope is that of the sigmoid."""
 
@@ -79,6 +81,7 @@ def plot(steps, errors):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -116,5 +119,6 @@ def main(argv=None):
     print(f"\nThe picture is {path}")
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -28,6 +28,7 @@ a block it takes as given in the next step. On MNIST, less regular, both VAEs be
     python demos/imputation.py --data mnist     4,000 images of MNIST
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import falling, images, options, save, show, timed
@@ -39,6 +40,7 @@ COLUMNS, FACTORS, SIGMA = 12, 3, 0.5
 DRAWS, PICTURED, BATCH = 19, 6, 64
 
 
+# %%
 def gaussian_table(n, rng):
     """Return n rows of a linear-Gaussian model with mean 0 and variances 1, and the covariance."""
     W = rng.standard_normal((FACTORS, COLUMNS))
@@ -134,6 +136,7 @@ def draw(last, H, T):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv)
@@ -160,5 +163,6 @@ def main(argv=None):
     save(chosen.out, digits=draw(*pictured, X_test))
 
 
+# %%
 if __name__ == "__main__":
     main()

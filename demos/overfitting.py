@@ -15,6 +15,7 @@ All losses are in nats per image (binary cross-entropy), without dropout. The be
 on the validation images, which flatters it there: the test images have taken no part in anything.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import images, options, save, show, timed
@@ -29,6 +30,7 @@ WAYS = {
 }
 
 
+# %%
 def draw(histories):
     """Draw the validation loss of each way by epoch, and the plain training loss."""
     figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
@@ -49,6 +51,7 @@ def draw(histories):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=("digits", "mnist"))
@@ -71,5 +74,6 @@ def main(argv=None):
     save(chosen.out, curves=draw(histories))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -17,6 +17,7 @@ tenths of a decibel, and PCA's curve itself wavers by two of them, as its step h
 wide plain background or not: a linear transform with a good entropy coder is hard to beat.
 """
 
+# %%
 import arithmetic_coding
 import common
 import matplotlib.pyplot as plt
@@ -32,6 +33,7 @@ PCA_STEPS = np.geomspace(0.9, 0.2, 16)
 CODE, HIDDEN, EPOCHS, BATCH = 48, 256, 5, 128
 
 
+# %%
 class RoundingNoise(Layer):
     """Add uniform noise on [-step / 2, step / 2] in training, as rounding would."""
 
@@ -135,6 +137,7 @@ def draw(curves, clean):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = common.options(__doc__, argv, data=())
@@ -165,5 +168,6 @@ def main(argv=None):
     common.save(chosen.out, compressed=draw(curves, clean))
 
 
+# %%
 if __name__ == "__main__":
     main()

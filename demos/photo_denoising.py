@@ -15,6 +15,7 @@ A blur takes edges for noise; the autoencoder has learned what edges look like. 
 is all that it has learned from, and the noise must be as strong as in training.
 """
 
+# %%
 import common
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,6 +29,7 @@ SIZE, BATCH = 8, 128
 SHOWN, DETAIL = np.s_[10:330], np.s_[150:230, 20:104]  # rows and columns of the right half
 
 
+# %%
 def photograph():
     """Return the sample photograph of matplotlib in grey, (600, 512) float32 in [0, 1]."""
     with cbook.get_sample_data("grace_hopper.jpg") as file:
@@ -77,6 +79,7 @@ def draw(pictures, clean):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = common.options(__doc__, argv, data=(), noise=0.1)
@@ -122,5 +125,6 @@ def main(argv=None):
     common.save(chosen.out, denoised=draw(pictures, clean))
 
 
+# %%
 if __name__ == "__main__":
     main()

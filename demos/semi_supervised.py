@@ -20,6 +20,7 @@ their neighbours are mostly the same. PCA scores do not help softmax regression:
 them than with the pixels.
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import SoftmaxRegression, falling, images, nearest, options, pick, save, show, timed
@@ -34,6 +35,7 @@ EPOCHS = {"digits": 30, "mnist": 8, "fashion": 8}
 COLOURS = {"pixels": "k", "PCA scores": "C7", "VAE codes": "C0", "VAE reconstructions": "C1"}
 
 
+# %%
 def train(X, epochs, seed):
     """Train the VAE, with steps that shrink to 0."""
     vae = VAE(X.shape[1:], CODE, (256, 128), activation="relu", beta=BETA, seed=seed)
@@ -69,6 +71,7 @@ def draw(results, few):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -104,5 +107,6 @@ def main(argv=None):
     save(chosen.out, semi_supervised=draw(results, few))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -22,6 +22,7 @@ words alone do better. The built-in messages draw words from lists of a few them
 they show how the method works, not how well it does in life.
 """
 
+# %%
 import os
 from pathlib import Path
 
@@ -51,6 +52,7 @@ SPAM = (
 SHARED = "i you to the a and is in me my for your it of have on that are now so at can be with"
 
 
+# %%
 def built_in(n, rng):
     """Return n texts, and 1 for spam and 0 for ham; some end in a name that nobody has met."""
     themes = [theme.split() for theme in HAM + SPAM]
@@ -115,6 +117,7 @@ def draw(scores, labels):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=(), messages="")
@@ -158,5 +161,6 @@ def main(argv=None):
     save(chosen.out, spam=draw(scores, labels[n:]))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -15,6 +15,7 @@ above 0.5, the units not used (mean below 0.01), the squared error per image, su
 and how many times the plain one's that is.
 """
 
+# %%
 import numpy as np
 from common import falling, images, options, save, show, timed
 
@@ -34,6 +35,7 @@ CODE, HIDDEN, BATCH, LR, DECAY = 256, 256, 50, 2e-3, 0.1
 EPOCHS = {"digits": 12, "mnist": 8}
 
 
+# %%
 def train(X, penalty, epochs, seed):
     """Train an autoencoder of rows X in [0, 1], with a penalty on its code."""
     pixels, rng = X.shape[1], np.random.default_rng(seed)
@@ -50,6 +52,7 @@ def train(X, penalty, epochs, seed):
     return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -73,5 +76,6 @@ def main(argv=None):
     save(chosen.out, **figures)
 
 
+# %%
 if __name__ == "__main__":
     main()

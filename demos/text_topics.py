@@ -18,6 +18,7 @@ shared list has the same share in every document, five latents can say all, and 
 without. A topic model that knows how the documents are made (LDA, Blei et al. 2003) is not tried.
 """
 
+# %%
 from itertools import permutations
 
 import matplotlib.pyplot as plt
@@ -40,6 +41,7 @@ TOPICS = {
 SHARED = "the and of to in a is that it was for on with as at by this from they we"
 
 
+# %%
 def documents(n, rng):
     """Return n texts of about 60 words, and the share of each topic in each, (n, topics)."""
     lists = [text.split() for text in (*TOPICS.values(), SHARED)]
@@ -83,6 +85,7 @@ def draw(matches):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=())
@@ -113,5 +116,6 @@ def main(argv=None):
     save(chosen.out, topics=draw(matches))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -24,6 +24,7 @@ little data, and PCA with a code of the same size reconstructs it better.
     python demos/time_series.py
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import Projection, falling, options, save, show, timed
@@ -37,6 +38,7 @@ KINDS = ("spike", "too fast", "standing", "no low wave", "noisy")
 EEG_CHANNELS, EEG_RATE, EEG_WIDTH = ("PG3", "PG5", "PG7", "PG9"), 80, 32  # samples/s, samples
 
 
+# %%
 def beats(n, rng, kinds=()):
     """Return a signal of n samples with a fault of each kind in turn, and where the faults are."""
     knots = np.arange(0, n + 200, 200)
@@ -137,6 +139,7 @@ def recorded(x, seed, epochs):
     return figure
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=())
@@ -147,5 +150,6 @@ def main(argv=None):
     save(chosen.out, scores=scores, eeg=recorded(x, chosen.seed, epochs))
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ python demos/train_vae.py                     embedded digits, two latents, unde
 python demos/train_vae.py --data mnist        784-500-20 on 60,000 images, 10 epochs
 """
 
+# %%
 import argparse
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ SETUPS = {
 }
 
 
+# %%
 def load(name, quick, seed):
     """Return train images, held-out images and held-out labels; images (n, 28, 28) in [0, 1]."""
     n_train, n_test = (1000, 500) if quick else (10_000, 2000)
@@ -58,6 +60,7 @@ def table(vae, pca, train, test):
     return [f"{a:24}" + "".join(f"{cell:>16}" for cell in rest) for a, *rest in text]
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -108,5 +111,6 @@ def main(argv=None):
     print(f"\nPictures and the trained model are in {out}: {', '.join(figures)}")
 
 
+# %%
 if __name__ == "__main__":
     main()

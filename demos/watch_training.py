@@ -11,6 +11,7 @@ beside that of pixels drawn independently of each other.
     python demos/watch_training.py --data mnist    the same of 60,000 images, some minutes
 """
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from common import images, independent_pixels, options, save, show, timed
@@ -22,6 +23,7 @@ SIDE, SHOWN, SPAN = 6, 1000, 4
 EPOCHS = {"digits": 40, "mnist": 20}
 
 
+# %%
 class Film:
     """What each frame shows, collected by ``fit(callback=film.record)``."""
 
@@ -72,6 +74,7 @@ class Film:
         return decoded.transpose(0, 2, 1, 3).reshape(SIDE * 28, SIDE * 28)
 
 
+# %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
@@ -96,5 +99,6 @@ def main(argv=None):
     save(chosen.out, last_epoch=figure)
 
 
+# %%
 if __name__ == "__main__":
     main()

@@ -76,6 +76,17 @@ def section(name):
     )
 
 
+def assemble(parts):
+    """Return the page, of the sections that there are."""
+    lines = [HEAD]
+    for chapter, text in CHAPTERS.items():
+        lines.append(f"## {chapter}\n")
+        for name in text.split():
+            if name in parts:
+                lines.append(f"<!-- {name} -->\n{parts[name]}\n<!-- end -->\n")
+    return "\n".join(lines)
+
+
 def main(names):
     """Make the sections named, or all, and write the page."""
     page = ROOT / "docs" / "gallery.md"
@@ -86,13 +97,7 @@ def main(names):
         start = time.perf_counter()
         parts[name] = section(name)
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-    lines = [HEAD]
-    for chapter, text in CHAPTERS.items():
-        lines.append(f"## {chapter}\n")
-        for name in text.split():
-            if name in parts:
-                lines.append(f"<!-- {name} -->\n{parts[name]}\n<!-- end -->\n")
-    page.write_text("\n".join(lines), encoding="utf-8")
+        page.write_text(assemble(parts), encoding="utf-8")
 
 
 if __name__ == "__main__":

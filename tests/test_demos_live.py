@@ -1,8 +1,10 @@
-"""The demos that move: a window to explore, by events made up here, and an animation."""
+"""The demos that move, by events made up here, and all demos as notebooks."""
+
+import ast
 
 import numpy as np
 import pytest
-from demo_runs import load, quick
+from demo_runs import DEMOS, load, quick
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 from PIL import Image
 
@@ -80,3 +82,23 @@ def test_watch_training_quick_animates_every_epoch(tmp_path):
     with Image.open(done.out / "training.gif") as film:
         assert 3 <= film.n_frames <= 3 + 8
     assert done.pictures == {"last_epoch"}
+
+
+def test_every_demo_opens_as_a_notebook_whose_cells_stand_alone():
+    demos = [path for path in DEMOS.glob("*.py") if "\ndef main(" in path.read_text("utf-8")]
+    assert len(demos) > 20
+    for path in demos:
+        cells = path.read_text("utf-8").split("\n# %%\n")
+        assert len(cells) == 5, path  # its text, the imports, the functions, main, the call
+        for cell in cells:
+            ast.parse(cell)
+        assert cells[-1].startswith('if __name__ == "__main__":'), path
+
+
+def test_in_a_notebook_the_kernels_command_line_is_not_the_demos(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    monkeypatch.chdir(tmp_path)
+    with load("common") as common:
+        monkeypatch.setattr(common, "NOTEBOOK", True)
+        chosen = common.options("a demo", width=3)
+    assert chosen.width == 3 and not chosen.quick and chosen.data == "digits"

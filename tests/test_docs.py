@@ -1,0 +1,131 @@
+"""The documentation: its code runs and prints what it says, its links lead somewhere."""
+
+import ast
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from miniae.exercises import EXERCISES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+SLOW = {"10_speed", "11_extending"}  # pages whose code takes more than a second or two
+
+
+def blocks(page):
+    """Return the fenced blocks of a page: (language, what stands behind it, text)."""
+    return BLOCK.findall(page.read_text("utf-8"))
+
+
+def prose(page):
+    """Return the text of a page without its fenced blocks."""
+    return BLOCK.sub("", page.read_text("utf-8"))
+
+
+def slug(heading):
+    """Return the anchor that GitHub gives a heading."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def anchors(page):
+    """Return the anchors of a page's headings; a repeated one gets a number."""
+    found = []
+    for heading in re.findall(r"^#+ +(.*)$", prose(page), re.MULTILINE):
+        anchor = slug(heading)
+        found.append(anchor if anchor not in found else f"{anchor}-{found.count(anchor)}")
+    return found
+
+
+def agree(printed, expected, tolerance):
+    """Tell whether two texts are one, but for spaces and a relative tolerance of numbers."""
+    if NUMBER.sub("0", printed).split() != NUMBER.sub("0", expected).split():
+        return False
+    pairs = zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True)
+    return all(
+        a == b or abs(float(a) - float(b)) <= tolerance * max(abs(float(a)), abs(float(b)))
+        for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in PAGES],
+)
+def test_the_code_of_a_page_runs_and_prints_what_stands_below_it(page, tmp_path, monkeypatch):
+    """Blocks of a page share their names. ```text below a block is what it prints; numbers may
+    differ by ``tolerance=`` behind the word text, relative, by default not at all."""
+    monkeypatch.chdir(tmp_path)
+    names, printed = {"__name__": "docs"}, None
+    for language, more, text in blocks(page):
+        if language == "python" and "skip" not in more:
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(text, page.name, "exec"), names)
+            printed = out.getvalue()
+        elif language == "text" and printed is not None:
+            tolerance = float((re.findall(r"tolerance=(\S+)", more) or [0])[0])
+            assert agree(printed, text, tolerance), f"{page.name} prints:\n{printed}"
+            printed = None
+    plt.close("all")
+
+
+@each_page
+def test_links_and_anchors_lead_somewhere(page):
+    for link in LINK.findall(prose(page)):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), link
+
+
+@each_page
+def test_tests_that_a_page_names_exist(page):
+    for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text("utf-8")):
+        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert name in functions, f"{path}::{name}"
+
+
+def test_every_page_is_linked_from_the_readme_or_the_first_page():
+    linked = set()
+    for page in (ROOT / "README.md", ROOT / "docs" / "01_getting_started.md"):
+        paths = (link.partition("#")[0] for link in LINK.findall(prose(page)))
+        linked |= {(page.parent / path).resolve() for path in paths if path}
+    assert {page for page in PAGES if page.parent.name == "docs"} <= linked
+
+
+def test_the_api_reference_is_what_the_docstrings_say():
+    spec = importlib.util.spec_from_file_location("make_api", ROOT / "docs" / "make_api.py")
+    make_api = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_api)
+    written = (ROOT / "docs" / "16_api.md").read_text("utf-8")
+    assert written == make_api.page(), "run: python docs/make_api.py"
+
+
+def test_every_exercise_has_its_heading_and_its_minutes():
+    text = (ROOT / "docs" / "15_exercises.md").read_text("utf-8")
+    found = re.findall(r"^## (\w+)\n\n\*\*(\d+)\. (.*?)\*\*, (\d+) minutes", text, re.MULTILINE)
+    known = [(e.id, str(e.number), e.title, str(e.minutes)) for e in EXERCISES.values()]
+    assert found == known
+
+
+def test_numbers_are_compared_to_a_tolerance_and_words_exactly():
+    assert agree("loss 1.001 of 3", "loss  1.000 of 3", 1e-2)
+    assert not agree("loss 1.1 of 3", "loss 1.0 of 3", 1e-2)
+    assert not agree("lost 1.0", "loss 1.0", 1e-2) and not agree("loss 1", "loss 1 2", 1e-2)
+    assert (
+        agree("-1e-16", "-1e-16", 0) and slug("The `KL`, in closed form") == "the-kl-in-closed-form"
+    )
