@@ -62,7 +62,7 @@ def section(name):
         if image.width > WIDTH:
             image = image.resize((WIDTH, round(image.height * WIDTH / image.width)))
         kept = ROOT / "docs" / "images" / f"{name}.png"
-        image.quantize(64).save(kept, optimize=True)
+        image.quantize(256).save(kept, optimize=True)
     table = printed.split("\n\n")[1].strip("\n")
     title = title.split(":")[0].strip().rstrip(".").replace("\n", " ")
     return "\n\n".join(

@@ -75,18 +75,6 @@ def test_every_public_name_is_there_and_documented():
         miniae.nothing  # noqa: B018
 
 
-def python_blocks(path):
-    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-
-
-def test_the_python_blocks_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    blocks, names = python_blocks(ROOT / "README.md"), {}
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-
-
 def test_quick_start_commands_stand_alone():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)

@@ -1,0 +1,130 @@
+"""Write docs/16_api.md: every public name with its docstring, from the docstrings alone.
+
+python docs/make_api.py            writes the page
+python docs/make_api.py --check    exits with 1 if it is not up to date
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import miniae
+
+PAGE = Path(__file__).with_name("16_api.md")
+ROOMS = {  # module: what it is for; None for all that it defines in public
+    "layers": "Layers",
+    "conv": "Convolutions",
+    "losses": "Losses",
+    "optim": "Optimisers",
+    "autoencoder": "The autoencoder",
+    "vae": "The variational autoencoder",
+    "variants": "Variants of the VAE",
+    "model": "What all models share",
+    "regularizers": "Corruptions and penalties",
+    "missing": "Missing entries",
+    "networks": "Ready-made networks",
+    "anomaly": "Anomaly detection",
+    "metrics": "Metrics",
+    "datasets": "Data",
+    "plots": "Pictures",
+    "explorer": "A page for the browser",
+    "proof": "Proof: checks, oracles, the bug zoo",
+    "proof.health": "What a model that trains badly suffers from",
+    "proof.oracles": "Oracles",
+    "exercises": "Exercises",
+}
+HEAD = """# API reference
+
+Made from the docstrings by `python docs/make_api.py`; a test holds that it is up to date. What is
+imported from `miniae` itself stands under the module that defines it.
+"""
+
+
+def public(module):
+    """Return the public classes and functions of a module by name, in the order of its text."""
+    listed = getattr(module, "__all__", None)
+    names = listed or [name for name in vars(module) if not name.startswith("_")]
+    found = {}
+    for name in names:
+        obj = getattr(module, name)
+        inside = getattr(obj, "__module__", "").startswith(module.__name__)
+        if (inspect.isclass(obj) or inspect.isfunction(obj)) and (listed or inside):
+            found[name] = obj
+    return found
+
+
+def signature(name, obj):
+    """Return how an object is called."""
+    try:
+        return f"{name}{inspect.signature(obj)}"
+    except (TypeError, ValueError):
+        return name
+
+
+def methods(cls):
+    """Return the public methods that a class defines itself, with a docstring, by name."""
+    return {
+        name: getattr(value, "__func__", value)
+        for name, value in vars(cls).items()
+        if not name.startswith("_")
+        and inspect.isroutine(getattr(value, "__func__", value))
+        and inspect.getdoc(value)
+    }
+
+
+def entry(name, obj):
+    """Return the text of one name."""
+    lines = [f"### {name}", "", "```text", signature(name, obj), "```", ""]
+    lines += ["```", inspect.getdoc(obj) or "", "```", ""]
+    if inspect.isclass(obj):
+        for method, function in methods(obj).items():
+            first, *rest = inspect.getdoc(function).split("\n\n", 1)
+            lines.append(f"- `{signature(method, function)}`: {' '.join(first.split())}")
+            if rest:
+                lines += [
+                    "",
+                    "  ```",
+                    *(f"  {line}".rstrip() for line in rest[0].split("\n")),
+                    "  ```",
+                    "",
+                ]
+        lines += [""] * bool(methods(obj))
+    return "\n".join(lines)
+
+
+def page():
+    """Return the whole page."""
+    modules = {room: importlib.import_module(f"miniae.{room}") for room in ROOMS}
+    parts, seen = [HEAD], set()
+    parts.append("".join(f"- [{title}](#{anchor(title)})\n" for title in ROOMS.values()))
+    for room, title in ROOMS.items():
+        module = modules[room]
+        parts.append(f"## {title}\n\n`miniae.{room}`\n")
+        for name, obj in public(module).items():
+            if id(obj) not in seen:
+                seen.add(id(obj))
+                parts.append(entry(name, obj))
+    missing = [n for n in miniae.__all__ if n != "metrics" and id(getattr(miniae, n)) not in seen]
+    if missing:
+        raise SystemExit(f"public, but in no room of this script: {missing}")
+    return "\n".join(parts) + "\nNext: [Glossary](17_glossary.md)\n"
+
+
+def anchor(title):
+    """Return the anchor that GitHub gives a heading."""
+    kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
+
+
+def main(argv):
+    """Write the page, or check it."""
+    text = page()
+    if "--check" in argv:
+        return int(not PAGE.exists() or PAGE.read_text("utf-8") != text)
+    PAGE.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
