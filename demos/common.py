@@ -118,6 +118,15 @@ def draw_rows(rows, title):
     return figure
 
 
+def train(name, model, X, *target, lr, epochs, batch_size=100, **fit):
+    """Fit a model by Adam, with steps that shrink from lr to 0; say how long it took, return it."""
+    adam = falling(lr, epochs, len(X), batch_size)
+    with timed(f"{name}, {epochs} epochs"):
+        return model.fit(
+            X, *target, epochs=epochs, batch_size=batch_size, optimizer=adam, verbose=0, **fit
+        )
+
+
 @contextmanager
 def timed(what):
     """Print how long a step took, so that a person who waits knows what for."""
@@ -193,8 +202,10 @@ class Projection:
     def __init__(self, k):
         self.k = k
 
-    def fit(self, X, **options):
-        """Find the mean and the first k components of rows X."""
+    def fit(self, X, epochs=None, **options):
+        """Find the mean and the first k components of rows X; with epochs=0 keep those it has."""
+        if epochs == 0:
+            return self
         pca = PCA(max(self.k, 1)).fit(X)
         self.mean, self.V = pca.mean_, pca.components_[: self.k]
         return self

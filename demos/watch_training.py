@@ -2,12 +2,11 @@
 
 After every epoch of training the codes of the same held-out images are drawn in the latent plane,
 coloured by their class, which the model is never told; beside them stands what the decoder makes of
-the same 36 points of the prior. In the first epochs all images have nearly one code, and all points
-decode to the mean image: the KL is cheap to save, and the decoder has no use for z yet. Then the
-classes separate, and the plane fills as the prior wants it. The bound on log p, below, stands
-beside that of pixels drawn independently of each other.
+the same 36 points of the prior. At first the classes lie over one another, and the points decode to
+blurs. Then classes separate while the KL keeps the codes together, and the points turn into digits.
+The bound on log p, below, stands beside the baseline, pixels drawn independently of each other.
 
-    python demos/watch_training.py                 40 epochs of embedded digits, under a minute
+    python demos/watch_training.py                 30 epochs of embedded digits, under a minute
     python demos/watch_training.py --data mnist    the same of 60,000 images, some minutes
 """
 
@@ -20,7 +19,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from miniae import VAE, Adam
 
 SIDE, SHOWN, SPAN = 6, 1000, 4
-EPOCHS = {"digits": 40, "mnist": 20}
+EPOCHS = {"digits": 30, "mnist": 20}
 
 
 # %%
