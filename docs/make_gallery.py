@@ -32,7 +32,7 @@ WIDTH = 800  # pixels
 HEAD = """# Gallery
 
 Every demo, as `python docs/make_gallery.py` found it: what it says of itself, the command, the
-table it printed at seed 0 on the data that are built in, and its first picture. Each takes less
+tables it printed at seed 0 on the data that are built in, and its first picture. Each takes less
 than a minute. With `MINIAE_DATA=<folder>` in the environment those on digits take MNIST instead,
 and minutes.
 """
@@ -63,14 +63,15 @@ def section(name):
             image = image.resize((WIDTH, round(image.height * WIDTH / image.width)))
         kept = ROOT / "docs" / "images" / f"{name}.png"
         image.quantize(256).save(kept, optimize=True)
-    table = printed.split("\n\n")[1].strip("\n")
+    parts = printed.split("\n\n")[1:]  # show() leaves an empty line above and below a table
+    tables = "\n\n".join(part.strip("\n") for part in parts if re.search(r"\S {2,}\S", part))
     title = title.split(":")[0].strip().rstrip(".").replace("\n", " ")
     return "\n\n".join(
         [
             f"### {title}",
             *words,
             f"```sh\npython demos/{name}.py\n```",
-            f"```text\n{table}\n```",
+            f"```text\n{tables}\n```",
             f"![What demos/{name}.py draws](images/{name}.png)",
         ]
     )

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from miniae.estimator import Estimator
+from miniae.inputs import as_array
 from miniae.losses import gaussian_kl
 from miniae.parameters import require
 
@@ -54,7 +55,8 @@ class AnomalyDetector(Estimator):
     ----------
     threshold_ : float, the score above which a sample is an anomaly
     false_alarm_rate_ : float, the expected share of false alarms among new normal samples
-        Near `contamination`; with m rows held out it is no less than 1 / (m + 1).
+        Near `contamination`; with m rows held out it is no less than 1 / (m + 1). With holdout=0 it
+        holds only if the model was not trained on these rows (``fit(X, epochs=0)``).
     decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
 
     Examples
@@ -88,9 +90,9 @@ class AnomalyDetector(Estimator):
         """Train the model on X, mostly normal samples, and set the threshold; y is ignored.
 
         options are those of the model's `fit`, such as epochs; epochs=0 leaves a trained model as
-        it is.
+        it is. Labels of a ConditionalVAE are not split with the rows: give ``model.given(label)``.
         """
-        X = np.asarray(X)
+        X = as_array(X, "X")
         require(X.ndim >= 2, f"X must be (n, features) or images, got shape {X.shape}")
         n_out = int(len(X) * self.holdout)
         require(
@@ -105,7 +107,7 @@ class AnomalyDetector(Estimator):
         # Among m held-out normal scores and a new one every order is equally likely: the chance
         # that the new one exceeds the k-th smallest is (m + 1 - k) / (m + 1).
         m = len(scores)
-        k = min(m, int(np.ceil((1 - self.contamination) * (m + 1))))
+        k = min(m, m + 1 - int(self.contamination * (m + 1) + 1e-9))  # 1e-9: of 0.45 * 100 = 45
         self.threshold_ = float(scores[k - 1])
         self.false_alarm_rate_ = (m + 1 - k) / (m + 1)
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)

@@ -93,42 +93,56 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     -------
     (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
     """
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = as_float(X)
     require(
         isinstance(steps, (int, np.integer)) and steps >= 2, f"steps={steps!r} must be 2 or more"
     )
-    missing = np.isnan(X)
-    start = as_float(start)
+    loss, draws = model.reconstruction_loss, hasattr(model, "posterior")
+    require(
+        not isinstance(loss.base, MultinomialNLL),
+        f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in",
+    )
+    require(n_draws is None or draws, f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
+    whole = isinstance(n_draws, (int, np.integer)) and n_draws is not True
+    require(
+        n_draws is None or (whole and n_draws > 0),
+        f"n_draws={n_draws!r} must be None or an integer above 0",
+    )
+    X, missing, current = _with_holes(model, X, start)
+    if draws:
+        filled = _run_chains(model, X, missing, current, steps, n_draws, seed)
+    else:
+        filled = model.reconstruct(X) if loss.missing else _fit_codes(model, X, current, steps)
+    return np.where(missing, filled, X).astype(X.dtype, copy=False)
+
+
+def _with_holes(model, X, start):
+    """Return X as floats, where it is missing, and X with `start` there; all of it checked."""
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
+    X = np.asarray(X)
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
+    X = X if X.dtype.kind == "f" else X.astype(np.float64)
+    missing, start = np.isnan(X), as_float(start)
     require(
         np.isfinite(start).all() and _fits(start.shape, X.shape),
         f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}",
     )
     current = np.where(missing, start, X)
     model._map(lambda x: x, current, "X", bounds=model.reconstruction_loss.bounds)  # checks it
-    rng = np.random.default_rng(seed)
-    loss = model.reconstruction_loss
-    require(
-        not isinstance(loss.base, MultinomialNLL),
-        f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in",
-    )
-    if not hasattr(model, "posterior"):
-        require(n_draws is None, f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
-        if loss.missing:
-            return np.where(missing, model.reconstruct(X), X).astype(X.dtype, copy=False)
-        return np.where(missing, _fit_codes(model, X, current, steps), X).astype(
-            X.dtype, copy=False
-        )
-    require(
-        n_draws is None
-        or (isinstance(n_draws, (int, np.integer)) and n_draws > 0 and n_draws is not True),
-        f"n_draws={n_draws!r} must be None or an integer above 0",
-    )
-    chains = n_draws or 1
-    current = np.broadcast_to(current, (chains, *X.shape)).reshape(-1, *model.input_shape)
-    gone = np.broadcast_to(missing, (chains, *X.shape)).reshape(current.shape)
-    known = np.broadcast_to(X, (chains, *X.shape)).reshape(current.shape)
+    return X, missing, current
+
+
+def _run_chains(model, X, missing, current, steps, n_draws, seed):
+    """Return the mean of a chain's second half, or the ends of n_draws chains."""
+    loss, rng, chains = model.reconstruction_loss, np.random.default_rng(seed), n_draws or 1
+    if loss.missing and n_draws is not None:
+        steps = 1  # the holes are seen as holes: nothing is carried from step to step
+
+    def repeated(a):
+        return np.broadcast_to(a, (chains, *X.shape)).reshape(-1, *model.input_shape)
+
+    current, gone, known = repeated(current), repeated(missing), repeated(X)
     total = np.zeros(current.shape)
 
     def step(x):
@@ -143,8 +157,8 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
         current = np.where(gone, both[:, 1], known)
         total += both[:, 0] * (i >= steps // 2)
     if n_draws is not None:
-        return current.reshape(n_draws, *X.shape).astype(X.dtype, copy=False)
-    return np.where(missing, total / (steps - steps // 2), X).astype(X.dtype, copy=False)
+        return current.reshape(n_draws, *X.shape)
+    return total / (steps - steps // 2)
 
 
 def _fits(shape, whole):
@@ -161,15 +175,15 @@ def _fit_codes(model, X, current, steps):
     for start in range(0, len(X), 1024):  # rows in flight
         rows = slice(start, start + 1024)
         z, x = Z[rows].copy(), X[rows].astype(Z.dtype)
-        scale = 0.1 * max(float(Z.std()), 1e-3)
+        scale = 0.1 * max(float(Z.std(dtype=np.float64)), 1e-3)
         optimizer = Adam(lambda step, scale=scale: scale * (1 - step / steps))
         best, least, one = z.copy(), np.full(len(z), np.inf), np.ones(len(z), Z.dtype)
         for _ in range(steps):
             with np.errstate(over="ignore", invalid="ignore"):  # of data far out, no error counts
                 error = loss.per_sample(model.decoder.forward(z), x)
                 dz = model.decoder.backward(loss.backward(one))
-            better = error < least
-            best[better], least[better] = z[better], error[better]
-            optimizer.step(z.reshape(-1), dz.reshape(-1))
+                better = error < least
+                best[better], least[better] = z[better], error[better]
+                optimizer.step(z.reshape(-1), dz.reshape(-1))
         out[rows] = loss.mean(model.decoder.forward(best))
     return out

@@ -107,7 +107,7 @@ class Adam(Optimizer):
     theta -= lr * m_hat / (sqrt(v_hat) + eps), with m_hat = m / (1 - beta1^t) and
     v_hat = v / (1 - beta2^t): both averages start at zero, and the divisions make up for it.
     Kingma and Ba (2015), algorithm 1. weight_decay shrinks theta by lr * weight_decay * theta
-    apart from that, as in AdamW: Loshchilov and Hutter (2019), algorithm 2.
+    apart from that, as PyTorch's AdamW does. Loshchilov and Hutter (2019), algorithm 2.
     """
 
     moments = ("m", "v")

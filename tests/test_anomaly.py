@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,28 @@ def test_rows_that_cannot_be_judged_are_refused_and_a_constant_column_can():
             detector.predict(bad)
         with pytest.raises(ValueError, match=words if bad.ndim > 1 else "must be"):
             AnomalyDetector(Autoencoder(4, 2, (5,)), holdout=0).fit(bad, verbose=0)
+
+
+def test_hidden_entries_of_a_masked_array_are_not_fitted():
+    X = np.ma.array(np.random.default_rng(0).random((60, 4)), mask=False)
+    X[3, 2] = np.ma.masked
+    with pytest.raises(ValueError, match="masked array with hidden entries"):
+        AnomalyDetector(Autoencoder(4, 2, (5,))).fit(X, verbose=0)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.1, 0.3, 0.45])
+@pytest.mark.parametrize("m", [9, 99, 199])
+def test_the_threshold_leaves_as_many_ranks_above_it_as_the_contamination_allows(contamination, m):
+    class Given:
+        def fit(self, X, **options):
+            return self
+
+        def anomaly_score(self, X):
+            return X[:, 0]
+
+    X = np.random.default_rng(0).permutation(np.arange(1.0, m + 1))[:, None]
+    detector = AnomalyDetector(Given(), contamination, holdout=0).fit(X)
+    # A new score has m + 1 ranks, all as likely; alarms are those above the threshold.
+    above = max(Fraction(str(contamination)) * (m + 1) // 1, 1)
+    assert detector.threshold_ == m + 1 - above
+    assert detector.false_alarm_rate_ == pytest.approx(above / (m + 1), abs=1e-15)

@@ -293,3 +293,21 @@ def test_a_masked_array_is_missing_where_it_is_masked_and_refused_where_nothing_
 def test_a_start_that_does_not_fit_is_refused_by_name(start):
     with pytest.raises(ValueError, match="start of shape .* broadcast to X"):
         Autoencoder(4, 2, (5,)).impute(np.full((6, 4), 0.5), start=start)
+
+
+def test_imputed_data_have_the_dtype_of_those_given_and_words_are_no_numbers():
+    model, X = Autoencoder(4, 2, (5,)), np.random.default_rng(0).random((6, 4))
+    for dtype in (np.float16, np.float32, np.float64):
+        assert model.impute(X.astype(dtype)).dtype == dtype
+    assert model.impute(np.ones((2, 4), int)).dtype == np.float64
+    for bad in (np.full((2, 4), "0.5"), np.full((2, 4), 1j)):
+        with pytest.raises(TypeError, match="X must hold real numbers, NaN where missing"):
+            model.impute(bad)
+
+
+def test_data_far_out_are_imputed_without_a_warning():
+    X = np.random.default_rng(0).random((6, 4)) * 1e30
+    X[:, 1] = np.nan
+    with pytest.raises(ValueError, match="within"):
+        Autoencoder(4, 2, (5,)).impute(X)  # of the cross-entropy, data are in [0, 1]
+    Autoencoder(4, 2, (5,), loss="mse").impute(X)

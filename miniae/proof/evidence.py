@@ -1,6 +1,7 @@
 """Evidence: the figures that `health` judges a model by, all measured in one place."""
 
 import copy
+import inspect
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,13 @@ def scan(X, nan_is_missing):
         if seen.size:
             low, high = min(low, float(seen.min())), max(high, float(seen.max()))
     return {"lowest": low, "highest": high, "missing": missing, "bad": bad}, where
+
+
+def call(method, X, side, **more):
+    """Call a model's method with those of the arrays beside X that it takes."""
+    known = inspect.signature(method).parameters
+    everything = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    return method(X, **{k: v for k, v in side.items() if everything or k in known}, **more)
 
 
 @dataclass
@@ -121,23 +129,25 @@ class Evidence:
     def _use_codes(self, X, side):
         """Encode and decode the rows, and decode draws: of the posterior, and of N(0, I)."""
         model = self.model
-        self.x, self.out = flat(X), flat(model.reconstruct(X, **side))
+        self.x, self.out = flat(X), flat(call(model.reconstruct, X, side))
         if isinstance(self.loss, MultinomialNLL):  # whose mean is a share, not a count
             with np.errstate(invalid="ignore"):  # a row without counts becomes NaN
                 self.x = self.x / self.x.sum(axis=1, keepdims=True)
         drawn = self.out
         if self.is_vae:
-            mu, log_var = model.posterior(X, **side)
+            mu, log_var = call(model.posterior, X, side)
             self.kl = gaussian_kl(mu, log_var).mean(axis=0)
             self.active = is_active(mu)
-            drawn = flat(model.decode(model.posterior_sample(X, seed=0, **side)[0], **side))
+            drawn = flat(call(model.decode, call(model.posterior_sample, X, side, seed=0)[0], side))
         else:
-            variance = model.encode(X, **side).var(axis=0, dtype=np.float64)
+            variance = call(model.encode, X, side).var(axis=0, dtype=np.float64)
             self.active = variance > CONSTANT * variance.max()
         self.residual = float(np.sqrt(np.nanmean((self.x - drawn) ** 2)))
         m = min(len(X), 100)
         z = np.random.default_rng(0).standard_normal((m, model.latent_dim))
-        self.by_chance = flat(model.decode(z, **{name: value[:m] for name, value in side.items()}))
+        self.by_chance = flat(
+            call(model.decode, z, {name: value[:m] for name, value in side.items()})
+        )
 
     def _compare(self):
         """Measure the errors of the model, of the best constant and of PCA, on every second row.

@@ -484,3 +484,14 @@ def test_what_is_no_data_set_for_this_model_is_refused(X, error, words):
 def test_a_number_of_rows_below_ten_or_not_whole_is_refused(rows):
     with pytest.raises(ValueError, match="rows=.* must be 10 or more"):
         diagnose(VAE(D, 2), data(kind="grey"), rows=rows)
+
+
+def test_a_model_whose_loss_alone_takes_labels_is_judged():
+    class Labelled(Autoencoder):
+        def loss(self, x, target=None, *, labels=None, **given):
+            return super().loss(x, target, **given)
+
+    X = np.random.default_rng(0).random((60, 6))
+    model = Labelled(6, 2, (5,)).fit(X, epochs=1, verbose=0)
+    report = diagnose(model, X, labels=np.arange(60) % 2)
+    assert str(report) == str(diagnose(model, X))
