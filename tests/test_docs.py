@@ -18,7 +18,13 @@ BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-SLOW = {"10_speed", "11_extending"}  # pages whose code takes more than a second or two
+LINES = {  # of all code, to find quotations in
+    line.strip()
+    for folder in ("miniae", "tests", "demos")
+    for path in (ROOT / folder).rglob("*.py")
+    for line in path.read_text("utf-8").split("\n")
+}
+SLOW = {"01", "05", "06", "08", "10", "11", "13"}  # pages whose code takes half a second or more
 
 
 def blocks(page):
@@ -59,7 +65,7 @@ def agree(printed, expected, tolerance):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in PAGES],
+    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem[:2] in SLOW)) for p in PAGES],
 )
 def test_the_code_of_a_page_runs_and_prints_what_stands_below_it(page, tmp_path, monkeypatch):
     """Blocks of a page share their names. ```text below a block is what it prints; numbers may
@@ -93,10 +99,19 @@ def test_links_and_anchors_lead_somewhere(page):
 
 @each_page
 def test_tests_that_a_page_names_exist(page):
-    for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text("utf-8")):
+    for path, names in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", page.read_text("utf-8")):
         tree = ast.parse((ROOT / path).read_text("utf-8"))
-        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        assert name in functions, f"{path}::{name}"
+        known = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        assert set(names.split("::")) <= known, f"{path}::{names}"
+
+
+@each_page
+def test_lines_that_a_page_quotes_stand_in_the_code(page):
+    """```py quotes the library, a test or a demo, and ... leaves lines out."""
+    for language, more, text in blocks(page):
+        if language == "py" and "skip" not in more:
+            lines = {line.strip() for line in text.split("\n")} - {"", "..."}
+            assert lines <= LINES, lines - LINES
 
 
 def test_every_page_is_linked_from_the_readme_or_the_first_page():
