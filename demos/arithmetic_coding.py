@@ -1,4 +1,4 @@
-"""An adaptive arithmetic coder: tables of integers to bytes and back, close to their entropy.
+"""An adaptive arithmetic coder: tables of small integers to bytes, close to their entropy, and back.
 
 A message is a number. Take the interval [0, 1) and cut it in two, in proportion to how likely the
 first bit is 0 and 1; keep the part that the bit names, cut that for the second bit, and so on. What
@@ -11,7 +11,8 @@ Nobody knows the probabilities beforehand, but both sides can count. A bit that 
 and 1 in n1 is taken to be 1 with probability (n1 + 1/2) / (n0 + n1 + 1), which costs some
 log2(n) / 2 bits more than to know the shares: Krichevsky and Trofimov (1981). An integer is a chain
 of bits, each with counts of its own: is it 0? If not: is it negative? is its size above 1? above 2?
-Every distribution can be written in this way. Each column of a table has a chain of its own.
+Every distribution can be written in this way, and each column of a table has a chain of its own. It
+takes as many steps as the integer is large, and is meant for small ones, such as rounded codes.
 
 All arithmetic is on integers: both sides round alike, on any machine.
 """
@@ -22,6 +23,7 @@ from collections import defaultdict
 import numpy as np
 
 TOP, LEAST = 1 << 40, 1 << 32  # width is TOP at the start, and at least LEAST after each bit
+LARGEST = 10_000  # an integer takes as many steps as it is large
 HEADER = 12  # bytes: a checksum of the rest, rows, columns, 4 each
 
 
@@ -98,10 +100,16 @@ def integer(coder, chain, value=0):
 
 
 def encode(table):
-    """Return the bytes of a table of integers, shape (rows, columns)."""
+    """Return the bytes of a table of integers up to LARGEST in size, shape (rows, columns)."""
     table = np.asarray(table)
     if table.ndim != 2 or table.dtype.kind not in "iu":
         raise ValueError(f"table must be (rows, columns) integers, got {table.dtype} {table.shape}")
+    low, high = int(table.min(initial=0)), int(table.max(initial=0))
+    if not -LARGEST <= low <= high <= LARGEST:
+        raise ValueError(
+            f"table has values from {low:,} to {high:,}; this coder is for small integers, "
+            f"{LARGEST:,} at most in size: round to a larger step"
+        )
     coder, chains = Encoder(), new_chains(table.shape[1])
     for row in table.tolist():
         for chain, value in zip(chains, row, strict=True):

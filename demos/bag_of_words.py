@@ -25,20 +25,23 @@ class Vocabulary:
     ----------
     texts : list of str
     min_count : int, how often a word must occur in all of the texts together to be kept
+    least : int, how many words must be kept, else ValueError
+    name : str, what a message calls the texts, such as the file that they are from
 
     Attributes
     ----------
     words : list of str; the first stands for all words that were not kept, or are new
     """
 
-    def __init__(self, texts, min_count=2):
-        totals = Counter(word for text in as_texts(texts) for word in words(text))
+    def __init__(self, texts, min_count=2, least=1, name="texts"):
+        texts = as_texts(texts)
+        totals = Counter(word for text in texts for word in words(text))
         ranked = sorted(totals, key=lambda word: (-totals[word], word))
         kept = [word for word in ranked if totals[word] >= min_count]
-        if not kept:
+        if len(kept) < least:
             raise ValueError(
-                f"texts: none of the {len(totals)} different words in {len(texts)} texts occurs "
-                f"min_count={min_count} times; give more texts, or a smaller min_count"
+                f"{name}: of {len(totals)} different words in {len(texts)} texts {len(kept)} occur "
+                f"{min_count} times or more, but {least} must; give more texts, or longer ones"
             )
         self.words = [UNKNOWN, *kept]
         self.index = {word: i for i, word in enumerate(self.words)}
@@ -50,17 +53,19 @@ class Vocabulary:
         takes it: there is nothing to reconstruct, at 0 nats, so that the ELBO is minus the KL, and
         the anomaly score the KL alone; log p of it is 0 exactly.
         """
+        texts = as_texts(texts)
         table = np.zeros((len(texts), len(self.words)), np.float32)
-        for row, text in zip(table, as_texts(texts), strict=True):
+        for row, text in zip(table, texts, strict=True):
             for word in words(text):
                 row[self.index.get(word, 0)] += 1
         return table
 
 
 def as_texts(texts):
-    """Return the texts; refuse a single one, whose letters would pass for texts, and numbers."""
+    """Return a list of the texts; refuse a single one, whose letters would pass for texts, and numbers."""
     if isinstance(texts, str):
         raise TypeError("texts must be a list of texts, got one str; a single text is [text]")
+    texts = list(texts)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"texts[{i}] is {text!r}, must be a str")

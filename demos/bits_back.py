@@ -25,13 +25,12 @@ import zlib
 from bisect import bisect_right
 from statistics import NormalDist
 
-import common
 import matplotlib.pyplot as plt
 import numpy as np
+from common import images, independent_pixels, options, save, show, timed, train
 
 from miniae import VAE
 
-LATENT, BATCH = 10, 100
 EPOCHS = {"digits": 20, "mnist": 10}
 PRECISION = 24  # bits: probabilities are whole multiples of 2^-24, none of them 0
 BINS = 10  # bits: a latent is one of 2^10 bins, all equally likely under the prior
@@ -133,18 +132,16 @@ def draw(sizes, promised, baselines):
 # %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
-    chosen = common.options(__doc__, argv, data=tuple(EPOCHS))
-    X, X_test = (np.round(x) for x in common.images(chosen)[:2])
-    X_test = X_test[: 50 if chosen.quick else 500]
-    epochs = 5 if chosen.quick else EPOCHS[chosen.data]
-    vae = VAE(X.shape[1:], LATENT, (256, 128), seed=chosen.seed)
-    with common.timed(f"VAE, {epochs} epochs"):
-        adam = common.falling(2e-3, epochs, len(X), BATCH)
-        vae.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
+    chosen = options(__doc__, argv, data=tuple(EPOCHS))
+    X, X_test = (np.round(x) for x in images(chosen, quick=(500, 10))[:2])
+    X_test = X_test[:500]
+    epochs = 2 if chosen.quick else EPOCHS[chosen.data]
+    vae = VAE(X.shape[1:], 10, (256, 128), seed=chosen.seed)
+    train("VAE", vae, X, lr=2e-3, epochs=epochs)
 
     stack = Stack(int.from_bytes(np.random.default_rng([chosen.seed, 1]).bytes(500), "big"))
     start, lengths = stack.value, [stack.value.bit_length()]
-    with common.timed(f"{len(X_test)} images packed and unpacked"):
+    with timed(f"{len(X_test)} images packed and unpacked"):
         for x in X_test:
             pack(vae, stack, x)
             lengths.append(stack.value.bit_length())
@@ -154,13 +151,11 @@ def main(argv=None):
 
     n = len(X_test)
     data = np.packbits(X_test.astype(bool)).tobytes()
-    p = ((X.sum(axis=0) + 0.5) / (len(X) + 1)).ravel()
-    independent = -np.where(X_test.reshape(n, -1) > 0, np.log2(p), np.log2(1 - p)).sum() / n
     promised = -vae.elbo(X_test) / np.log(2)
     baselines = {
         "zlib": 8 * len(zlib.compress(data, 9)) / n,
         "LZMA": 8 * len(lzma.compress(data, preset=9)) / n,
-        "independent pixels, ideal": float(independent),
+        "independent pixels, ideal": -independent_pixels(X, X_test) / np.log(2),
     }
     rows = [
         *baselines.items(),
@@ -168,8 +163,8 @@ def main(argv=None):
         ("-ELBO / ln 2 of the VAE", float(promised.mean())),
     ]
     header = f"{n:,} new images of {X[0].size} pixels", "bits per image", "bits per pixel"
-    common.show(header, [(*row, f"{row[1] / X[0].size:.4f}") for row in rows], digits=1)
-    common.save(chosen.out, bits_back=draw(np.diff(lengths), promised, baselines))
+    show(header, [(*row, f"{row[1] / X[0].size:.4f}") for row in rows], digits=1)
+    save(chosen.out, bits_back=draw(np.diff(lengths), promised, baselines))
 
 
 # %%

@@ -5,7 +5,9 @@ an autoencoder of such rows with one hidden layer. Its loss, Masked(SquaredError
 ratings that were given; what it puts out in between are its predictions. Ratings are centred first,
 so that a missing one, which enters as 0, stands for an average one: by the mean of all ratings in
 one row of the table, and in another by the biases of user and item, so that the autoencoder learns
-what these leave over. Inputs are dropped at random in training, and the weights decay.
+what these leave over. In training half of the inputs are dropped at random, and the weights decay. What
+is kept is not scaled up: twice as many ratings come in when it predicts. (To double them in training
+helps no more than chance.)
 
 The built-in ratings are a mean, a bias of the user, a bias of the item, three tastes that users and
 items share more or less, and noise. They are not rounded, so that the noise is a floor: but for

@@ -49,6 +49,10 @@ def options(description, argv=None, data=("digits", "mnist", "fashion"), **more)
     parsed = parser.parse_args(argv)
     if parsed.out is None:
         parsed.out = Path("out") / Path(parser.prog).stem
+    if parsed.seed < 0:
+        parser.error(f"--seed must be 0 or more, got {parsed.seed}")
+    if file := next((path for path in (parsed.out, *parsed.out.parents) if path.is_file()), None):
+        parser.error(f"--out must be a folder, but {file} is a file")
     return parsed
 
 

@@ -19,22 +19,16 @@ autoencoder's map means nothing: another seed draws another map.
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import falling, images, options, save, show, squared_error, timed
+from common import images, options, save, show, squared_error, train
 
 from miniae import Autoencoder, metrics
 from miniae.proof.oracles import PCA
 
-SIZES, BATCH, LINEAR_EPOCHS = (1, 2, 4, 8, 16, 32), 100, 10
+SIZES, LINEAR_EPOCHS = (1, 2, 4, 8, 16, 32), 10
 EPOCHS = {"digits": 8, "mnist": 5, "fashion": 5}
 
 
 # %%
-def train(model, X, lr, epochs):
-    """Train a model with steps that shrink to 0, so that the weights settle; return it."""
-    adam = falling(lr, epochs, len(X), BATCH)
-    return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
-
-
 def neighbours(Z, labels):
     """Return how many (%) of the codes Z (n, k) have a nearest neighbour of their label."""
     squares = (Z**2).sum(axis=1)
@@ -66,18 +60,17 @@ def draw(maps, near, labels, sizes, table):
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
-    X, X_test, _, labels = images(chosen)
-    sizes, epochs = ((2, 8), 4) if chosen.quick else (SIZES, EPOCHS[chosen.data])
+    X, X_test, _, labels = images(chosen, quick=(300, 200))
+    sizes, epochs = ((2, 8), 2) if chosen.quick else (SIZES, EPOCHS[chosen.data])
     flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
     mean = flat.mean(axis=0)
     table, maps = {"PCA": [], "linear autoencoder": [], "deep autoencoder": []}, {}
     for k in sizes:
-        with timed(f"codes of {k}, {epochs} epochs"):
-            pca = PCA(k).fit(flat)
-            linear = Autoencoder(flat.shape[1], k, (), loss="mse", seed=chosen.seed)
-            train(linear, flat - mean, 1e-2, LINEAR_EPOCHS)
-            deep = Autoencoder(X.shape[1:], k, (256, 128), seed=chosen.seed)
-            train(deep, X, 4e-3, epochs)
+        pca = PCA(k).fit(flat)
+        linear = Autoencoder(flat.shape[1], k, (), loss="mse", seed=chosen.seed)
+        train(f"linear, codes of {k}", linear, flat - mean, lr=1e-2, epochs=LINEAR_EPOCHS)
+        deep = Autoencoder(X.shape[1:], k, (256, 128), seed=chosen.seed)
+        train(f"deep, codes of {k}", deep, X, lr=4e-3, epochs=epochs)
         table["PCA"].append(float(pca.reconstruction_error(flat_test)))
         again = linear.reconstruct(flat_test - mean) + mean
         table["linear autoencoder"].append(squared_error(flat_test, again))

@@ -6,9 +6,10 @@
 
 A window: on the left the plane of two latents with the codes of held-out images, coloured by their
 class; on the right the image that the decoder makes of the point under the pointer. Arrow keys move
-it too, and with more than two latents there is a slider for each of the others. The title says of
-which class the nearest codes are: where classes meet, watch the image turn from one to the other.
-Without a display the picture of a walk is saved instead.
+it too, and with more than two latents there is a slider for each of the others. A single latent
+goes across, and its codes lie at mid-height. The title says of which class the nearest codes are:
+where classes meet, watch the image turn from one to the other. Without a display the picture of a
+walk is saved instead.
 """
 
 # %%
@@ -19,6 +20,7 @@ BACKEND = matplotlib.get_backend()  # before common, which draws into files only
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 from common import images, options, save, show, timed  # noqa: E402
+from matplotlib.backend_bases import key_press_handler  # noqa: E402
 from matplotlib.widgets import Slider  # noqa: E402
 
 from miniae import VAE, Adam, explorer, plots  # noqa: E402
@@ -39,9 +41,14 @@ class Explorer:
         bottom = 0.12 + 0.3 * n / (4.6 + 0.3 * n)
         self.plane = self.figure.add_axes([0.07, bottom, 0.42, 0.9 - bottom])
         self.picture = self.figure.add_axes([0.55, bottom, 0.42, 0.9 - bottom])
-        points = self.plane.scatter(*self.codes[:, :2].T, c=labels, s=4, cmap="tab10")
+        across, up = self.codes[:, 0], self.codes[:, 1:2].ravel()
+        if not up.size:  # one latent: at mid-height, spread so that the points can be told apart
+            up = 0.3 * (np.arange(len(X)) * 0.618 % 1 - 0.5)
+        points = self.plane.scatter(across, up, c=labels, s=4, cmap="tab10")
         self.plane.legend(*points.legend_elements(), title="class", fontsize=7, loc="upper right")
         self.plane.set(xlabel="z[0]", ylabel="z[1]", title="codes of held-out images")
+        if vae.latent_dim == 1:
+            self.plane.set(ylabel="", yticks=[], ylim=(-0.5, 0.5))
         (self.cross,) = self.plane.plot([0], [0], "k+", markersize=16, markeredgewidth=2)
         self.image = self.picture.imshow(self.decode(), cmap="gray_r", vmin=0, vmax=1)
         self.picture.set(xticks=[], yticks=[])
@@ -52,12 +59,14 @@ class Explorer:
             slider.on_changed(lambda value, dim=i + 2: self.move({dim: value}))
             self.sliders.append(slider)
         self.figure.canvas.mpl_connect("motion_notify_event", self.on_pointer)
+        manager = self.figure.canvas.manager  # its keys would step back and forward on arrows too
+        self.figure.canvas.mpl_disconnect(manager.key_press_handler_id)
         self.figure.canvas.mpl_connect("key_press_event", self.on_key)
         self.move({})
 
     def decode(self):
         """Return the image that z stands for, (height, width)."""
-        return self.vae.decode(self.z[None])[0].reshape(self.vae.input_shape[:2])
+        return self.vae.decode(self.z[None])[0].reshape(explorer.image_shape(self.vae.input_shape))
 
     def nearest(self, k=15):
         """Return the commonest class among the k codes nearest to z."""
@@ -68,8 +77,9 @@ class Explorer:
     def move(self, to):
         """Put entries of z, a dict of place to value, and draw what has changed."""
         for dim, value in to.items():
-            self.z[dim] = value
-        self.cross.set_data(self.z[:1], self.z[1:2])
+            if dim < len(self.z):  # a single latent goes across only
+                self.z[dim] = value
+        self.cross.set_data(self.z[:1], self.z[1:2] if len(self.z) > 1 else [0])
         self.image.set_data(self.decode())
         z = ", ".join(f"{value:.2f}" for value in self.z[:4]) + ", ..." * (len(self.z) > 4)
         self.picture.set_title(f"z = ({z}), nearest codes: {self.nearest()}")
@@ -81,11 +91,14 @@ class Explorer:
             self.move({0: event.xdata, 1: event.ydata})
 
     def on_key(self, event):
-        """Follow the arrow keys."""
+        """Follow the arrow keys; all others do what they do in every window, such as s for save."""
         steps = {"right": (0, 1), "left": (0, -1), "up": (1, 1), "down": (1, -1)}
         if event.key in steps:
             dim, sign = steps[event.key]
-            self.move({dim: self.z[dim] + sign * STEP})
+            if dim < len(self.z):
+                self.move({dim: self.z[dim] + sign * STEP})
+        else:
+            key_press_handler(event)
 
 
 # %%
@@ -100,7 +113,9 @@ def main(argv=None):
         vae = VAE(X.shape[1:], chosen.latent, (256, 128), activation="relu", seed=chosen.seed)
         with timed(f"VAE, {epochs} epochs"):
             vae.fit(X, epochs=epochs, optimizer=Adam(2e-3), verbose=0)
-    X_test, labels = X_test[:2000], labels[:2000]
+    if X_test[0].size != np.prod(vae.input_shape):
+        raise ValueError(f"{chosen.model}: of data {vae.input_shape}, the images are 28 x 28")
+    X_test, labels = X_test[:2000].reshape(-1, *vae.input_shape), labels[:2000]
     bound = float(vae.elbo(X_test).mean())
     show((f"{len(X_test):,} held-out images", "bound (nats)"), [("VAE", bound)], digits=1)
     if chosen.html:

@@ -25,9 +25,9 @@ which are smeared. At beta = 10 next to nothing moves: thickness is not in the c
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import draw_rows, options, save, show, timed
+from common import draw_rows, options, save, show, train
 
-from miniae import Adam, ConditionalVAE, datasets
+from miniae import ConditionalVAE, datasets
 from miniae.proof.oracles import PCA
 
 LATENT, BETAS, DIGIT = 10, (1.0, 4.0, 10.0), 4
@@ -121,7 +121,7 @@ def walks(models, codes, moves, best, images, slant, pen):
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=())
-    n, n_test, epochs = (1000, 500, 2) if chosen.quick else (10_000, 2000, 15)
+    n, n_test, epochs = (300, 200, 2) if chosen.quick else (10_000, 2000, 15)
     images, labels, factors = datasets.synthetic_digits(n + n_test, seed=chosen.seed)
     names, F = list(factors), np.column_stack(list(factors.values()))
     X, y = images[:n], labels[:n]
@@ -130,9 +130,8 @@ def main(argv=None):
     for beta in BETAS:
         size = {"hidden": (256,), "n_classes": 10, "activation": "relu"}
         vae = ConditionalVAE((28, 28), LATENT, beta=beta, seed=chosen.seed, **size)
-        with timed(f"beta = {beta:g}, {epochs} epochs"):
-            vae.fit(X, labels=y, epochs=epochs, batch_size=100, optimizer=Adam(1e-3), verbose=0)
-        models[f"beta = {beta:g}"] = vae
+        name = f"beta = {beta:g}"
+        models[name] = train(name, vae, X, labels=y, lr=2e-3, epochs=epochs)
 
     codes = {k: model.encode(images, labels=labels) for k, model in models.items()}
     draws = {k: models[k].posterior_sample(images, labels=labels, seed=0)[0] for k in codes}

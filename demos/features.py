@@ -25,26 +25,18 @@ MNIST, and no better on the embedded digits.
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import SoftmaxRegression, falling, images, options, pick, save, show, timed
+from common import SoftmaxRegression, images, options, pick, save, show, timed, train
 
 from miniae import VAE, Autoencoder
 from miniae.metrics import accuracy, adjusted_rand_index
 from miniae.proof.oracles import PCA
 
-CODE, CLASSES, BATCH = 10, 10, 100
+CODE, CLASSES = 10, 10
 LABELS = {10: 10, 100: 10, 1000: 3}  # so many labels, drawn so many times
 EPOCHS = {"digits": 20, "mnist": 6, "fashion": 6}
 
 
 # %%
-def train(cls, X, epochs, seed):
-    """Train a model of a class, with steps that shrink to 0."""
-    model = cls(X.shape[1:], CODE, (256, 128), activation="relu", seed=seed)
-    adam = falling(3e-3, epochs, len(X), BATCH)
-    with timed(f"{cls.__name__}, {epochs} epochs"):
-        return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
-
-
 def k_means(X, k, rng, restarts=10):
     """Return the cluster of each row of X (n, features): the tightest of several results."""
     squares, results = (X**2).sum(axis=1), []
@@ -100,10 +92,14 @@ def draw(results, index):
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=tuple(EPOCHS))
-    X, X_test, labels, labels_test = images(chosen)
+    X, X_test, labels, labels_test = images(chosen, quick=(300, 200))
     X_test, labels_test = X_test[:2000], labels_test[:2000]
-    counts, epochs = ({10: 1, 100: 1}, 2) if chosen.quick else (LABELS, EPOCHS[chosen.data])
-    autoencoder, vae = (train(cls, X, epochs, chosen.seed) for cls in (Autoencoder, VAE))
+    counts, epochs = ({10: 1, 50: 1}, 2) if chosen.quick else (LABELS, EPOCHS[chosen.data])
+    size, more = (X.shape[1:], CODE, (256, 128)), {"activation": "relu", "seed": chosen.seed}
+    models = {cls.__name__: cls(*size, **more) for cls in (Autoencoder, VAE)}
+    for name, model in models.items():
+        train(name, model, X, lr=3e-3, epochs=epochs)
+    autoencoder, vae = models.values()
     flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
     pca = PCA(CODE).fit(flat)
     codes = {

@@ -22,11 +22,11 @@ than most that are drawn well. So fidelity counts only beside coverage, and the 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import falling, images, options, save, show, timed
+from common import images, options, save, show, train
 
 from miniae import VAE, Autoencoder
 
-LATENT, BATCH = 10, 100
+LATENT = 10
 EPOCHS = {"digits": 20, "mnist": 12}
 
 
@@ -44,14 +44,6 @@ def judge(drawn, real):
     fidelity, coverage = between.min(axis=1).mean(), between.min(axis=0).mean()
     apart = (within.min(axis=0) < between.min(axis=0)).mean()
     return float(fidelity), float(coverage), f"{apart:.0%}"
-
-
-def train(cls, X, epochs, seed):
-    """Train a model of a class, with steps that shrink to 0."""
-    model = cls(X.shape[1:], LATENT, (256, 128), activation="relu", seed=seed)
-    adam = falling(1e-3, epochs, len(X), BATCH)
-    with timed(f"{cls.__name__}, {epochs} epochs"):
-        return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
 
 
 def draw(sets, side=8):
@@ -73,7 +65,11 @@ def main(argv=None):
     X_test = X_test[:2000]
     n, epochs = len(X_test), 15 if chosen.quick else EPOCHS[chosen.data]
     rng = np.random.default_rng(chosen.seed)
-    autoencoder, vae = (train(cls, X, epochs, chosen.seed) for cls in (Autoencoder, VAE))
+    size, more = (X.shape[1:], LATENT, (256, 128)), {"activation": "relu", "seed": chosen.seed}
+    models = {cls.__name__: cls(*size, **more) for cls in (Autoencoder, VAE)}
+    for name, model in models.items():
+        train(name, model, X, lr=1e-3, epochs=epochs)
+    autoencoder, vae = models.values()
 
     codes = autoencoder.encode(X)
     mean, covariance = codes.mean(axis=0), np.cov(codes, rowvar=False)

@@ -31,13 +31,14 @@ a block it takes as given in the next step. On MNIST, less regular, both VAEs be
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import falling, images, options, save, show, timed
+from common import images, options, save, show, timed, train
 
 from miniae import VAE, Autoencoder, BernoulliNLL, GaussianNLL, Masked, metrics
-from miniae.proof.oracles import PCA, conditional_gaussian
+from miniae.proof.oracles import ProbabilisticPCA, conditional_gaussian
 
 COLUMNS, FACTORS, SIGMA = 12, 3, 0.5
-DRAWS, PICTURED, BATCH = 19, 6, 64
+PPCA = "probabilistic PCA, 3 and 20", "probabilistic PCA, 6 and 100"  # components
+DRAWS, PICTURED = 19, 6
 
 
 # %%
@@ -55,17 +56,21 @@ def at_random(share):
 
 
 def block(X, rng, side=14):
-    """Return images (n, 784) without a block of pixels, somewhere within the outermost two."""
+    """Return images (n, 784) without a block of pixels, away from the outermost two."""
     corner = rng.integers(2, 27 - side, (2, len(X), 1))
     rows, columns = ((np.arange(28) >= c) & (np.arange(28) < c + side) for c in corner)
     return np.where((rows[:, :, None] & columns[:, None]).reshape(X.shape), np.nan, X)
 
 
-def project(pca, H, steps=100):
-    """Fill in by the projection on principal components, from the column means, repeatedly."""
-    F = np.where(np.isnan(H), pca.mean_, H)
-    for _ in range(steps):
-        F = np.where(np.isnan(H), pca.inverse_transform(pca.transform(F)), H)
+def most_likely(model, H):
+    """Fill in a ProbabilisticPCA's conditional mean: z W + mean, z the posterior's mean given what
+    is observed of the row.
+    """
+    F = np.where(np.isnan(H), model.mean_, H)
+    for row, gone in zip(F, np.isnan(H), strict=True):
+        W = model.W_[:, ~gone]
+        M = W @ W.T + model.sigma2_ * np.eye(len(W))
+        row[gone] += np.linalg.solve(M, W @ (row - model.mean_)[~gone]) @ model.W_[:, gone]
     return F
 
 
@@ -84,26 +89,25 @@ def compare(X, T, holes, network, chosen, covariance=None):
 
     Returns a dict of lists of the RMSE by method, and of what it filled in and drew in the last.
     """
-    (latent, hidden, loss, lr), mean = network, X.mean(axis=0)
+    (latent, more, hidden, loss, lr), mean = network, X.mean(axis=0)
     rng, errors = np.random.default_rng([chosen.seed, 1]), {}
-    how = {"start": mean, "steps": 20 if chosen.quick else 100}
+    how = {"start": mean, "steps": 5 if chosen.quick else 100}
 
-    def train(cls, X, **loss):
+    def learn(name, cls, X, **loss):
         model = cls(X.shape[1], latent, hidden, activation="relu", seed=chosen.seed, **loss)
-        epochs = 3 if chosen.quick else 25
-        adam = falling(lr, epochs, len(X), BATCH)
-        return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
+        return train(name, model, X, lr=lr, epochs=2 if chosen.quick else 25, batch_size=64)
 
-    pca = PCA(latent).fit(X)
-    autoencoder, vae = train(Autoencoder, X, loss=loss), train(VAE, X, likelihood=loss)
+    linear = {
+        name: ProbabilisticPCA(k).fit(X) for name, k in zip(PPCA, (latent, more), strict=True)
+    }
+    autoencoder = learn("autoencoder", Autoencoder, X, loss=loss)
+    vae = learn("VAE", VAE, X, likelihood=loss)
     for hole in holes:
         H = hole(T, rng)
-        masked = train(VAE, hole(X, rng), likelihood=Masked(loss))
-        last = {
-            "column means": (np.where(np.isnan(H), mean, H), None),
-            f"PCA, {latent} components": (project(pca, H), None),
-            "autoencoder": (autoencoder.impute(H, **how), None),
-        }
+        masked = learn("VAE, of incomplete rows", VAE, hole(X, rng), likelihood=Masked(loss))
+        last = {"column means": (np.where(np.isnan(H), mean, H), None)}
+        last |= {name: (most_likely(model, H), None) for name, model in linear.items()}
+        last["autoencoder"] = autoencoder.impute(H, **how), None
         for name, model in (("VAE", vae), ("VAE, of incomplete rows", masked)):
             drawn = H if covariance is not None else H[:PICTURED]
             draws = model.impute(drawn, n_draws=DRAWS, **how)
@@ -111,6 +115,7 @@ def compare(X, T, holes, network, chosen, covariance=None):
         if covariance is not None:
             last["exact conditional Gaussian"] = exact(covariance, H, rng)
         for name, (F, _) in last.items():
+            F = F if covariance is not None else F.clip(0, 1)  # pixels
             error = metrics.rmse(np.where(np.isnan(H), F, np.nan), T)
             errors.setdefault(name, []).append(error)
     return errors, last, H
@@ -141,21 +146,21 @@ def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv)
     rng = np.random.default_rng(chosen.seed)
-    n, n_test = (500, 100) if chosen.quick else (2000, 500)
+    n, n_test = (300, 50) if chosen.quick else (2000, 500)
     table, covariance = gaussian_table(n + n_test, rng)
-    network = FACTORS, (64,), GaussianNLL(learn_sigma=True), 1e-2
+    network = FACTORS, 6, (64,), GaussianNLL(learn_sigma=True), 1e-2
     holes = [at_random(share) for share in (0.1, 0.3, 0.5)]
     with timed("table"):
         table, T = table[:n], table[n:]
         errors, last, H = compare(table, T, holes, network, chosen, covariance)
-    X, X_test, *_ = images(chosen, 4000, 200, quick=(300, 50))
+    X, X_test, *_ = images(chosen, 4000, 200, quick=(150, 10))
     X, X_test = (a.reshape(len(a), -1) for a in (X[:4000], X_test[:200]))
-    network = 20, (256,), BernoulliNLL(), 3e-3
+    network = 20, 100, (256,), BernoulliNLL(), 3e-3
     with timed("digits"):
         more, *pictured = compare(X, X_test, [block], network, chosen)
     rows = []
     for name, (_, draws) in last.items():
-        digits = more.get(name.replace(f"{FACTORS} comp", "20 comp"), ["-"])
+        digits = more.get(name, ["-"])
         within = "-" if draws is None else f"{coverage(draws, H, T):.0f}"
         rows.append((name, *errors[name], *digits, within))
     header = ("10 %", "30 %", "50 %", "digits, a block", "within draws (%)")

@@ -19,7 +19,9 @@ def read_table(name):
     FileNotFoundError, ValueError : says what is wrong with which file, and what it must hold
     """
     path = Path(os.environ.get("MINIAE_DATA", "."), "anomaly", f"{name}.npz")
-    if not path.is_file():
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: it must be an .npz with arrays X and y")
+    if not path.exists():
         raise FileNotFoundError(f"{path} not found: set MINIAE_DATA=<folder> that has anomaly/")
     try:
         with np.load(path, allow_pickle=False) as file:

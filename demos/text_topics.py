@@ -24,7 +24,7 @@ from itertools import permutations
 import matplotlib.pyplot as plt
 import numpy as np
 from bag_of_words import Vocabulary
-from common import falling, options, save, show, timed
+from common import options, save, show, train
 
 from miniae import VAE
 from miniae.proof.oracles import PCA
@@ -97,9 +97,7 @@ def main(argv=None):
     print(f"{n:,} documents to train on, {n_test:,} new ones; {len(vocabulary.words)} words")
 
     vae = VAE(X.shape[1], LATENT, HIDDEN, likelihood="multinomial", beta=BETA, seed=chosen.seed)
-    with timed(f"VAE, {epochs} epochs"):
-        adam = falling(LR, epochs, n, BATCH)
-        vae.fit(X, counts[:n], epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
+    train("VAE", vae, X, counts[:n], lr=LR, epochs=epochs, batch_size=BATCH)
     models = {"VAE": vae, "PCA": PCA(LATENT).fit(X)}
     matches = {name: match(model.transform(X_test), shares[n:]) for name, model in models.items()}
     sizes = [np.abs(r[latents, np.arange(len(TOPICS))]) for r, latents in matches.values()]

@@ -27,7 +27,7 @@ little data, and PCA with a code of the same size reconstructs it better.
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import Projection, falling, options, save, show, timed
+from common import Projection, options, save, show, train
 from matplotlib.cbook import get_sample_data
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -65,9 +65,7 @@ def beats(n, rng, kinds=()):
 def fitted(X, seed, epochs):
     """Return by name the autoencoder and the baselines, fitted to windows X."""
     model = Autoencoder(X.shape[1], CODE, (128, 64), loss="mse", seed=seed)
-    adam = falling(2e-3, epochs, len(X), 100)
-    with timed(f"autoencoder on {len(X):,} windows, {epochs} epochs"):
-        model.fit(X, epochs=epochs, batch_size=100, optimizer=adam, verbose=0)
+    train(f"autoencoder on {len(X):,} windows", model, X, lr=2e-3, epochs=epochs)
     models = {f"autoencoder, code of {CODE}": model}
     models.update((f"PCA, code of {k}", Projection(k).fit(X)) for k in (CODE, LARGER))
     return {**models, "squared distance to the mean": Projection(0).fit(X)}
@@ -113,8 +111,7 @@ def planted(seed, n, each, epochs):
         counts = [int(found[kinds == kind].sum()) for kind in KINDS]
         rows.append((name, area, *counts, f"{alarms[~strange].mean():.1%}"))
         detectors[name] = detector
-    header = (f"faults found, of {each} each", "AUROC", *KINDS, "false alarms")
-    show(header, rows, digits=3)
+    show((f"faults found, of {each} each", "AUROC", *KINDS, "false alarms"), rows, digits=3)
     figure, axes = draw(np.arange(2700), test[:2700], WIDTH, detectors, faults)
     axes[0].set(title="A signal, and the faults planted in it", ylabel="signal")
     axes[2].set(xlabel="time (samples); the score of a window stands at its middle")

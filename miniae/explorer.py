@@ -49,37 +49,43 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
     model : VAE or Autoencoder of images whose decoder is of Dense layers and activations
     path : str or Path, of the page
     X : (n, ...) or None
-        Images whose codes are drawn as points; of more than 3,000 the first.
+        Images whose codes are drawn as points; of more than 3,000 the first. Their lowest and
+        highest value are white and black. A decoder that ends in a sigmoid has 0 and 1 instead; a
+        softmax, or any other decoder without X, the lowest and highest value of each image.
     labels : (n,) or None, classes of X, up to ten, which colour the points
-    span : (low, high) or None
+    span : (low, high), or a pair for each latent, or None
         The range of each latent; by default that of the codes of X, and -3 to 3 without X.
     title : str
 
     Raises
     ------
     ValueError : the decoder has another kind of layer; the data are no images; labels do not fit X
+    FloatingPointError : the model's weights are not finite
     """
+    model._refuse(not np.isfinite(model.theta).all(), "the model's weights are not finite")
     shape = image_shape(model.input_shape)
     layers = list(as_json(model.decoder))
-    if isinstance(model.reconstruction_loss, BernoulliNLL):
+    if isinstance(model.reconstruction_loss.base, BernoulliNLL):
         layers.append({"kind": "Sigmoid"})
-    elif isinstance(model.reconstruction_loss, MultinomialNLL):
+    elif isinstance(model.reconstruction_loss.base, MultinomialNLL):
         layers.append({"kind": "Softmax"})
     require(labels is None or X is not None, "labels= needs X, the images that they are of")
-    points, classes, low, high = [], {}, -3.0, 3.0
+    points, classes, codes = [], {}, None
+    shades = [0, 1] if layers[-1]["kind"] == "Sigmoid" else None
     if X is not None:
-        points, classes = colour(model, X, labels)
-        low, high = limits(np.array([point["code"] for point in points]))
-    low, high = (low, high) if span is None else map(float, span)
-    require(-np.inf < low < high < np.inf, f"span={span!r} must be (low, high), with low < high")
+        shown = X[:POINTS]
+        codes = model.encode(shown)
+        points, classes = colour(codes, X, labels)
+        if layers[-1]["kind"] not in ("Sigmoid", "Softmax"):
+            shades = [float(np.nanmin(shown)), float(np.nanmax(shown))]
     page = Template(TEMPLATE.read_text("utf-8")).substitute(
         title=html.escape(title),
         model=json.dumps(
             {
                 "latent_dim": model.latent_dim,
                 "shape": shape,
-                "range": [1, 0] if layers[-1]["kind"] == "Sigmoid" else None,
-                "span": [low, high],
+                "range": shades,
+                "span": limits(model.latent_dim, codes, span),
                 "layers": layers,
                 "points": points,
                 "classes": classes,
@@ -121,9 +127,8 @@ def as_json(network):
             )
 
 
-def colour(model, X, labels):
+def colour(codes, X, labels):
     """Return the codes of X as points with colours, and the colour of each class."""
-    codes = model.encode(X[:POINTS])
     labels = np.asarray([""] * len(X) if labels is None else labels)
     require(
         labels.shape == (len(X),), f"labels has shape {labels.shape}, X {np.shape(X)}: one each"
@@ -138,7 +143,18 @@ def colour(model, X, labels):
     return points, {} if list(classes) == [""] else classes
 
 
-def limits(codes):
-    """Return whole numbers around nearly all of the codes."""
-    low, high = np.quantile(codes, (0.005, 0.995))
-    return float(np.floor(low)), float(max(np.ceil(high), np.floor(low) + 1))
+def limits(latent_dim, codes, span):
+    """Return [low, high] of each latent: span, or whole numbers around nearly all of the codes."""
+    if span is None and codes is None:
+        span = -3, 3
+    elif span is None:
+        low, high = np.quantile(codes.astype(float), (0.005, 0.995), axis=0)
+        span = np.stack([np.floor(low), np.maximum(np.ceil(high), np.floor(low) + 1)], axis=1)
+    span = np.asarray(span, float)
+    require(
+        span.shape in ((2,), (latent_dim, 2))
+        and np.isfinite(span).all()
+        and (span[..., 0] < span[..., 1]).all(),
+        f"span={span.tolist()} must be (low, high) with low < high, or a pair for each latent",
+    )
+    return np.broadcast_to(span, (latent_dim, 2)).tolist()

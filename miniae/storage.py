@@ -5,18 +5,21 @@ shapes, the history. Networks, losses, corruptions and penalties are written as 
 miniae's own classes; nothing is pickled.
 """
 
+import itertools
 import json
+import math
 import os
 
 import numpy as np
 
-from miniae import conv, layers, losses, missing, networks, regularizers
+from miniae import archives, conv, layers, losses, missing, networks, regularizers
 from miniae.parameters import require
 
 FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name.
 KNOWN = (conv, layers, losses, missing, networks, regularizers)
+KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 OWN = [module.__name__ for module in KNOWN]
 
 
@@ -52,9 +55,38 @@ def rebuild(value, name):
     return cls(*arguments.values()) if len(arguments) == 1 else cls(**arguments)
 
 
-def save(model, path):
-    """Write a model: into a temporary file beside `path` first, which then takes its name."""
-    header = {
+def check_size(arguments, size):
+    """Refuse arguments that would build networks of far more than `size` parameters.
+
+    So a file with absurd numbers in it is refused before anything is allocated for them.
+    """
+
+    def whole(value):
+        return [int(n) for n in np.ravel(value) if isinstance(n, (int, np.integer))]
+
+    def layers_in(value):
+        if isinstance(value, dict):
+            yield [n for v in (value["arguments"] or {}).values() for n in whole(v)]
+            for inside in (value["arguments"] or {}).values():
+                yield from layers_in(inside)
+        elif isinstance(value, list):
+            for item in value:
+                yield from layers_in(item)
+
+    products = [math.prod(numbers) for value in arguments.values() for numbers in layers_in(value)]
+    if None in (arguments.get("encoder"), arguments.get("decoder")):
+        units = [math.prod(whole(arguments["input_dim"])), *whole(arguments.get("hidden", ()))]
+        units += [n for name in ("latent_dim", "n_classes") for n in whole(arguments.get(name, 1))]
+        products += [a * b for a, b in itertools.pairwise(units)]
+    require(
+        max(products, default=0) <= 64 * max(size, 1),
+        f"it has {size:,} parameters, but describes networks of {max(products, default=0):,}",
+    )
+
+
+def header(model):
+    """Return what a file says of a model: how to build it, the shapes of its parameters."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "class": type(model).__name__,
@@ -65,18 +97,21 @@ def save(model, path):
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},
         "history": model.history,
     }
-    path = os.fspath(path)
-    temporary = f"{path}.{os.urandom(4).hex()}.tmp"  # in the same folder, so that a rename does
-    file = open(temporary, "xb")
-    try:
-        with file:
-            np.savez(file, theta=model.theta, header=np.array(json.dumps(header, default=float)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+
+
+def model_arrays(model):
+    """Return the arrays of a model's file."""
+    return {"theta": model.theta, "header": np.array(json.dumps(header(model), default=float))}
+
+
+def save(model, path):
+    """Write a model to a file, whole or not at all.
+
+    Raises
+    ------
+    OSError : it cannot be written; the file that was there, if any, is as it was
+    """
+    archives.write(path, model_arrays(model))
 
 
 def load(cls, path, **given):
@@ -91,10 +126,15 @@ def load(cls, path, **given):
     FileNotFoundError : there is none
     """
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            theta, header = file["theta"], json.loads(str(file["header"]))
+        arrays = archives.read(path)
+        theta, header = arrays.pop("theta"), json.loads(str(arrays.pop("header")))
+        require(
+            not arrays or "run" in arrays, f"it has entries that are not known: {sorted(arrays)}"
+        )
         require(header["format"] == FORMAT, f"its format is {header['format']!r}")
         require(header["version"] == VERSION, f"its version is {header['version']}, not {VERSION}")
+        odd = sorted(set(header) ^ KEYS)
+        require(not odd, f"its header lacks, or has besides what is known: {odd}")
         name = header["class"]
         require(name == cls.__name__, f"it holds a {name}: use {name}.load")
         strange = sorted(set(given) - set(header["arguments"]))
@@ -103,6 +143,7 @@ def load(cls, path, **given):
             key: given[key] if key in given else rebuild(value, key)
             for key, value in header["arguments"].items()
         }
+        check_size(header["arguments"], theta.size)
         model = cls(**arguments)
         shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
         require(

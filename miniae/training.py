@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from miniae.checkpoint import Checkpoint, Run, describe_data
 from miniae.inputs import check_data, take
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.parameters import require
@@ -135,6 +136,8 @@ def fit(
     early_stopping=None,
     shuffle=True,
     callback=None,
+    checkpoint=None,
+    checkpoint_every=1,
     verbose=1,
     **side,
 ):
@@ -158,6 +161,11 @@ def fit(
         of the best epoch of this call are restored at its end.
     shuffle : bool, draw a new order of the rows in each epoch
     callback : function of (model, epoch, logs), called after each epoch, counted from 0
+    checkpoint : path or None
+        Keep the run in this file. Where there is one, of the same call, go on from it, and end
+        with the same bytes as without the break; one of another call is refused. `epochs` may be
+        raised, and the schedule of a learning rate is the caller's to repeat.
+    checkpoint_every : int, epochs from one writing of the file to the next
     verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
         line per epoch
     **side : (n,) arrays that the model's loss takes besides, such as a conditional VAE's labels
@@ -185,12 +193,23 @@ def fit(
         require(early_stopping > 0, f"early_stopping={early_stopping!r} epochs must be above 0")
     model.optimizer = optimizer = _choose_optimizer(model, optimizer)
 
+    run = Run(len(model.history.get("loss", ())))
+    end, keeper = run.first + epochs, None
+    if checkpoint is not None:
+        keeper = Checkpoint(
+            checkpoint, checkpoint_every, model, optimizer, run,
+            data=describe_data(data), validation=describe_data(validation), shuffle=shuffle,
+            batch_size=batch_size, early_stopping=early_stopping,
+        )  # fmt: skip
+        keeper.resume()
     first = len(model.history.get("loss", ()))
+    require(
+        first <= end, f"checkpoint={checkpoint!r} is {first - end} epochs beyond epochs={epochs}"
+    )
     batches = -(-len(data["x"]) // batch_size)
-    progress = Progress(verbose, first, first + epochs, batches)
-    best_loss, best_epoch, best_theta = np.inf, first, None
+    progress = Progress(verbose, first, end, batches)
     try:
-        for epoch in range(first, first + epochs):
+        for epoch in range(end if run.stopped else first, end):
             model.start_epoch(epoch)
             logs = run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress)
             model._refuse(
@@ -207,13 +226,15 @@ def fit(
             if callback is not None:
                 callback(model, epoch, logs)
             if early_stopping is not None:
-                if logs["val_loss"] < best_loss:
-                    best_loss, best_epoch, best_theta = logs["val_loss"], epoch, model.theta.copy()
-                elif epoch - best_epoch >= early_stopping:
-                    break
+                run.judge(logs["val_loss"], epoch, model.theta, early_stopping)
+            last = run.stopped or epoch + 1 == end
+            if keeper is not None and (last or (epoch + 1 - run.first) % checkpoint_every == 0):
+                keeper.write()
+            if run.stopped:
+                break
     finally:
-        if best_theta is not None:
-            model.theta = best_theta
+        if run.best_theta is not None:
+            model.theta = run.best_theta
     return model
 
 

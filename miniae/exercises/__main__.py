@@ -2,25 +2,28 @@
 
     python -m miniae.exercises list
     python -m miniae.exercises start DIR                 put the stubs into DIR
-    python -m miniae.exercises check [DIR] [ID ...]      check all, or these
+    python -m miniae.exercises check [DIR] [ID ...]      check all, or these (ID, number or file)
     python -m miniae.exercises hint ID [N]               the first N hints
     python -m miniae.exercises report DIR --csv|--json   for a gradebook
 
 A student's files are only read. Exit status: 0 if all that was asked is solved, 1 if not, 2 for
-a command that cannot be understood.
+a command that cannot be understood, 130 if it was interrupted.
 """
 
 import argparse
+import difflib
 import json
 import os
+import shlex
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from miniae.exercises import EXERCISES, check_file, find
-from miniae.exercises.catalogue import STUBS
+from miniae.exercises.catalogue import STUBS, recognise
 from miniae.exercises.report import as_csv, as_gradescope, as_rows, bar, line
+from miniae.exercises.sandbox import STOP
 
 RUN = "python -m miniae.exercises"
 
@@ -65,7 +68,7 @@ def start(folder):
             print(f"{exercise.file} is there already and stays as it is")
     first = next(iter(EXERCISES.values()))
     print(f"{new} exercises put into {folder}. Open {first.file}, write what it asks for, then:")
-    print(f"  {RUN} check {folder} {first.id}")
+    print(f"  {RUN} check {shlex.quote(str(folder))} {first.id}")
     return 0
 
 
@@ -77,22 +80,53 @@ def examine(exercises, folder, chosen, student, show=None):
         return check_file(exercise, path, student, chosen.seconds, chosen.megabytes)
 
     results = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(one, exercises):
-            results.append(result)
-            if show:
-                show(line(result))
+    mine = hasattr(os, "sched_getaffinity")  # in a container: fewer than the machine has
+    STOP.clear()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if mine else os.cpu_count()) as pool:
+        try:
+            for result in pool.map(one, exercises):
+                results.append(result)
+                if show:
+                    show(line(result))
+        except BaseException:  # Ctrl-C above all: end what runs, start nothing more
+            STOP.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return results
+
+
+def asked_for(words):
+    """Return the folder and the exercises that the words after `check` mean."""
+    folders, ids = set(), {}
+    for word in words:
+        path, exercise = Path(word), recognise(word)
+        if path.is_dir() and word not in EXERCISES:
+            folders.add(path)
+        elif exercise:
+            ids[exercise.id] = exercise
+        elif recognise(path.name) and path.suffix:
+            folders.add(path.parent)
+            ids[recognise(path.name).id] = recognise(path.name)
+        else:
+            near = difflib.get_close_matches(word, EXERCISES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"there is no folder and no exercise {word}{hint}")
+    if len(folders) > 1:
+        raise ValueError(f"one folder at a time; got {', '.join(sorted(map(str, folders)))}")
+    return folders.pop() if folders else Path(), list(ids.values()) or list(EXERCISES.values())
+
+
+def has_answers(folder):
+    """Tell whether there is a file of any exercise in a folder."""
+    return any((folder / exercise.file).is_file() for exercise in EXERCISES.values())
 
 
 def check(chosen):
     """Check one folder's answers, and print the table."""
-    folders = [word for word in chosen.what if word not in EXERCISES]
-    if len(folders) > 1 or (folders and not Path(folders[0]).is_dir()):
-        unknown = next(word for word in folders if not Path(word).is_dir()) if folders else ""
-        find(unknown)  # a misspelt id: the error names the nearest
-    asked = [find(word) for word in chosen.what if word in EXERCISES] or list(EXERCISES.values())
-    folder = Path(folders[0]) if folders else Path()
+    folder, asked = asked_for(chosen.what)
+    if len(asked) > 1 and not has_answers(folder):
+        at = shlex.quote(str(folder))
+        raise ValueError(f"none of the exercises is in {at}; `{RUN} start {at}` puts them there")
     results = examine(asked, folder, chosen, chosen.student, lambda text: print(text, flush=True))
     if len(results) == 1 and results[0].printed and results[0].state != "done":
         print(textwrap.indent("It printed:\n" + results[0].printed.rstrip(), "    "))
@@ -109,10 +143,12 @@ def report(chosen):
     exercises = list(EXERCISES.values())
     if not chosen.folder.is_dir():
         raise ValueError(f"folder {str(chosen.folder)!r} not found")
-    if any((chosen.folder / exercise.file).is_file() for exercise in exercises):
-        students = {chosen.student: chosen.folder}
-    else:
-        students = {f.name: f for f in sorted(chosen.folder.iterdir()) if f.is_dir()}
+    inside = [f for f in sorted(chosen.folder.iterdir()) if f.is_dir()]
+    students = {f.name: f for f in inside if not f.name.startswith((".", "__"))}
+    if chosen.gradescope:  # whatever else was handed in
+        students = {name: folder for name, folder in students.items() if has_answers(folder)}
+    if has_answers(chosen.folder) or (chosen.gradescope and not students):
+        students = {chosen.student or chosen.folder.resolve().name: chosen.folder}
     if not students:
         raise ValueError(f"{chosen.folder} has neither answers nor folders of students in it")
     if chosen.gradescope and len(students) > 1:
@@ -123,7 +159,7 @@ def report(chosen):
         solved &= all(result.state == "done" for result in results)
         rows += as_rows(results, student)
         if not (chosen.csv or chosen.json or chosen.gradescope):
-            print(f"{student or folder.resolve().name:24} {bar(results)}", flush=True)
+            print(f"{student:24} {bar(results)}", flush=True)
     if chosen.csv:
         print(as_csv(rows), end="")
     elif chosen.json:
@@ -136,6 +172,8 @@ def report(chosen):
 def main(argv=None):
     """Run a command, and return its exit status."""
     chosen = parse(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for consoles that cannot show it all
     try:
         if chosen.command == "list":
             for e in EXERCISES.values():
@@ -144,7 +182,7 @@ def main(argv=None):
         if chosen.command == "start":
             return start(chosen.folder)
         if chosen.command == "hint":
-            hints = find(chosen.id).hints
+            hints = (recognise(chosen.id) or find(chosen.id)).hints
             for i, hint in enumerate(hints[: max(chosen.n, 1)], 1):
                 print(textwrap.fill(f"{i} of {len(hints)}: {hint}", 96))
             return 0
@@ -152,6 +190,8 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

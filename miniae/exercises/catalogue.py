@@ -1,7 +1,7 @@
 """The exercises in teaching order: what each is called, how long it takes, what checks it."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from miniae.exercises.checks import (
@@ -32,12 +32,13 @@ class Exercise:
 
     Attributes
     ----------
-    id : str, also the stub's error text, the heading in docs/exercises.md and the pytest marker
+    id : str, also the stub's error text, the heading in docs/15_exercises.md and the pytest marker
     number : int, its place in teaching order, from 1
     title : str, one line
     minutes : int, what a student who has had the lesson takes
     parts : dict of str to function of an `Ask`: the names that the stub leaves open, their checks
     hints : tuple of str, each says more than the one before
+    library : dict of str to function: what stands in for a part that is open where others call it
     """
 
     id: str
@@ -46,6 +47,7 @@ class Exercise:
     minutes: int
     parts: dict
     hints: tuple
+    library: dict = field(default_factory=dict)
 
     @property
     def file(self):
@@ -55,7 +57,7 @@ class Exercise:
     def ask(self, names, part, student):
         """Return the `Ask` of a part, whose points depend on the student's id alone."""
         seed = [zlib.crc32(word.encode()) for word in (student, self.id, part)]
-        return Ask(names, self.id, seed)
+        return Ask(names, seed)
 
 
 def collect():
@@ -70,3 +72,8 @@ EXERCISES = collect()
 def find(id):
     """Return the exercise of this id; ValueError names the nearest one."""
     return choose(EXERCISES, id, "exercise")
+
+
+def recognise(word):
+    """Return the exercise that has this id, number or file, or None."""
+    return next((e for e in EXERCISES.values() if word in (e.id, str(e.number), e.file)), None)

@@ -49,11 +49,11 @@ def as_rows(results, student):
 
 def as_csv(rows):
     """Return rows as CSV; a cell that a spreadsheet would take for a formula gets a quote."""
-    out = io.StringIO()
+    out, formula = io.StringIO(), ("=", "+", "-", "@", "\t", "\r")
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"'{v}" if str(v)[:1] in "=+-@" else v for k, v in row.items()})
+        writer.writerow({k: f"'{v}" if str(v).startswith(formula) else v for k, v in row.items()})
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from pathlib import Path
 import miniae
 
 PRINTED = 1 << 20  # bytes that a student's code may print
-STATES = ("done", "begun", "not started", "wrong", "error", "missing")
+TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # how faulthandler begins to say where it hangs
+STOP = threading.Event()  # set: what runs is ended at once
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Result:
 
     @property
     def state(self):
-        """One of STATES: "begun" if some parts are done and none is wrong."""
+        """One of done, begun, not started, wrong, error, missing; begun: some done, none wrong."""
         states = {state for state, _ in self.parts.values()}
         for bad in ("missing", "error", "wrong"):
             if bad in states:
@@ -74,7 +76,7 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     if not path.is_file():
         message = f"{path.name} not found in {path.parent}; `start` puts the stubs there"
         return Result(exercise, dict.fromkeys(parts, ("missing", message)))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         result, printed = Path(folder, "result"), Path(folder, "printed")
         start = "import sys; from miniae.exercises.worker import main; main(sys.argv[1:])"
         command = [sys.executable, "-c", start, str(path), exercise.id, student, str(result)]
@@ -87,11 +89,10 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
             parts[name] = state, message
         elif name == "the file":
             parts = dict.fromkeys(parts, (state, message))
-    if not rows or rows[-1][0] not in ("end", "the file"):
+    if end == "print" or not rows or rows[-1][0] not in ("end", "the file"):
         reached = [name for name in parts if name not in {row[0] for row in rows}] or list(parts)
         parts[reached[0]] = "error", how_it_ended(end, text, path, seconds)
-        parts.update(dict.fromkeys(reached[1:], ("not started", "")))
-    return Result(exercise, parts, text[-2000:])
+    return Result(exercise, parts, TIMEOUT.split(text)[0][-2000:])
 
 
 def watch(command, folder, printed, seconds):
@@ -100,7 +101,9 @@ def watch(command, folder, printed, seconds):
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(Path(miniae.__file__).parents[1]), *sys.path[1:]]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space from the memory limit
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        # Each thread takes address space from the memory limit.
+        **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLBACKEND": "Agg",
     }
     with open(printed, "wb") as out:
@@ -113,10 +116,10 @@ def watch(command, folder, printed, seconds):
             while process.poll() is None:
                 if printed.stat().st_size > PRINTED:
                     return "print"
-                if time.monotonic() > last:
+                if time.monotonic() > last or STOP.is_set():
                     return "time"
                 time.sleep(0.01)
-            return process.returncode
+            return "print" if printed.stat().st_size > PRINTED else process.returncode
         finally:
             kill(process)
 
@@ -142,10 +145,11 @@ def how_it_ended(end, text, path, seconds):
     """Return in words why a worker gave no answer."""
     if end == "print":
         return f"it printed more than {PRINTED >> 20} MB: is there a print in a loop without end?"
-    if end == "time" or "Timeout (" in text:
-        lines = re.findall(rf'File "{re.escape(str(path))}", line (\d+)', text)
+    if end == "time" or TIMEOUT.search(text):
+        # By the file's name: what is not ASCII in a folder's is written otherwise.
+        lines = re.findall(rf'File ".*{re.escape(path.name)}", line (\d+)', text)
         where = f" (it was in line {lines[0]})" if lines else ""
         return f"it did not end within {seconds:g} s{where}: a loop without end?"
-    if isinstance(end, int) and end < 0:
-        return f"Python crashed ({signal.Signals(-end).name})"
+    if end < 0 or end >= 0xC0000000:  # a signal; Windows: an exception
+        return f"Python crashed ({signal.Signals(-end).name if end < 0 else hex(end)})"
     return f"Python ended before the check did (exit status {end}): os._exit?"

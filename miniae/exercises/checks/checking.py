@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong
+from miniae.exercises.questions import Wrong, agree, numbers
 from miniae.layers import Dense, ReLU, Sigmoid, Tanh
 
-H = 1e-4
+H = 0.1  # so large that the central difference is not the derivative
 
 
 def function(rng):
@@ -28,9 +28,19 @@ def moved(v, k, by):
     return w
 
 
+def central_difference(f, v, h):
+    """Return (f(v + h e_k) - f(v - h e_k)) / 2h for every k."""
+    return np.array([f(moved(v, k, h)) - f(moved(v, k, -h)) for k in range(v.size)]) / (2 * h)
+
+
+def complex_step(f, v):
+    """Return Im f(v + ih e_k) / h for every k."""
+    return np.array([f(moved(v, k, 1e-30j)).imag / 1e-30 for k in range(v.size)])
+
+
 def check_central(ask):
     """(f(v + h e_k) - f(v - h e_k)) / 2h for every k."""
-    f, _ = function(ask.rng)
+    f, gradient = function(ask.rng)
     v = ask.rng.standard_normal(5)
     up = np.array([f(moved(v, k, H)) for k in range(5)])
     down = np.array([f(moved(v, k, -H)) for k in range(5)])
@@ -48,8 +58,13 @@ def check_central(ask):
         ),
         "each entry must be put back before the next one is moved": np.array(kept) / (2 * H),
     }
-    got = ask("central_difference", f, v, H)
-    ask.equal(got, (up - down) / (2 * H), mistakes, "the gradient")
+    got, right = numbers(ask("central_difference", f, v, H), "the gradient"), (up - down) / (2 * H)
+    if agree(got, gradient(v), 1e-6):
+        raise Wrong(
+            f"h is not used: this is the derivative, or a difference over another h. h is {H} here, "
+            "and the difference is to differ from the derivative as much as it does for that"
+        )
+    ask.equal(got, right, mistakes, "the gradient")
 
 
 def check_complex(ask):
@@ -61,14 +76,14 @@ def check_complex(ask):
         "all entries are moved at once: one at a time": np.full(5, gradient(v).sum()),
     }
     right = gradient(v)
-    got = ask("complex_step", f, v)
-    ask.equal(got, right, mistakes, "the gradient")
-    error = np.abs(np.asarray(got) - right).max() / np.abs(right).max()
-    if error > 1e-13:
+    got = numbers(ask("complex_step", f, v), "the gradient")
+    if agree(got, right, 0.1) and not agree(got, right, 1e-13):
+        error = np.abs(got - right).max() / np.abs(right).max()
         raise Wrong(
             f"the relative error is {error:.0e}: a difference is taken, or h is too large. The "
             "complex step is exact to rounding with h = 1e-30, since nothing is subtracted"
         )
+    ask.equal(got, right, mistakes, "the gradient")
 
 
 class NoSum(Dense):
@@ -78,6 +93,15 @@ class NoSum(Dense):
         """Fill grads."""
         super().backward_params(dout)
         self.grads["b"] = dout.mean(axis=0)
+
+
+class SameEverywhere(Dense):
+    """A wrong layer: every entry of db is their mean; for a dout of ones that is right."""
+
+    def backward_params(self, dout):
+        """Fill grads."""
+        super().backward_params(dout)
+        self.grads["b"] = np.full(dout.shape[1], self.grads["b"].mean())
 
 
 class NotTransposed(Dense):
@@ -120,6 +144,7 @@ def check_verdict(ask):
     right = [Dense(4, 3, dtype="float64"), Dense(4, 4, dtype="float64"), Tanh(), ReLU(), Sigmoid()]
     wrong = {
         "db is the mean over samples": NoSum(4, 3, dtype="float64"),
+        "db is one number for all units": SameEverywhere(4, 3, dtype="float64"),
         "dx has W for its transpose": NotTransposed(4, 4, dtype="float64"),
         "one entry of dW is 1 % off": OneEntry(4, 3, dtype="float64"),
         "dx lacks the slope": Unscaled(),
@@ -131,8 +156,8 @@ def check_verdict(ask):
         if not isinstance(said, bool | np.bool_):
             raise Wrong(f"layer_is_right must return True or False, got {type(said).__name__}")
         if not said:
-            raise Wrong(f"{layer} is right, but is called wrong: is the tolerance too tight, or is "
-                        "dout not the same in both?")  # fmt: skip
+            raise Wrong(f"{layer} is right, but is called wrong: is the tolerance too tight, is "
+                        "dout not the same in both, or is theta not put back?")  # fmt: skip
     for words, layer in wrong.items():
         layer.theta = rng.standard_normal(layer.theta.shape)
         if ask("layer_is_right", layer, rng.standard_normal((5, 4))):
@@ -150,6 +175,7 @@ EXERCISES = {
             "complex_step": check_complex,
             "layer_is_right": check_verdict,
         },
+        "library": {"central_difference": central_difference, "complex_step": complex_step},
         "hints": (
             "Move one entry of a copy of v, call f, and move it back. The central difference takes "
             "f on both sides, a distance of 2h apart.",

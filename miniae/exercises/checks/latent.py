@@ -4,9 +4,10 @@ import copy
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong, agree, compare
+from miniae.exercises.questions import Wrong, compare, numbers, unpack
 from miniae.layers import Dense, Sequential, Tanh
 from miniae.losses import BernoulliNLL
+from miniae.numerics import sigmoid
 
 
 def check_reparameterise(ask):
@@ -26,9 +27,10 @@ def check_reparameterise(ask):
         "this is mu: the noise is missing": mu,
         "it is exp(log_var)^2: halve log_var, do not double it": mu + np.exp(2 * log_var) * eps,
         "mu is missing": np.exp(log_var / 2) * eps,
+        "eps is the noise of std alone: mu + std * eps": (mu + np.exp(log_var / 2)) * eps,
     }
-    got = ask("reparameterise", h, eps)
-    if not agree(got, ask("reparameterise", h, eps)):
+    got, again = (numbers(ask("reparameterise", h, eps), "z") for _ in range(2))
+    if got.shape == again.shape and not np.array_equal(got, again, equal_nan=True):
         raise Wrong("two calls with one eps differ: use the eps given, do not draw another")
     ask.equal(got, right, mistakes, "z")
 
@@ -66,6 +68,7 @@ def check_kl(ask):
         "it is the mean over latents too: sum over latents, mean over samples": terms.mean(),
         "it is the sum over samples too: sum over latents, mean over samples": terms.sum(),
         "it is minus the KL, which is never below 0": -terms.sum() / n,
+        "it is minus the KL, and the mean over latents too": -terms.mean(),
         "the 1/2 is missing": 2 * terms.sum() / n,
         "the -1 is missing: the KL must be 0 at mu = 0, log_var = 0": (terms + 0.5).sum() / n,
         "log_var is taken for the log of the standard deviation: exp(2 log_var) is not the "
@@ -138,13 +141,19 @@ def parts_of(encoder, decoder, x, eps):
     return reconstruction, kl, (mu, log_var, std, loss)
 
 
-def gradients(encoder, decoder, x, eps, *, path=1.0, kl=1.0, scale=1.0):
+def terms_of_loss(encoder, decoder, x, eps):
+    """Return the loss, its reconstruction and its KL."""
+    reconstruction, kl, _ = parts_of(encoder, decoder, x, eps)
+    return reconstruction + kl, reconstruction, kl
+
+
+def gradients(encoder, decoder, x, eps, *, path=1.0, kl=1.0, order=1):
     """Return the gradient of both networks, with parts of it left out or weighted."""
     _, _, (mu, log_var, std, loss) = parts_of(encoder, decoder, x, eps)
-    dz, n = decoder.backward(scale * loss.backward()), len(x)
+    dz, n = decoder.backward(loss.backward()), len(x)
     dmu = dz + kl * mu / n
     dlog_var = path * dz * eps * std / 2 + kl * (np.exp(log_var) - 1) / (2 * n)
-    encoder.backward(np.concatenate([dmu, dlog_var], axis=1))
+    encoder.backward(np.concatenate([dmu, dlog_var][::order], axis=1))
     return np.concatenate([encoder.dtheta, decoder.dtheta])
 
 
@@ -152,8 +161,8 @@ def check_loss(ask):
     """-ELBO and its two terms."""
     encoder, decoder = networks(ask.rng)
     x, eps = ask.rng.uniform(0, 1, (4, 6)), ask.rng.standard_normal((4, LATENT))
-    reconstruction, kl, (mu, *_) = parts_of(encoder, decoder, x, eps)
-    from_mu = BernoulliNLL().forward(decoder.forward(mu), x)
+    reconstruction, kl, (mu, _, std, _) = parts_of(encoder, decoder, x, eps)
+    p = sigmoid(decoder.forward(mu + std * eps))
     mistakes = {
         "loss": {
             "it is reconstruction - kl: the loss is -ELBO = reconstruction + kl": (
@@ -164,7 +173,13 @@ def check_loss(ask):
             ),
         },
         "reconstruction": {
-            "it is that of mu: z is drawn, mu + std eps": from_mu,
+            "it is that of mu: z is drawn, mu + std eps": (
+                BernoulliNLL().forward(decoder.forward(mu), x)
+            ),
+            "the loss is given probabilities: it takes the logits, without a sigmoid": (
+                BernoulliNLL().forward(p, x)
+            ),
+            "reconstruction and kl stand in each other's place": kl,
             "it is the mean over pixels: sum over pixels, mean over samples": (
                 reconstruction / x.shape[1]
             ),
@@ -173,14 +188,13 @@ def check_loss(ask):
         "kl": {
             "it is the mean over latents: sum over latents, mean over samples": kl / LATENT,
             "it is the sum over samples: mean over samples": kl * len(x),
+            "the 1/2 is missing": 2 * kl,
         },
     }
-    got = ask("elbo_loss", encoder, decoder, x, eps)
     right = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-    if isinstance(got, tuple | list) and len(got) == 3:  # the two terms first: loss follows
-        for name, part in zip(("reconstruction", "kl"), got[1:], strict=True):
-            compare(name, part, right[name], mistakes[name])
-    ask.equal(got, right, mistakes)
+    got = dict(zip(right, unpack(ask("elbo_loss", encoder, decoder, x, eps), right), strict=True))
+    for name in ("reconstruction", "kl", "loss"):  # the two terms first: the loss is their sum
+        compare(name, got[name], right[name], mistakes[name])
 
 
 def check_backward(ask):
@@ -198,10 +212,14 @@ def check_backward(ask):
         "the KL's gradient lacks its 1/n": {"kl": float(len(x))},
         "the KL's gradient is subtracted": {"kl": -1.0},
         "the KL's gradient is divided by the latents: it is a sum over them": {"kl": 1 / LATENT},
+        "dmu and dlog_var stand in each other's place: mu is the first half of h": {"order": -1},
     }
     vectors = {words: gradients(*twins, x, eps, **kind) for words, kind in wrong.items()}
     none = {"it is 0: encoder.backward must be called, with [dmu, dlog_var]": 0 * right[:cut]}
-    compare("decoder.dtheta", decoder.dtheta, right[cut:], {})
+    unused = {"it is 0: decoder.backward must be called, with the gradient of the logits": (
+        0 * right[cut:]
+    )}  # fmt: skip
+    compare("decoder.dtheta", decoder.dtheta, right[cut:], unused)
     known = {**none, **{words: vector[:cut] for words, vector in vectors.items()}}
     compare("encoder.dtheta", encoder.dtheta, right[:cut], known)
 
@@ -226,11 +244,8 @@ def check_train(ask):
         raise Wrong("the encoder has not moved: step both networks")
     if np.array_equal(decoder.theta, before[len(encoder.theta) :]):
         raise Wrong("the decoder has not moved: step both networks")
-    try:
-        losses = np.asarray(losses, np.float64)
-    except (TypeError, ValueError):
-        losses = None
-    if losses is None or losses.ndim != 1 or len(losses) < 2:
+    losses = numbers(losses, "the list of losses")
+    if losses.ndim != 1 or len(losses) < 2:
         raise Wrong("the losses must be returned, a list with one number per epoch")
     rng = np.random.default_rng(0)
     eps = rng.standard_normal((len(X), LATENT))
@@ -243,6 +258,13 @@ def check_train(ask):
             f"after training the loss is {loss:.3g}; pixels by themselves, without a VAE, give "
             f"{floor:.3g}, and 85 % of that is asked. Train for longer, or with steps that fit"
         )
+    if not np.isfinite(losses).all() or losses[-1] >= losses[0]:
+        raise Wrong(f"the losses returned must fall; the first is {losses[0]:.6g}, the last "
+                    f"{losses[-1]:.6g}")  # fmt: skip
+    if not 0.8 < losses[-1] / loss < 1.25:
+        raise Wrong(f"the last of the losses returned is {losses[-1]:.3g}, but the loss of the "
+                    f"trained networks is {loss:.3g}: return that of each epoch, the mean over its "
+                    "samples")  # fmt: skip
 
 
 EXERCISES = {
@@ -290,6 +312,7 @@ EXERCISES = {
         "title": "The ELBO, assembled and trained",
         "minutes": 60,
         "parts": {"elbo_loss": check_loss, "elbo_backward": check_backward, "train": check_train},
+        "library": {"elbo_loss": terms_of_loss, "elbo_backward": gradients},
         "hints": (
             "Forward: h = encoder.forward(x); mu and log_var are its halves; z = mu + std eps; "
             "logits = decoder.forward(z). The loss is reconstruction + kl.",

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from miniae.conv import Conv2D
-from miniae.exercises.questions import Wrong, agree, compare
+from miniae.exercises.questions import Wrong, agree, compare, differs, numbers, unpack
 from miniae.layers import Dense, Tanh
 
 
@@ -121,19 +121,22 @@ def check_dropout(ask):
     p, seed = ask.rng.uniform(0.2, 0.4), int(ask.rng.integers(1000))
     x, keep = ask.rng.uniform(1, 2, (200, 30)), 1 - p
 
-    def draw(training=True, p=p):
+    def draw(seed=seed, training=True):
         answer = ask("dropout", x, p, np.random.default_rng(seed), training)
-        if not (isinstance(answer, tuple | list) and len(answer) == 2):
-            raise Wrong("out and mask must be returned, 2 values")
-        return [np.asarray(part, np.float64) for part in answer]
+        names = ("out", "mask")
+        return [numbers(v, name) for v, name in zip(unpack(answer, names), names, strict=True)]
 
     out, mask = draw()
-    ask.equal(out, np.broadcast_to(out, x.shape), name="out")
-    zeros = (out == 0).mean()
-    bound = 6 * np.sqrt(p * keep / x.size)  # six standard deviations of a share
-    if agree(out, x):
-        raise Wrong("nothing is dropped in training")
+    if out.shape != x.shape:
+        raise Wrong(differs("out", out, x))
+    if not np.isfinite(out).all():
+        raise Wrong("out has NaN or infinity in it")
     dropped = out == 0
+    zeros = dropped.mean()
+    bound = 6 * np.sqrt(p * keep / x.size)  # six standard deviations of a share
+    if zeros in (0, 1):
+        raise Wrong(f"{'every' if zeros else 'no'} entry of out is 0 in training: of p = {p:.2f}, "
+                    "that share should be, up to chance")  # fmt: skip
     by_row, by_column = ((dropped.all(axis) == dropped.any(axis)).all() for axis in (1, 0))
     if by_row or by_column:
         what = "a whole row" if by_row else "a whole column"
@@ -147,14 +150,22 @@ def check_dropout(ask):
         "what is kept must be divided by 1 - p in training, so that the mean stays": x[kept],
         "what is kept is multiplied by 1 - p: divide by it, so that the mean stays": x[kept] * keep,
         "what is kept is divided by p: divide by 1 - p": x[kept] / p,
+        "this is the mask: return out, then mask": np.full(kept.sum(), 1 / keep),
     }
     compare("out, where it is kept,", out[kept], x[kept] / keep, mistakes)
+    if mask.shape != x.shape:
+        raise Wrong(differs("mask", mask, x))
     if not agree(mask * x, out):
         raise Wrong("mask must be what x is multiplied with, 1 / (1 - p) or 0: mask * x is out")
     if not np.array_equal(draw()[0], out):
         raise Wrong("two calls with equal generators differ: draw from rng, not from np.random")
+    if np.array_equal(draw(seed + 1)[0], out):
+        raise Wrong("two generators give the same draw: draw from rng, not from one of your own")
+    out, mask = draw(training=False)
     mistakes = {"at test time x passes as it is; the scaling was done in training": x * keep}
-    compare("out of training", draw(training=False)[0], x, mistakes)
+    compare("out of training", out, x, mistakes)
+    if not (mask == 1).all():
+        raise Wrong("the mask out of training must be 1: dropout_backward multiplies with it")
 
 
 def check_dropout_backward(ask):
@@ -174,9 +185,9 @@ def check_dropout_backward(ask):
 
 def conv_arguments(ask):
     """Return x (n, height, width, c_in), W (k, k, c_in, c_out), b, and a Conv2D that has them."""
-    x, W = ask.rng.standard_normal((2, 5, 4, 2)), ask.rng.standard_normal((3, 3, 2, 3))
-    layer = Conv2D(2, 3, kernel=3, dtype="float64")
-    layer.params["W"], layer.params["b"] = W, ask.rng.standard_normal(3)
+    x, W = ask.rng.standard_normal((2, 8, 9, 4)), ask.rng.standard_normal((3, 3, 4, 5))
+    layer = Conv2D(4, 5, kernel=3, dtype="float64")  # no two of the sizes are equal
+    layer.params["W"], layer.params["b"] = W, ask.rng.standard_normal(5)
     return x, W, layer.params["b"].copy(), layer
 
 
@@ -192,7 +203,7 @@ def check_conv(ask):
     x, W, b, layer = conv_arguments(ask)
     mistakes = {
         "b is missing": lambda: layer.forward(x) - b,
-        "the kernel is flipped; networks use the cross-correlation, x[i + a, j + b] W[a, b]": (
+        "the kernel is flipped; networks use the cross-correlation, x[i + a, j + d] W[a, d]": (
             lambda: with_kernel(layer, W[::-1, ::-1]).forward(x)
         ),
         "rows and columns of the kernel stand in each other's place": (
@@ -202,7 +213,7 @@ def check_conv(ask):
             lambda: layer.forward(x) - b + b.sum()
         ),
         "only the first input channel counts: sum over all of them": (
-            lambda: with_kernel(layer, W * np.array([1.0, 0])[:, None]).forward(x)
+            lambda: with_kernel(layer, W * np.eye(4)[0][:, None]).forward(x)
         ),
     }
     ask.equal(ask("conv2d", x, W, b), layer.forward(x), mistakes, "out")
@@ -222,12 +233,12 @@ def check_conv_backward(ask):
 
     mistakes = {
         "dx": {
-            "for dx each dout goes back along the way it came, W[a, b] from [i, j] to "
-            "[i + a, j + b]: the kernel is flipped once too often or too seldom": flipped,
+            "for dx each dout goes back along the way it came, W[a, d] from [i, j] to "
+            "[i + a, j + d]: the kernel is flipped once too often or too seldom": flipped,
         },
         "dW": {
             "dW is divided by n: the loss has put 1 / n into dout already": dW / len(x),
-            "dW is flipped: x[i + a, j + b] dout[i, j] goes to W[a, b]": dW[::-1, ::-1],
+            "dW is flipped: x[i + a, j + d] dout[i, j] goes to W[a, d]": dW[::-1, ::-1],
         },
         "db": {
             "db must be summed over samples, rows and columns": dout.sum(axis=0),
@@ -250,6 +261,7 @@ EXERCISES = {
             "backward": check_chain_backward,
             "train_step": check_train_step,
         },
+        "library": {"forward": run, "backward": backprop},
         "hints": (
             "An autoencoder is a list of layers. forward hands each one what the one before put "
             "out; backward hands dout from the last layer to the first.",
@@ -276,11 +288,11 @@ EXERCISES = {
         "minutes": 45,
         "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
         "hints": (
-            "out[:, i, j] = sum over a, b of x[:, i + a, j + b] @ W[a, b], plus the bias: loop "
-            "over the k times k offsets (a, b), not over pixels.",
-            "For one offset the pixels in question are x[:, a : a + out_h, b : b + out_w], and "
-            "that @ W[a, b] is (n, out_h, out_w, c_out).",
-            "Backward, for each offset: dx at those pixels += dout @ W[a, b].T, and dW[a, b] is "
+            "out[:, i, j] = sum over a, d of x[:, i + a, j + d] @ W[a, d], plus the bias: loop "
+            "over the k times k offsets (a, d), not over pixels.",
+            "For one offset the pixels in question are x[:, a : a + out_h, d : d + out_w], and "
+            "that @ W[a, d] is (n, out_h, out_w, c_out).",
+            "Backward, for each offset: dx at those pixels += dout @ W[a, d].T, and dW[a, d] is "
             "the sum over samples, rows and columns of the pixels times dout.",
         ),
     },

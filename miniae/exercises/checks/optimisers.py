@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong, compare
+from miniae.exercises.questions import Wrong, compare, parameters
 
 STEPS = 4
 
@@ -20,19 +20,25 @@ def check_steps(ask, name, settings, rule, mistakes):
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
     changes = {words: other(gradients) for words, other in mistakes.items()}
     right, theta_right = rule(gradients), theta.copy()
-    optimizer = ask.call(ask.find(name), name, *settings)
-    for k, gradient in enumerate(gradients):
-        before = theta.copy()
+    theirs, optimizer = ask.find(name), None
+    if isinstance(theirs, type) or len(parameters(theirs)) == len(settings):
+        optimizer = ask.call(theirs, name, *settings)
+    if not hasattr(optimizer, "step"):
+        raise Wrong(f"{name} must be a class with a method step, as in the stub")
+    thetas = [theta.copy()]
+    for gradient in gradients:
         ask.call(optimizer.step, f"{name}.step", theta, gradient, changes=(0,))
-        if np.array_equal(theta, before):
-            raise Wrong(
-                f"{name}.step left theta as it was: theta -= ... changes the array that was given, "
-                "theta = theta - ... makes a new one that only step knows"
-            )
-        theta_right += right[k]
-        known = {words: theta_right - right[k] + steps[k] for words, steps in changes.items()}
-        known["it goes uphill: subtract the step"] = theta_right - 2 * right[k]
-        compare(f"theta after step {k + 1}", theta, theta_right, known)
+        thetas.append(theta.copy())
+    if all(np.array_equal(theta, thetas[0]) for theta in thetas):
+        raise Wrong(
+            f"{name}.step left theta as it was: theta -= ... changes the array that was given, "
+            "theta = theta - ... makes a new one that only step knows"
+        )
+    for k in range(STEPS):
+        known = {words: theta_right + steps[k] for words, steps in changes.items()}
+        known["it goes uphill: subtract the step"] = theta_right - right[k]
+        theta_right = theta_right + right[k]
+        compare(f"theta after step {k + 1}", thetas[k + 1], theta_right, known)
 
 
 def check_sgd(ask):
@@ -84,6 +90,9 @@ def check_sgd(ask):
             ]
         ),
         "lr is missing": descend(lambda v, g: (momentum * v + g, -(momentum * v + g))),
+        "lr and momentum stand in each other's place": descend(
+            lambda v, g: (lr * v + g, -momentum * (lr * v + g))
+        ),
     }
     check_steps(ask, "SGD", (lr, momentum), descend(right), mistakes)
 
@@ -113,6 +122,8 @@ def adam(lr, beta1, beta2, eps, **wrong):
                     steps.append(-lr * top / np.sqrt(bottom + eps))
                 elif "no eps" in wrong:
                     steps.append(-lr * top / np.sqrt(bottom))
+                elif "folded" in wrong:
+                    steps.append(-lr * np.sqrt(by2) / by * m / (np.sqrt(v) + eps))
                 else:
                     steps.append(-lr * top / (np.sqrt(bottom) + eps))
         return steps
@@ -135,10 +146,15 @@ def check_adam(ask):
         "the root is missing: divide by sqrt(v)": "no root",
         "eps belongs outside of the root: sqrt(v) + eps": "eps inside",
         "eps is missing": "no eps",
+        "in this form, with both corrections in the learning rate, eps must be scaled too": (
+            "folded"
+        ),
         "it moves along dtheta: it should be m, its running mean": "no m",
     }
     mistakes = {words: adam(*settings, **{name: True}) for words, name in names.items()}
     mistakes["beta1 and beta2 stand in each other's place"] = adam(lr, beta2, beta1, eps)
+    for fixed in (1e-8, 1e-7):
+        mistakes[f"eps is not the one given, but {fixed:g}"] = adam(lr, beta1, beta2, fixed)
     check_steps(ask, "Adam", settings, adam(*settings), mistakes)
 
 

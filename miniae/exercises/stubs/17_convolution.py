@@ -2,10 +2,10 @@
 
 Channels come last. With stride 1 and no padding
 
-    out[i, r, c, :] = b + sum over a, d of x[i, r + a, c + d, :] @ W[a, d],
+    out[:, i, j] = b + sum over a, d of x[:, i + a, j + d] @ W[a, d],
 
 which is a cross-correlation: the kernel is not flipped. Loops over a and d are fine; loops over
-pixels are slow.
+pixels are slow. Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . convolution
     python -m miniae.exercises hint convolution

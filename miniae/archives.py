@@ -1,0 +1,85 @@
+"""Files of arrays: written whole or not at all, and read without trusting what they say.
+
+The format is NumPy's .npz, a zip archive of .npy files, not compressed.
+"""
+
+import contextlib
+import os
+import zipfile
+
+import numpy as np
+
+from miniae.parameters import require
+
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def write(path, arrays, temporary=None):
+    """Write arrays, a dict by name, so that at any moment the old file or the new one is there.
+
+    They go into a temporary file in the same folder, which reaches the disk before it takes the
+    place of the old one.
+
+    Raises
+    ------
+    OSError : the folder is read-only, the disk is full, ...; the old file, if any, is as it was
+    """
+    path = os.fspath(path)
+    temporary = temporary or f"{path}.{os.urandom(4).hex()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            kept = "the file that was there is as it was" if os.path.exists(path) else "no file"
+            reason = f"{error.strerror or error}; {kept}"
+            raise type(error)(error.errno, reason, path) from None
+        raise
+    with contextlib.suppress(OSError, AttributeError):  # where a folder can be synced, do
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def read(path):
+    """Return the arrays in a file, a dict by name.
+
+    Nothing is allocated that the file is not large enough to hold, and nothing in it is run.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile, ... : it is damaged, or not such a file
+    """
+    arrays = {}
+    with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
+        for entry in archive.infolist():
+            name, dot, kind = entry.filename.rpartition(".")
+            require(dot and kind == "npy", f"it has an entry {entry.filename!r}")
+            require(name not in arrays, f"it has two entries {name!r}")
+            require(entry.compress_type == zipfile.ZIP_STORED, f"its entry {name!r} is compressed")
+            with archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                require(version in HEADERS, f"its entry {name!r} is of .npy version {version}")
+                shape, fortran, dtype = HEADERS[version](file)
+                require(not dtype.hasobject, f"its entry {name!r} holds Python objects")
+                count = 1
+                for length in shape:  # in Python's integers, which do not overflow
+                    count *= length
+                rest = file.read()  # to the end, where the checksum is compared
+                require(
+                    min(shape, default=0) >= 0 and len(rest) == count * dtype.itemsize,
+                    f"its entry {name!r} of shape {shape} has {len(rest)} bytes",
+                )
+            order = "F" if fortran else "C"
+            arrays[name] = np.frombuffer(rest, dtype).reshape(shape, order=order).copy()
+    return arrays

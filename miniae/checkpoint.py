@@ -1,0 +1,142 @@
+"""Checkpoints: a run of `fit` in a file, so that the same call in a new process goes on with it.
+
+The file is one of `save`'s (`load` reads it) with the rest of the run beside the model: the
+optimiser's vectors, the state of the random generator, what early stopping knows.
+"""
+
+import json
+import os
+import zlib
+
+import numpy as np
+
+from miniae import archives, storage
+from miniae.parameters import require
+
+ROWS = 64  # of the data that are compared, besides their shape and dtype
+CHANGES = {"t", "state", "owner"}  # attributes of an optimiser that are no settings
+
+
+def describe_data(data):
+    """Return shape, dtype and a checksum of some rows of each array, as text; None for no data."""
+    if data is None:
+        return None
+    rows = np.unique(np.linspace(0, len(data["x"]) - 1, ROWS).astype(int))
+    return {
+        name: f"{values.shape} {values.dtype} #{zlib.crc32(values[rows].tobytes()):08x}"
+        for name, values in data.items()
+    }
+
+
+def describe_optimizer(optimizer):
+    """Return an optimiser's class and settings; of a schedule, that it is one."""
+    settings = {
+        name: "a schedule" if callable(value) else value
+        for name, value in sorted(vars(optimizer).items())
+        if name not in CHANGES
+    }
+    return {"class": type(optimizer).__name__, **settings}
+
+
+class Run:
+    """How far a `fit` has come.
+
+    Attributes
+    ----------
+    first : int, the epochs that the model had behind it before
+    best_loss, best_epoch, best_theta : what early stopping remembers
+    stopped : bool, whether it has ended the run
+    """
+
+    def __init__(self, first):
+        self.first, self.stopped = first, False
+        self.best_loss, self.best_epoch, self.best_theta = np.inf, first, None
+
+    def judge(self, loss, epoch, theta, patience):
+        """Take note of the validation loss after an epoch."""
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch, self.best_theta = loss, epoch, theta.copy()
+        self.stopped = epoch - self.best_epoch >= patience
+
+
+class Checkpoint:
+    """The file of a run.
+
+    Parameters
+    ----------
+    path : str or Path
+    every : int, epochs from one writing to the next
+    model, optimizer : what is trained, and by what
+    run : Run
+    **settings : what else the run depends on, as JSON can hold it
+    """
+
+    def __init__(self, path, every, model, optimizer, run, **settings):
+        require(
+            isinstance(every, (int, np.integer)) and every >= 1,
+            f"checkpoint_every={every!r} must be an integer above 0",
+        )
+        self.path, self.every = os.fspath(path), every
+        self.model, self.optimizer, self.run = model, optimizer, run
+        header = storage.header(model)
+        facts = {
+            "class": header["class"],
+            **{f"model's {name}": value for name, value in header["arguments"].items()},
+            "parameters": header["shapes"],
+            "epochs before": run.first,
+            "optimizer": describe_optimizer(optimizer),
+            **settings,
+        }
+        self.facts = json.loads(json.dumps(facts, default=repr))
+
+    def resume(self):
+        """Put model, optimiser and run into the state in the file, if there is one.
+
+        Raises
+        ------
+        ValueError : the file is damaged, no checkpoint, or of another run; it stays as it is
+        """
+        if not os.path.exists(self.path):
+            return
+        refused = f"checkpoint={self.path!r}"
+        try:
+            arrays = archives.read(self.path)
+            header = json.loads(str(arrays.pop("header")))
+            state = json.loads(str(arrays.pop("run"))) if "run" in arrays else None
+        except Exception as error:  # a damaged file can fail in any way
+            raise ValueError(f"{refused} cannot be read: {error}") from error
+        require(
+            state is not None, f"{refused} holds a model, but no run: use load, or another file"
+        )
+        for name in {**state["facts"], **self.facts}:
+            there, here = state["facts"].get(name), self.facts.get(name)
+            require(
+                there == here,
+                f"{refused} is of another run: {name} is {there!r} there and {here!r} here; give "
+                "another file, or delete this one",
+            )
+        model, optimizer, run = self.model, self.optimizer, self.run
+        model.theta, model.history = arrays["theta"], header["history"]
+        model.rng.bit_generator.state = state["rng"]
+        optimizer.t = state["t"]
+        optimizer.state = {name: arrays[f"optimizer.{name}"] for name in state["moments"]}
+        run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
+        run.best_theta, run.stopped = arrays.get("best_theta"), state["stopped"]
+
+    def write(self):
+        """Write the file anew."""
+        model, optimizer, run = self.model, self.optimizer, self.run
+        state = {
+            "facts": self.facts,
+            "rng": model.rng.bit_generator.state,
+            "t": optimizer.t,
+            "moments": list(optimizer.state),
+            "best_loss": run.best_loss,
+            "best_epoch": run.best_epoch,
+            "stopped": run.stopped,
+        }
+        arrays = {f"optimizer.{name}": vector for name, vector in optimizer.state.items()}
+        if run.best_theta is not None:
+            arrays["best_theta"] = run.best_theta
+        arrays["run"] = np.array(json.dumps(state))
+        archives.write(self.path, {**storage.model_arrays(model), **arrays}, f"{self.path}.part")
