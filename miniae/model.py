@@ -55,7 +55,7 @@ class Model(Estimator, Parameterized):
         require(0 <= get("dropout") < 1, f"dropout={get('dropout')!r} must be in [0, 1)")
         sizes = (*self.input_shape, *hidden, code_size)
         require(
-            all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes),
+            self.input_shape and all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes),
             f"input_dim={shape!r}, hidden={hidden!r}, latent_dim={self.latent_dim!r}: "
             "all sizes must be integers above 0",
         )
@@ -63,7 +63,8 @@ class Model(Estimator, Parameterized):
         self.rng = np.random.default_rng(get("seed"))
         self.history, self.terms, self.optimizer = {}, {}, None
         argument = "loss" if "loss" in self.arguments else "likelihood"
-        require(not isinstance(loss, type), f"{argument}={loss!r} is a class: write {loss}()")
+        named = getattr(loss, "__name__", loss)
+        require(not isinstance(loss, type), f"{argument}={named} is a class: write {named}()")
         given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
         self.reconstruction_loss = copy.deepcopy(given)
         networks = copy.deepcopy([get("encoder"), get("decoder")])

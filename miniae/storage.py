@@ -139,11 +139,11 @@ def load(cls, path, **given):
         require(name == cls.__name__, f"it holds a {name}: use {name}.load")
         strange = sorted(set(given) - set(header["arguments"]))
         require(not strange, f"{name} has no arguments {strange}")
+        check_size(header["arguments"], theta.size)
         arguments = {
             key: given[key] if key in given else rebuild(value, key)
             for key, value in header["arguments"].items()
         }
-        check_size(header["arguments"], theta.size)
         model = cls(**arguments)
         shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
         require(

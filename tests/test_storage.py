@@ -1,6 +1,10 @@
+import copy
 import json
 import os
+import pickle
+import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from miniae import (
     Sequential,
     SquaredError,
     Tanh,
+    archives,
 )
 
 X = np.random.default_rng(0).random((20, 6))
@@ -235,3 +240,112 @@ def test_nothing_in_the_file_is_a_pickle(tmp_path):
         assert sorted(file.namelist()) == ["header.npy", "theta.npy"]
     with np.load(tmp_path / "m", allow_pickle=False) as file:
         assert json.loads(str(file["header"]))["class"] == "VAE"
+
+
+def test_a_file_of_release_0_1_0_loads_for_good():
+    X = np.random.default_rng(7).random((12, 6)).astype(np.float32)
+    model = VAE.load(Path(__file__).parent / "data" / "vae_0_1_0.npz")
+    assert (model.latent_dim, model.beta, model.kl_warmup) == (2, 2.0, 3)
+    assert model.theta[:2].tolist() == [-0.6044238209724426, -0.39068442583084106]
+    # Sums of 6 and 5 products of order 1 in float32.
+    expected = [[-0.003178719198331237, 0.3216041922569275]]
+    np.testing.assert_allclose(model.encode(X[:1]), expected, rtol=0, atol=1e-6)
+    assert len(model.history["loss"]) == 4
+    model.fit(X, epochs=1, verbose=0)
+
+
+@pytest.mark.slow
+def test_2000_damaged_files_are_refused_and_none_takes_much_memory(tmp_path):
+    path, rng = tmp_path / "m.npz", np.random.default_rng(0)
+    model = VAE(3, 1, (2,)).fit(X[:, :3], epochs=1, verbose=0)
+    model.save(path)
+    whole, refused = path.read_bytes(), 0
+    tracemalloc.start()
+    for _ in range(2000):
+        data = bytearray(whole)
+        kind = rng.integers(4)
+        place = int(rng.integers(len(data)))
+        if kind == 0:  # some bytes are others
+            for place in rng.integers(len(data), size=rng.integers(1, 20)):
+                data[place] = rng.integers(256)
+        elif kind == 1:  # the end is missing
+            del data[place:]
+        elif kind == 2:  # something in the middle is missing, or there twice
+            data[place : place + int(rng.integers(1, 200))] = data[:place][-50:]
+        else:  # digits are others: shapes and sizes
+            digits = [i for i, byte in enumerate(data) if 48 <= byte <= 57]
+            for i in rng.choice(digits, 3):
+                data[i] = 57
+        path.write_bytes(data)
+        try:
+            assert np.array_equal(VAE.load(path).theta, model.theta)
+        except ValueError as error:
+            refused += 1
+            assert "is not a model that miniae can read" in str(error)
+    assert refused > 1900 and tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_arguments_that_are_far_too_large_for_the_weights_are_refused_before_they_are_built(
+    tmp_path,
+):
+    path = tmp_path / "m.npz"
+    VAE(6, 2).save(path)
+    for arguments in (
+        {"input_dim": 6, "latent_dim": 2, "hidden": [10**9, 10**9]},
+        {"input_dim": [10**6, 10**6], "latent_dim": 2},
+        {"input_dim": 6, "latent_dim": 2, "decoder": {"class": "Dense", "arguments": {"n_in": 10**8, "n_out": 10**8}}},
+    ):  # fmt: skip
+        altered(path, arguments=arguments)
+        with pytest.raises(ValueError, match="but describes networks of"):
+            VAE.load(path)
+
+
+def test_unknown_and_missing_keys_are_refused_by_name(tmp_path):
+    path = tmp_path / "m.npz"
+    VAE(6, 2).save(path)
+    arrays = archives.read(path)
+    header = json.loads(str(arrays["header"]))
+    for changed, word in (({**header, "color": 3}, "color"),
+                          ({k: v for k, v in header.items() if k != "shapes"}, "shapes")):  # fmt: skip
+        archives.write(path, {**arrays, "header": np.array(json.dumps(changed))})
+        with pytest.raises(ValueError, match=f"besides what is known: .*{word}"):
+            VAE.load(path)
+    archives.write(path, {**arrays, "extra": np.ones(2)})
+    with pytest.raises(ValueError, match=r"entries that are not known: \['extra'\]"):
+        VAE.load(path)
+
+
+def test_a_read_only_folder_and_a_missing_one_are_errors_that_name_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"no file: .*nowhere.*m\.npz"):
+        VAE(6, 2).save(tmp_path / "nowhere" / "m.npz")
+    folder = tmp_path / "m.npz"
+    folder.mkdir()
+    with pytest.raises(OSError, match="is as it was"):
+        VAE(6, 2).save(folder)
+    assert os.listdir(tmp_path) == ["m.npz"] and not os.listdir(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "m.npz"
+    VAE(6, 2).save(path)
+    before, real = path.read_bytes(), open
+
+    def opened(name, *mode, **more):
+        return real("/dev/full" if str(name).endswith(".tmp") else name, *mode, **more)
+
+    monkeypatch.setattr("builtins.open", opened)
+    with pytest.raises(OSError, match=r"No space left.*as it was"):
+        VAE(6, 2, seed=1).save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_fitted_model_survives_pickle_and_deepcopy_and_trains_on_the_same():
+    model = VAE(6, 2, (4,), dropout=0.2).fit(X, epochs=2, verbose=0)
+    twins = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
+    for one in (model, *twins):
+        one.fit(X, epochs=2, verbose=0)
+    assert all(one.theta.tobytes() == model.theta.tobytes() for one in twins)
+    assert not np.shares_memory(twins[0].theta, model.theta)

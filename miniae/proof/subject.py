@@ -4,6 +4,7 @@ import numpy as np
 
 from miniae.layers import Layer, ReLU
 from miniae.losses import Loss
+from miniae.parameters import Parameterized
 
 
 class Subject:
@@ -20,6 +21,8 @@ class Subject:
     """
 
     def __init__(self, obj, x, target, training, seed, given):
+        if not isinstance(obj, Parameterized):
+            raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
         rng = np.random.default_rng(seed)
         self.x, self.target = np.array(x, dtype=np.float64), target
         self.training, self.seed, self.given = training, seed, given
