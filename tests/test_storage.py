@@ -286,16 +286,15 @@ def test_2000_damaged_files_are_refused_and_none_takes_much_memory(tmp_path):
     tracemalloc.stop()
 
 
-def test_arguments_that_are_far_too_large_for_the_weights_are_refused_before_they_are_built(
-    tmp_path,
-):
+def test_arguments_far_too_large_for_the_weights_are_refused_before_they_are_built(tmp_path):
     path = tmp_path / "m.npz"
     VAE(6, 2).save(path)
+    absurd = {"class": "Dense", "arguments": {"n_in": 10**8, "n_out": 10**8}}
     for arguments in (
         {"input_dim": 6, "latent_dim": 2, "hidden": [10**9, 10**9]},
         {"input_dim": [10**6, 10**6], "latent_dim": 2},
-        {"input_dim": 6, "latent_dim": 2, "decoder": {"class": "Dense", "arguments": {"n_in": 10**8, "n_out": 10**8}}},
-    ):  # fmt: skip
+        {"input_dim": 6, "latent_dim": 2, "decoder": absurd},
+    ):
         altered(path, arguments=arguments)
         with pytest.raises(ValueError, match="but describes networks of"):
             VAE.load(path)
@@ -306,8 +305,8 @@ def test_unknown_and_missing_keys_are_refused_by_name(tmp_path):
     VAE(6, 2).save(path)
     arrays = archives.read(path)
     header = json.loads(str(arrays["header"]))
-    for changed, word in (({**header, "color": 3}, "color"),
-                          ({k: v for k, v in header.items() if k != "shapes"}, "shapes")):  # fmt: skip
+    lacking = {key: value for key, value in header.items() if key != "shapes"}
+    for changed, word in (({**header, "color": 3}, "color"), (lacking, "shapes")):
         archives.write(path, {**arrays, "header": np.array(json.dumps(changed))})
         with pytest.raises(ValueError, match=f"besides what is known: .*{word}"):
             VAE.load(path)
