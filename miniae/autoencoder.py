@@ -37,7 +37,7 @@ class Autoencoder(Model):
     >>> codes, X_again = model.encode(X), model.reconstruct(X)
     """
 
-    adjustable = ("corruption",)
+    adjustable = ("corruption", "penalty")
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Autoencoder(Model):
         )
         self.code_activation, self.corruption = code_activation, corruption
         self.penalty = copy.deepcopy(penalty)  # it remembers a batch: no two models may share it
+        self.copies = {"penalty": self.penalty}
         super().__init__(locals(), loss, code_size=latent_dim)
         if hasattr(penalty, "check"):
             penalty.check(last_step(self.encoder))

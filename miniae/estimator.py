@@ -1,6 +1,7 @@
 """What scikit-learn asks of an estimator, so that clone, Pipeline and GridSearchCV take a model."""
 
 import inspect
+from types import MappingProxyType
 
 from miniae.parameters import choose
 
@@ -12,13 +13,16 @@ class Estimator:
     """
 
     adjustable = ()  # arguments that are attributes too, and take effect when they are assigned
+    copies = MappingProxyType({})  # of arguments: as long as one is in place, it counts as given
 
     def get_params(self, deep=True):
         """Return the constructor's arguments as given, or as set since (``vae.beta = 4``)."""
         names = {**self.arguments, **inspect.signature(type(self)).parameters}
         given = {name: self.arguments[name] for name in names if name in self.arguments}
         own = [name for name in names if name not in given and name in vars(self)]  # a subclass's
-        live = [name for name in self.adjustable if name in given]
+        live = [
+            n for n in self.adjustable if n in given and vars(self)[n] is not self.copies.get(n)
+        ]
         return {**given, **{name: vars(self)[name] for name in (*live, *own)}}
 
     def set_params(self, **changes):
