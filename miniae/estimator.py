@@ -20,10 +20,10 @@ class Estimator:
         names = {**self.arguments, **inspect.signature(type(self)).parameters}
         given = {name: self.arguments[name] for name in names if name in self.arguments}
         own = [name for name in names if name not in given and name in vars(self)]  # a subclass's
-        live = [
-            n for n in self.adjustable if n in given and vars(self)[n] is not self.copies.get(n)
-        ]
-        return {**given, **{name: vars(self)[name] for name in (*live, *own)}}
+        live = [name for name in self.adjustable if name in given]
+        now = {name: vars(self)[name] for name in (*live, *own)}
+        kept = {name for name in now if now[name] is self.copies.get(name, self)}
+        return {**given, **{name: value for name, value in now.items() if name not in kept}}
 
     def set_params(self, **changes):
         """Rebuild the model with some arguments changed; what it has learned is gone."""

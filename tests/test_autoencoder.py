@@ -196,9 +196,11 @@ def test_arguments_that_would_do_nothing_or_fail_later_are_refused(options, mess
 
 def test_a_penalty_put_in_later_is_saved_and_one_that_was_given_is_given_back(tmp_path):
     given = L1Penalty(0.1)
-    model = Autoencoder(6, 2, penalty=given)
+    model = Autoencoder(6, 2, code_activation="sigmoid", penalty=given)
     assert model.get_params()["penalty"] is given is not model.penalty
     model.penalty = KLSparsity(0.2, 0.5)
     assert model.get_params()["penalty"] is model.penalty
     model.save(tmp_path / "m")
     assert repr(Autoencoder.load(tmp_path / "m").penalty) == repr(model.penalty)
+    model.penalty = None
+    assert model.get_params()["penalty"] is None
