@@ -42,19 +42,23 @@ def numbers(got, name):
     raise Wrong(f"{name} must be numbers, got {type(got).__name__}")
 
 
-def unpack(got, names):
-    """Return an answer of several values, one for each name, as a list; raise Wrong if it is none.
+def unpack(got, right):
+    """Return an answer of several values as a list; raise Wrong if they are not as many as `right`.
 
-    An array counts as the values along its first axis.
+    An array counts as what is stacked in it, if that has the shape of the first of `right`, a dict.
     """
-    names, what = list(names), type(got).__name__
-    if isinstance(got, tuple | list) or np.ndim(got if isinstance(got, np.ndarray) else 0):
+    names, what = list(right), type(got).__name__
+    if isinstance(got, np.ndarray):
+        what = f"an array {got.shape}"
+        if got.ndim and got.shape[1:] == np.shape(right[names[0]]):
+            got = list(got)
+    if isinstance(got, tuple | list):
+        what = f"{len(got)} values"
         if len(got) == len(names):
             empty = [name for name, value in zip(names, got, strict=True) if value is None]
             if empty:
                 raise Wrong(f"{empty[0]} is None among the values that are returned")
             return list(got)
-        what = f"{len(got)} values" if isinstance(got, tuple | list) else f"shape {got.shape}"
     if got is None:
         what = "None: is there a return at the end?"
     raise Wrong(f"{', '.join(names)} must be returned, {len(names)} values; got {what}")
@@ -211,7 +215,7 @@ def differs(name, got, right):
 
 def both(got, right):
     """Return two numbers in words, in as many digits as tell them apart; -0 is written 0."""
-    for digits in (6, 9, 17):
+    for digits in (6, 9, 12, 17):
         a, b = f"{got + 0.0:.{digits}g}", f"{right + 0.0:.{digits}g}"
         if a != b:
             break

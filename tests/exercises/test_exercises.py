@@ -1,11 +1,13 @@
 """Every exercise: its stub is open, its solution passes, its wrong answers get their diagnosis."""
 
+import inspect
+
 import pytest
 from solutions import replace, solved, stub
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, assert_solved, find
-from miniae.exercises.worker import examine, load
+from miniae.exercises.worker import examine, load, verdict
 
 each_exercise = pytest.mark.parametrize(
     "id", [pytest.param(id, marks=getattr(pytest.mark, id)) for id in EXERCISES]
@@ -17,11 +19,16 @@ ANSWERS = [
 ]
 
 
-def answers(tmp_path, id, text, student=""):
-    """Yield what is said of a file with this text: (part, state, message)."""
+def load_text(tmp_path, id, text):
+    """Return the names that a file with this text defines."""
     path = tmp_path / find(id).file
     path.write_text(text, "utf-8")
-    return examine(find(id), load(path), student)
+    return load(path)
+
+
+def answers(tmp_path, id, text, student=""):
+    """Yield what is said of a file with this text: (part, state, message)."""
+    return examine(find(id), load_text(tmp_path, id, text), student)
 
 
 @each_exercise
@@ -29,6 +36,7 @@ def test_a_stub_is_not_started_and_names_its_exercise(tmp_path, id):
     assert {row[1:] for row in answers(tmp_path, id, stub(id))} == {("not started", "")}
     assert f'raise NotImplementedError("{id}: not started yet")' in stub(id)
     assert stub(id).startswith(f'"""{id}: ') and f"exercises hint {id}" in stub(id)
+    assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # as it is: what is given
 
 
 @each_exercise
@@ -58,3 +66,104 @@ def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
 
 def test_there_are_at_least_sixty_wrong_answers_and_some_for_every_exercise():
     assert set(WRONG) == set(EXERCISES) and len(ANSWERS) >= 60
+
+
+RIGHT = [  # unusual, but right: what is replaced by what
+    ("dense_backward", "return dout @ W.T, x.T @ dout, dout.sum(axis=0)",
+     "return [(dout @ W.T).tolist(), x.T @ dout, np.ones(len(x)) @ dout]"),
+    ("reparameterise_backward", "return dz, dz * eps * np.exp(log_var / 2) / 2",
+     "return np.stack([dz, dz * eps * np.exp(log_var / 2) / 2])"),
+    ("dropout", "return x, np.ones(x.shape)", "return x, 1.0"),
+    ("dropout", "rng.random(x.shape) >= p", "rng.binomial(1, 1 - p, x.shape)"),
+    ("gradient_check",
+     "        up, down = v.copy(), v.copy()\n        up[k] += h\n        down[k] -= h\n"
+     "        gradient[k] = (f(up) - f(down)) / (2 * h)\n",
+     "        v[k] += h\n        up = f(v)\n        v[k] -= 2 * h\n"
+     "        gradient[k] = (up - f(v)) / (2 * h)\n        v[k] += h\n"),
+    ("sgd_momentum", "import numpy as np", "from __future__ import annotations\n\n"
+     "from dataclasses import dataclass\n\n\n@dataclass\nclass Rate:\n    lr: float"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("id", "old", "new"), RIGHT)
+def test_an_unusual_answer_that_is_right_passes(tmp_path, id, old, new):
+    found = answers(tmp_path, id, replace(solved(id), old, new))
+    assert {row[1:] for row in found} == {("done", "")}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_a_file_may_begin_with_its_encoding(tmp_path, encoding):
+    path = tmp_path / find("kl_value").file
+    text = f"# -*- coding: {encoding} -*-\n# \xe4\n" + solved("kl_value")
+    path.write_text(text, encoding)
+    assert_solved("kl_value", load(path))
+
+
+@each_exercise
+def test_what_is_no_answer_is_wrong_and_no_error(tmp_path, id):
+    names, exercise = load_text(tmp_path, id, solved(id)), find(id)
+    for name, theirs in list(names.items()):
+        if getattr(theirs, "__module__", "") != "answer" or name in ("SGD", "Adam"):
+            continue
+        part = name if name in exercise.parts else next(iter(exercise.parts))
+        for none in (None, "text", {}, [1, [2, 3]], (None, None, None), lambda: 0):
+            others = [lambda *_, none=none: none]
+            if inspect.isclass(theirs):
+                methods = ("forward", "backward")
+                others = [type(name, (theirs,), {method: others[0]}) for method in methods]
+            for other in others:
+                state, said = verdict(exercise, part, {**names, name: other}, "")
+                assert state == "wrong" and said
+
+
+@pytest.mark.parametrize("id", ["autoencoder_backward", "gradient_check"])
+def test_what_another_part_calls_is_filled_by_the_library_while_it_is_open(tmp_path, id):
+    last = list(find(id).parts)[-1]
+    text = stub(id)[: stub(id).index(f"def {last}")] + solved(id)[solved(id).index(f"def {last}") :]
+    names = load_text(tmp_path, id, text)
+    before = dict(names)
+    *open_, last = examine(find(id), names)
+    assert last[1:] == ("done", "") and {row[1] for row in open_} == {"not started"}
+    assert names == before
+
+
+def test_code_below_the_line_that_raises_is_told_so(tmp_path):
+    id = "activations_backward"
+    text = stub(id).replace('started yet")\n', 'started yet")\n    return dout * (x > 0)\n', 1)
+    said = list(answers(tmp_path, id, text))
+    assert said[0][1] == "wrong" and "line 17 still raises NotImplementedError" in said[0][2]
+    assert [row[1] for row in said[1:]] == ["not started"] * 2
+    text = stub("hunt_vae").replace("return dz, dz * eps * std", "return dz, dz * eps * std / 2")
+    assert "still raises" in next(iter(answers(tmp_path, "hunt_vae", text)))[2]
+
+
+def test_a_part_that_calls_another_which_is_open_says_so(tmp_path):
+    id = "activations_backward"
+    text = replace(solved(id), "dout * (1 - out**2)", "relu_backward(dout, out)")
+    text = replace(text, "    return dout * (x > 0)", f'    raise NotImplementedError("{id}: no")')
+    *_, last = answers(tmp_path, id, text)
+    assert last[1:] == ("wrong", "it calls relu_backward, which is not started")
+
+
+def test_an_examination_can_be_left_half_way():
+    half = examine(find("dense_backward"), {"dense_backward": lambda *_: None})
+    next(half)
+    half.close()
+
+
+@pytest.mark.slow
+@pytest.mark.elbo
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        ("[0.0] * 60", "must fall"),
+        ("list(range(60))", "must fall"),
+        ("[float('nan')] * 3", "must fall"),
+        ("[2 * loss for loss in losses]", "the last of the losses returned"),
+        ("None", "is None"),
+        ("'text'", "must be numbers"),
+    ],
+)
+def test_losses_of_a_training_that_are_not_its_losses_are_refused(tmp_path, returned, words):
+    text = replace(solved("elbo"), "return losses", f"return {returned}")
+    assert words in list(answers(tmp_path, "elbo", text))[-1][2]

@@ -4,15 +4,19 @@ import csv
 import io
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
-from solutions import solved
+from solutions import solved, stub
 
-from miniae.exercises import EXERCISES, assert_solved, check_file, find
-from miniae.exercises.__main__ import main
+from miniae.exercises import EXERCISES, Result, __main__, assert_solved, check_file, find
+from miniae.exercises.__main__ import asked_for, main
 from miniae.exercises.report import as_csv
+from miniae.exercises.sandbox import how_it_ended
 
 FIRST, DENSE = find("sigmoid_softplus"), find("dense_backward")
 
@@ -72,8 +76,66 @@ def test_an_answer_that_ends_badly_is_reported_as_what_it_is(tmp_path, name):
     body, words = ENDINGS[name]
     if "SIGSEGV" in words and os.name == "nt":
         pytest.skip("Windows has no signals")
+    if name == "much memory" and sys.platform in ("win32", "darwin"):
+        pytest.skip("no limit on memory here")
     result = check(tmp_path, body, seconds=2)
     assert result.state == "error" and words in result.message
+    assert "Thread 0x" not in result.printed
+
+
+def test_a_crash_on_windows_is_a_crash(tmp_path):
+    assert how_it_ended(0xC0000005, "", tmp_path, 2) == "Python crashed (0xc0000005)"
+
+
+@pytest.mark.slow
+def test_an_endless_loop_in_a_folder_with_umlauts_tells_its_line(tmp_path):
+    folder = tmp_path / "L\xf6sungen \u4e2d"
+    folder.mkdir()
+    result = check(folder, "print('Timeout (')\nwhile True:\n    pass", seconds=2)
+    assert "(it was in line " in result.message and result.printed == "Timeout (\n"
+
+
+@pytest.mark.slow
+def test_a_print_flood_that_ends_is_one_too(tmp_path):
+    text = solved(FIRST.id) + "\nprint('x' * (1 << 21))\n"
+    result = check_file(FIRST, write(tmp_path, FIRST, text))
+    assert result.state == "error" and "printed more than 1 MB" in result.message
+
+
+@pytest.mark.slow
+def test_what_is_not_ascii_can_be_printed_and_libraries_get_one_thread(tmp_path):
+    text = "import os\nprint('\xe4\u4e2d\udc80', os.environ['OMP_NUM_THREADS'])\n"
+    path = write(tmp_path, FIRST, "")
+    path.write_bytes(text.encode("utf-8", "backslashreplace") + solved(FIRST.id).encode())
+    result = check_file(FIRST, path)
+    assert result.state == "done" and result.printed == "\xe4\u4e2d\\udc80 1\n"
+
+
+@pytest.mark.slow
+def test_a_call_of_what_is_open_at_the_end_of_the_file_hides_nothing(tmp_path):
+    text = solved(FIRST.id)
+    text = text[: text.index("    return np.maximum")]
+    text += f'    raise NotImplementedError("{FIRST.id}: not started yet")\n'
+    result = check_file(FIRST, write(tmp_path, FIRST, text + "\nprint(softplus(1.0))\n"))
+    assert result.state == "begun" and result.parts["sigmoid"] == ("done", "")
+    hunt = find("hunt_vae")
+    result = check_file(hunt, write(tmp_path, hunt, stub(hunt.id) + "\nsample(1, 2, 3)\n"))
+    assert result.state == "not started"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_ends_a_check_at_once(tmp_path):
+    for exercise in EXERCISES.values():
+        text = f"open({str(tmp_path / 'begun')!r}, 'w')\nwhile True:\n    pass\n"
+        write(tmp_path, exercise, text)
+    command = [sys.executable, "-m", "miniae.exercises", "check", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=15)  # each loop by itself would take 20 s
+    assert (process.returncode, out, err) == (130, "", "")
 
 
 @pytest.mark.slow
@@ -145,6 +207,12 @@ def test_start_puts_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, cap
     assert f"{DENSE.file} is there already" in capsys.readouterr().out
 
 
+def test_start_prints_a_command_that_a_shell_understands(tmp_path, capsys):
+    main(["start", str(tmp_path / "my answers")])
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert command[-3:] == ["check", str(tmp_path / "my answers"), FIRST.id]
+
+
 @pytest.mark.slow
 def test_check_prints_a_line_an_exercise_a_bar_and_where_to_go_on(tmp_path, capsys):
     main(["start", str(tmp_path)])
@@ -160,12 +228,74 @@ def test_check_takes_a_folder_and_ids_and_names_what_it_does_not_know(
     tmp_path, capsys, monkeypatch
 ):
     write(tmp_path, FIRST, solved(FIRST.id))
-    assert main(["check", str(tmp_path), FIRST.id]) == 0
+    assert asked_for([str(tmp_path), FIRST.id]) == (tmp_path, [FIRST])
     monkeypatch.chdir(tmp_path)
     assert main(["check", FIRST.id]) == 0
     capsys.readouterr()
     assert main(["check", "sigmoid"]) == 2
     assert "did you mean 'sigmoid_softplus'" in capsys.readouterr().err
+
+
+def test_an_exercise_is_known_by_its_id_its_number_its_file_and_is_checked_once(
+    tmp_path, monkeypatch
+):
+    path = write(tmp_path, DENSE, "")
+    for words in (["4"], [DENSE.id, "4", DENSE.id], [DENSE.file]):
+        assert [e.id for e in asked_for([str(tmp_path), *words])[1]] == [DENSE.id]
+    folder, asked = asked_for([str(path)])
+    assert folder == tmp_path and [e.id for e in asked] == [DENSE.id]
+    monkeypatch.chdir(tmp_path)
+    assert asked_for(["3", "4"])[0] == __main__.Path() and len(asked_for([])[1]) == len(EXERCISES)
+
+
+def test_a_command_that_cannot_be_understood_says_why(tmp_path, capsys):
+    def said(*words):
+        assert main(["check", *map(str, words)]) == 2
+        return capsys.readouterr().err
+
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    assert "one folder at a time; got " in said(tmp_path / "a", tmp_path / "b")
+    assert said("my_answres") == "there is no folder and no exercise my_answres\n"
+    empty = said(tmp_path)
+    assert empty.startswith("none of the exercises is in ") and empty.count("\n") == 1
+
+
+@pytest.fixture
+def unread(monkeypatch):
+    """Let the commands find every file missing, without a process for each."""
+
+    def found(exercise, path, *_):
+        return Result(exercise, dict.fromkeys(exercise.parts, ("missing", "\u4e2d")))
+
+    monkeypatch.setattr(__main__, "check_file", found)
+
+
+def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, unread):
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["check", str(tmp_path), FIRST.id]) == 1
+    out.flush()
+    assert rb"\u4e2d" in out.buffer.getvalue()
+
+
+def test_a_report_knows_who_is_a_student(tmp_path, capsys, unread):
+    for name in ("ada", "__MACOSX", ".git"):
+        (tmp_path / name).mkdir()
+
+    def students(*words):
+        main(["report", *map(str, words), "--csv"])
+        return {row["student"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+
+    assert students(tmp_path) == {"ada"}
+    write(tmp_path / "ada", FIRST, "")
+    assert students(tmp_path / "ada") == {"ada"}
+    assert students(tmp_path / "ada", "--student", "bob") == {"bob"}
+
+
+def test_gradescope_gets_its_json_though_nothing_was_handed_in(tmp_path, capsys, unread):
+    (tmp_path / "data").mkdir(), (tmp_path / "more").mkdir()
+    assert main(["report", str(tmp_path), "--gradescope"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["tests"]) == len(EXERCISES)
 
 
 @pytest.mark.slow
@@ -191,6 +321,7 @@ def test_a_folder_of_students_gives_one_table_for_the_gradebook(tmp_path, capsys
 def test_a_cell_that_a_spreadsheet_would_run_is_quoted():
     text = as_csv([{"student": "=SUM(A1)", "score": 1}])
     assert text == "student,score\n'=SUM(A1),1\n"
+    assert as_csv([{"a": "", "b": "\t=1", "c": 0.5}]) == "a,b,c\n,'\t=1,0.5\n"
 
 
 @pytest.mark.slow

@@ -1,6 +1,9 @@
 """Typical wrong answers: of a solution, what is replaced by what, and words of the diagnosis."""
 
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
+DOCUMENTED = (
+    '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, of the shapes of x, W, b."""'
+)
 KL = "(mu**2 + np.exp(log_var) - log_var - 1)"
 Z = "return mu + np.exp(log_var / 2) * eps"
 DZ = "return dz, dz * eps * np.exp(log_var / 2) / 2"
@@ -31,6 +34,17 @@ WRONG = {
             "rounds to 1 and the rest",
         ),
         ("np.maximum(x, 0) +", "np.abs(x) +", "it is |x|"),
+        (
+            "return 0.5 * (np.tanh(0.5 * x) + 1)",
+            "return 0.5 * (np.tanh(0.5 * x.astype('f4')) + 1)",
+            "rounded to float32",
+        ),
+        ("return 0.5 * (np.tanh(0.5 * x) + 1)", "return 'a half'", "must be numbers, got str"),
+        (
+            "0.5 * (np.tanh(0.5 * x) + 1)",
+            "1 / (1 + np.exp(-x)) ",
+            "(it must not happen for any input)",
+        ),
     ],
     "activations_backward": [
         ("dout * (x > 0)", "x > 0", "dout is missing"),
@@ -49,6 +63,8 @@ WRONG = {
         ("dout * (1 - out**2)", "dout * (1 - np.tanh(out) ** 2)", "do not apply tanh again"),
         ("dout * (1 - out**2)", "dout * (1 - out)", "out must be squared"),
         ("dout * (1 - out**2)", "dout * out * (1 - out) ", "that is the slope of a sigmoid"),
+        ("dout * (x > 0)", "dout * (np.maximum(x, 0) >= 0)", "always true? dx["),
+        ("dout * (x > 0)", "dout * np.where(x > 0, 1, 0.01)", "should be 0 ("),
     ],
     "dense_forward": [
         ("x @ W + b", "x @ W", "b is missing"),
@@ -57,6 +73,7 @@ WRONG = {
         ("x @ W + b", "x @ W + b.sum()", "each unit has a b of its own"),
         ("x @ W + b", "(x @ W + b).mean(axis=0)", "each row is a sample"),
         ("x @ W + b", "(x @ W + b).T", "the transpose"),
+        ("x @ W + b", "(x @ W + b).astype('f4')", "rounded to float32"),
     ],
     "dense_backward": [
         (DENSE, "return dout @ W.T, x.T @ dout / len(x), dout.sum(axis=0)", "dW is divided by n"),
@@ -69,6 +86,14 @@ WRONG = {
         (DENSE, "return dout @ W, x.T @ dout, dout.sum(axis=0)", "dense_backward was called with"),
         (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "stand in each other's place"),
         (DENSE, "return dout @ W.T, x.T @ dout", "3 values; got 2 values"),
+        (DENSE, "return dout @ W.T, x.T @ dout, None", "db is None among the values"),
+        (DENSE, "dout @ W.T", "got None: is there a return"),
+        (DENSE, "return dout @ W.T", "3 values; got an array ("),
+        (
+            f"(dout, x, W):\n    {DOCUMENTED}\n    {DENSE}",
+            "(*given):\n    given[2][:] = 0\n    return 1, 2, 3",
+            "changed its argument number 3",
+        ),
     ],
     "squared_error": [
         (
@@ -95,6 +120,11 @@ WRONG = {
         ("2 * (out - target) / len(out)", "(out - target) / len(out)", "the 2 of the square"),
         ("2 * (out - target) / len(out)", "2 * (target - out) / len(out)", "the sign is wrong"),
         ("2 * (out - target) / len(out)", "2 * (out - target) / out.size", "a sum over features"),
+        (
+            "return ((out - target) ** 2).sum() / len(out)",
+            "return np.float32(((out - target) ** 2).sum() / len(out))",
+            "rounded to float32",
+        ),
     ],
     "bernoulli_nll": [
         (
@@ -136,6 +166,34 @@ WRONG = {
             "through the sigmoid first",
         ),
         ("(p - target) / len(logits)", "(target - p) / len(logits)", "the sign is wrong"),
+        (
+            "return (softplus - target * logits).sum() / len(logits)",
+            "near = np.clip(logits, -500, 500)\n"
+            "    return (np.logaddexp(0, near) - target * near).sum() / len(near)",
+            "nll: the loss for logits of about -1000 to 1000 is ",
+        ),
+        (
+            "return (softplus - target * logits).sum() / len(logits)",
+            "p = 0.5 * (np.tanh(0.5 * logits) + 1)\n"
+            "    loss = -(target * np.log(p + 1e-8) + (1 - target) * np.log(1 - p + 1e-8))\n"
+            "    return loss.sum() / len(p)",
+            "clipped) probability",
+        ),
+        (
+            "bernoulli_nll(logits, target)",
+            "bernoulli_nll(target, logits)",
+            "logits and target stand",
+        ),
+        (
+            "bernoulli_nll_backward(logits, target)",
+            "bernoulli_nll_backward(target, logits)",
+            "logits and target stand",
+        ),
+        (
+            "return (p - target) / len(logits)",
+            "return (np.clip(p, 1e-7, 1 - 1e-7) - target) / len(p)",
+            "or clipped?",
+        ),
     ],
     "sgd_momentum": [
         (
@@ -160,6 +218,20 @@ WRONG = {
             "self.lr * (dtheta + self.momentum * self.velocity)",
             "Nesterov",
         ),
+        (
+            "self.velocity = self.momentum * self.velocity + dtheta\n"
+            "        theta -= self.lr * self.velocity",
+            "theta -= self.lr * self.velocity\n"
+            "        self.velocity = self.momentum * self.velocity + dtheta",
+            "update the velocity first",
+        ),
+        ("self, lr, momentum", "self, momentum, lr", "lr and momentum stand"),
+        (
+            "class SGD:",
+            "def SGD(theta, dtheta, lr, momentum):",
+            "must be a class with a method step",
+        ),
+        ("def step(", "def update(", "must be a class with a method step"),
     ],
     "adam": [
         (
@@ -182,6 +254,14 @@ WRONG = {
             "self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps",
             "self.beta2, self.beta1, self.eps = lr, beta1, beta2, eps",
             "beta1 and beta2 stand",
+        ),
+        ("+ self.eps)", "+ 1e-8)", "eps is not the one given, but 1e-08"),
+        ("+ self.eps)", "+ 0)", "eps is missing"),
+        (
+            "self.lr * m_hat / (np.sqrt(v_hat) + self.eps)",
+            "self.lr * np.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t) * self.m / (\n"
+            "            np.sqrt(self.v) + self.eps\n        )",
+            "eps must be scaled too",
         ),
     ],
     "autoencoder_backward": [
@@ -211,6 +291,16 @@ WRONG = {
         ),
         ("return loss", "return ((forward(layers, x) - x) ** 2).sum() / len(x)", "after the step"),
         ("** 2).sum() / len(x)", "** 2).mean()", "mean over features"),
+        (
+            "    for layer in reversed(layers):\n",
+            "    layers.reverse()\n    for layer in layers:\n",
+            "backward changed its argument layers",
+        ),
+        (
+            "    for layer in layers:\n        x =",
+            "    while layers:\n        layer = layers.pop(0)\n        x =",
+            "forward changed its argument layers",
+        ),
     ],
     "reparameterise_forward": [
         (Z, "return mu + np.exp(log_var) * eps", "exp(log_var) is the variance"),
@@ -224,6 +314,11 @@ WRONG = {
         ("mu, log_var = np", "log_var, mu = np", "the first half of h is mu"),
         ("np.split(h, 2, axis=1)", "h[:, ::2], h[:, 1::2]", "even and odd columns"),
         ("np.split(h, 2, axis=1)", "np.split(h, 2, axis=0)", "ValueError"),
+        (Z, "mu + np.exp(log_var / 2) * eps", "z is None: is there a return"),
+        (Z, "return {'z': mu}", "z must be numbers, got dict"),
+        (Z, "return [mu[0], 3]", "z must be numbers, got list"),
+        (Z, "return (mu + np.exp(log_var / 2)) * eps", "eps is the noise of std alone"),
+        ("np.split(h, 2", "np.split(h.astype('f4'), 2", "rounded to float32"),
     ],
     "reparameterise_backward": [
         (DZ, "return dz, dz * eps * np.exp(log_var / 2)", "the 1/2 of exp(log_var / 2)"),
@@ -242,6 +337,8 @@ WRONG = {
         (KL, "(mu**2 + np.exp(2 * log_var) - 2 * log_var - 1)", "log of the standard deviation"),
         (KL, "(mu**2 + np.exp(log_var) + log_var - 1)", "the sign of log_var"),
         (KL, "(mu + np.exp(log_var) - log_var - 1)", "mu must be squared"),
+        (f"0.5 * {KL}.sum() / len(mu)", f"-0.5 * {KL}.mean()", "minus the KL, and the mean"),
+        (KL, "(mu**2 + np.exp(log_var) - log_var - 1).astype('f4')", "rounded to float32"),
     ],
     "kl_gradient": [
         (DKL, "return mu, (np.exp(log_var) - 1) / 2", "1/n is missing"),
@@ -273,6 +370,24 @@ WRONG = {
         ("optimizer.step(network.theta, network.dtheta)", "pass", "the weights have not moved"),
         ("range(60)", "range(2)", "Train for longer"),
         ("return losses", "return losses[-1]", "a list with one number per epoch"),
+        ("return reconstruction + kl, reconstruction, kl", "return kl", "3 values; got float64"),
+        ("kl = 0.5 *", "kl =", "the 1/2 is missing"),
+        (
+            "return reconstruction + kl, reconstruction, kl",
+            "return reconstruction + kl, kl, reconstruction",
+            "reconstruction and kl stand",
+        ),
+        (
+            "reconstruction = BernoulliNLL().forward(logits, x)",
+            "reconstruction = BernoulliNLL().forward(0.5 * (np.tanh(logits / 2) + 1), x)",
+            "it takes the logits",
+        ),
+        ("[dmu, dlog_var], axis=1", "[dlog_var, dmu], axis=1", "dmu and dlog_var stand"),
+        (
+            "decoder.backward(loss.backward())",
+            "loss.backward()[:, :2]",
+            "decoder.backward must be called",
+        ),
     ],
     "gradient_check": [
         ("(f(up) - f(down)) / (2 * h)", "(f(up) - f(v)) / h", "the forward difference"),
@@ -302,6 +417,22 @@ WRONG = {
         ),
         ("1e-9 *", "1e-30 *", "is right, but is called wrong"),
         ("1e-9 *", "0.1 *", "one entry of dW is 1 % off"),
+        ("(f(up) - f(down)) / (2 * h)", "complex_step(f, v)[k]", "h is not used"),
+        (
+            "gradient = np.empty(v.size)\n    for",
+            "gradient, h = np.empty(v.size), 1e-5\n    for",
+            "h is not used",
+        ),
+        (
+            "np.random.default_rng(0).standard_normal(out.shape)",
+            "np.ones(out.shape)",
+            "db is one number for all units",
+        ),
+        (
+            "layer.backward(dout), layer.astype(complex)",
+            "layer.backward(dout), layer.astype(complex)\n    layer.theta = layer.theta + 0.1",
+            "or is theta not put back",
+        ),
     ],
     "dropout": [
         ("/ (1 - p)\n", "* 1.0\n", "must be divided by 1 - p"),
@@ -316,6 +447,31 @@ WRONG = {
         ("rng.random(x.shape)", "np.random.random(x.shape)", "draw from rng"),
         ("return dout * mask", "return dout * (mask > 0)", "and so its gradient is"),
         ("return dout * mask", "return dout", "dropped units get no gradient"),
+        ("mask = (rng.random(x.shape) >= p)", "mask = np.ones(x.shape)", "no entry of out is 0"),
+        (
+            "mask = (rng.random(x.shape) >= p)",
+            "mask = np.zeros(x.shape)",
+            "every entry of out is 0",
+        ),
+        ("return x * mask, mask", "return x * mask + 1e-3, mask", "no entry of out is 0"),
+        (
+            "rng.random(x.shape)",
+            "np.random.default_rng(0).random(x.shape)",
+            "two generators give the same draw",
+        ),
+        ("return x, np.ones(x.shape)", "return x, None", "mask is None among the values"),
+        ("return x, np.ones(x.shape)", "return x, 0 * x", "mask out of training must be 1"),
+        ("return x * mask, mask", "return (x * mask)[:5], mask", "out has shape (5, 30)"),
+        ("return x * mask, mask", "return x * mask, mask.ravel()", "mask has shape (6000,)"),
+        ("return x * mask, mask", "return 'out', 'mask'", "must be numbers, got str"),
+        (
+            "return x * mask, mask",
+            "return np.where(mask > 0, x * mask, np.nan), mask",
+            "out has NaN",
+        ),
+        ("return x * mask, mask", "return x * mask", "out, mask must be returned"),
+        ("return x * mask, mask", "return mask, x * mask", "this is the mask"),
+        ("/ (1 - p)\n", "/ np.float32(1 - p)\n", "rounded to float32"),
     ],
     "convolution": [
         ("return out + b", "return out", "b is missing"),
@@ -337,10 +493,27 @@ WRONG = {
         ),
         ("dout.sum(axis=(0, 1, 2))", "dout.mean(axis=(0, 1, 2))", "db is a mean"),
         ("dout.sum(axis=(0, 1, 2))", "dout.sum(axis=0)", "over samples, rows and columns"),
+        (
+            "k = len(W)\n    height, width = x.shape[1] - k + 1",
+            "k = W.shape[3]\n    height, width = x.shape[1] - k + 1",
+            "IndexError",
+        ),
+        (
+            "k = len(W)\n    height, width = dout",
+            "k = W.shape[3]\n    height, width = dout",
+            "conv2d_backward was called with",
+        ),
     ],
     "hunt_dense": [
         ("self.hidden > 0", "self.hidden >= 0", "wrong: dx, dW1, db1"),
         ("(self.hidden > 0)", "(self.hidden > 0) * 2", "the fault is still there"),
+        ("return dhidden @", "return None, dhidden @", "dx, dW1, db1, dW2, db2 must be returned"),
+        ("return dhidden @ self.W1.T, dW1", "return None, dW1", "dx is None among the values"),
+        (
+            "dhidden.sum(axis=0)",
+            "dhidden.mean(axis=0)",
+            "Right gradients: dx, dW1, dW2, db2; wrong: db1",
+        ),
     ],
     "hunt_adam": [
         ("m = self.m / (1", "m = self.m = self.m / (1", "the fault is still there"),
@@ -354,5 +527,10 @@ WRONG = {
         ),
         ("return dz, dz * eps * std / 2", "return dz, dz * eps * std", "a factor 1/2 is missing"),
         ("- log_var - 1)", "/ 2 - log_var - 1)", "the KL is"),
+        (
+            "np.exp(log_var) - log_var - 1",
+            "np.exp(2 * log_var) - 2 * log_var - 1",
+            "leave it: log_var",
+        ),
     ],
 }

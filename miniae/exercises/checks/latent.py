@@ -232,11 +232,16 @@ def bars(rng, n, side=4):
 
 
 def check_train(ask):
-    """After training the bound is above that of independent pixels."""
-    X = bars(ask.rng, 400)
-    encoder, decoder = networks(ask.rng, X.shape[1])
+    """After training the bound is above that of independent pixels.
+
+    Everybody's begins at the same point: from a few in a hundred the right code ends in a poor
+    optimum, and a verdict must not hang on whose points are drawn.
+    """
+    rng = np.random.default_rng(0)
+    X = bars(rng, 400)
+    encoder, decoder = networks(rng, X.shape[1])
     before = np.concatenate([encoder.theta, decoder.theta])
-    losses = ask("train", encoder, decoder, X, ask.rng)
+    losses = ask("train", encoder, decoder, X, rng)
     after = np.concatenate([encoder.theta, decoder.theta])
     if np.array_equal(before, after):
         raise Wrong("the weights have not moved: optimizer.step(network.theta, network.dtheta)")
@@ -253,10 +258,10 @@ def check_train(ask):
     p = X.mean(axis=0).clip(0.01, 0.99)
     floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
     loss = reconstruction + kl
-    if not np.isfinite(loss) or loss > 0.85 * floor:
+    if not np.isfinite(loss) or loss > 0.9 * floor:
         raise Wrong(
             f"after training the loss is {loss:.3g}; pixels by themselves, without a VAE, give "
-            f"{floor:.3g}, and 85 % of that is asked. Train for longer, or with steps that fit"
+            f"{floor:.3g}, and 90 % of that is asked. Train for longer, or with steps that fit"
         )
     if not np.isfinite(losses).all() or losses[-1] >= losses[0]:
         raise Wrong(f"the losses returned must fall; the first is {losses[0]:.6g}, the last "

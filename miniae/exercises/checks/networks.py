@@ -123,8 +123,8 @@ def check_dropout(ask):
 
     def draw(seed=seed, training=True):
         answer = ask("dropout", x, p, np.random.default_rng(seed), training)
-        names = ("out", "mask")
-        return [numbers(v, name) for v, name in zip(unpack(answer, names), names, strict=True)]
+        out, mask = unpack(answer, {"out": x, "mask": x})
+        return numbers(out, "out"), numbers(mask, "mask")
 
     out, mask = draw()
     if out.shape != x.shape:

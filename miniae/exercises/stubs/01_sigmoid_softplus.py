@@ -2,7 +2,8 @@
 
 sigmoid(x) = 1 / (1 + exp(-x)) turns a logit into a probability; softplus(x) = log(1 + exp(x)) is
 what the Bernoulli loss is made of. Written as they stand here both overflow: exp(710) is more than
-a float64 holds. Write them so that no x, however large or small, gives inf, nan or a warning. Leave the arguments as they are, and return new arrays.
+a float64 holds. Write them so that no x, however large or small, gives inf, nan or a warning.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . sigmoid_softplus
     python -m miniae.exercises hint sigmoid_softplus

@@ -2,7 +2,8 @@
 
 A backward pass is given dout, the gradient of the loss L for out, and returns dx, that for x. These
 functions act on each entry by itself, so dx is dout times the slope. A sigmoid and a tanh remember
-out, from which their slope is quickly had; ReLU is given x. Leave the arguments as they are, and return new arrays.
+out, from which their slope is quickly had; ReLU is given x.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . activations_backward
     python -m miniae.exercises hint activations_backward

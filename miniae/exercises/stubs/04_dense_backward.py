@@ -2,7 +2,8 @@
 
 Given dout, the gradient of the loss L for out = x W + b, return those for x, W and b. Derive them
 by the entries: which entries of out does x_ik move, and by how much? The loss has put the 1/n of
-its mean over samples into dout already. Leave the arguments as they are, and return new arrays.
+its mean over samples into dout already.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . dense_backward
     python -m miniae.exercises hint dense_backward

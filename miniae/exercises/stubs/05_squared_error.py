@@ -1,7 +1,8 @@
 """squared_error: the squared error and its gradient.
 
 The convention of miniae, for this loss and all others: the sum over features, the mean over
-samples. L = 1/n sum_i sum_j (out_ij - target_ij)^2. Leave the arguments as they are, and return new arrays.
+samples. L = 1/n sum_i sum_j (out_ij - target_ij)^2.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . squared_error
     python -m miniae.exercises hint squared_error

@@ -4,7 +4,9 @@ A velocity collects the gradients of all steps, older ones less and less:
 
     velocity <- momentum velocity + dtheta,    theta <- theta - lr velocity,
 
-from a velocity of zeros. Only theta is changed in place; leave dtheta as it is.
+from a velocity of zeros.
+
+Only theta is changed in place; leave dtheta as it is.
 
     python -m miniae.exercises check . sgd_momentum
     python -m miniae.exercises hint sgd_momentum

@@ -4,7 +4,9 @@
 
 from zeros; after t steps both are too small by the factor 1 - beta^t, which is divided out:
 
-    theta <- theta - lr m_hat / (sqrt(v_hat) + eps),    m_hat = m / (1 - beta1^t), v_hat likewise. Only theta is changed in place; leave dtheta as it is.
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps),    m_hat = m / (1 - beta1^t), v_hat likewise.
+
+Only theta is changed in place; leave dtheta as it is.
 
     python -m miniae.exercises check . adam
     python -m miniae.exercises hint adam

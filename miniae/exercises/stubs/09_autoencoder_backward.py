@@ -2,7 +2,8 @@
 
 An autoencoder is a list of layers, the encoder's and then the decoder's. The layers here are those
 of miniae: layer.forward(x) returns out; layer.backward(dout), after that, returns dx and puts the
-gradient of the layer's weights, all in one vector, into layer.dtheta; the weights are layer.theta. Weights are changed in place; leave x, dout and the list of layers as they are.
+gradient of the layer's weights, all in one vector, into layer.dtheta; the weights are layer.theta.
+Weights are changed in place; leave x, dout and the list of layers as they are.
 
     python -m miniae.exercises check . autoencoder_backward
     python -m miniae.exercises hint autoencoder_backward

@@ -1,7 +1,8 @@
 """reparameterise_backward: the reparameterisation trick, backward.
 
 z = mu + exp(log_var / 2) eps with eps fixed. Given dz, the gradient of the loss for z, return those
-for mu and log_var. Leave the arguments as they are, and return new arrays.
+for mu and log_var.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . reparameterise_backward
     python -m miniae.exercises hint reparameterise_backward

@@ -1,7 +1,8 @@
 """dropout: dropout, so that the mean stays.
 
 In training each entry of x becomes 0 with probability p, by itself, and the others are divided by
-1 - p: then the mean of out over the draws is x, and at test time x passes as it is. Leave the arguments as they are, and return new arrays.
+1 - p: then the mean of out over the draws is x, and at test time x passes as it is.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . dropout
     python -m miniae.exercises hint dropout

@@ -5,7 +5,8 @@ Channels come last. With stride 1 and no padding
     out[:, i, j] = b + sum over a, d of x[:, i + a, j + d] @ W[a, d],
 
 which is a cross-correlation: the kernel is not flipped. Loops over a and d are fine; loops over
-pixels are slow. Leave the arguments as they are, and return new arrays.
+pixels are slow.
+Leave the arguments as they are, and return new arrays.
 
     python -m miniae.exercises check . convolution
     python -m miniae.exercises hint convolution

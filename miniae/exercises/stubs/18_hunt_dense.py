@@ -2,7 +2,7 @@
 
 There is one fault in the code below, taken from real public code. Find it, mend it, and delete the
 line that raises NotImplementedError. Nothing else needs to change. A gradient check tells which of
-the gradients are wrong. Leave the arguments as they are, and return new arrays.
+the gradients are wrong.
 
     python -m miniae.exercises check . hunt_dense
     python -m miniae.exercises hint hunt_dense

@@ -2,7 +2,8 @@
 
 There is one fault in the code below, taken from real public code. Find it, mend it, and delete the
 line that raises NotImplementedError. Its first step is right. It trains, too, only worse than it
-should. Only theta is changed in place; leave dtheta as it is.
+should.
+Only theta is changed in place; leave dtheta as it is.
 
     python -m miniae.exercises check . hunt_adam
     python -m miniae.exercises hint hunt_adam

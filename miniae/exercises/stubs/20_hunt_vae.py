@@ -1,8 +1,9 @@
 """hunt_vae: a bug hunt. A VAE that every gradient check passes.
 
 There is one misunderstanding in the code below, taken from real public code, and it shows in two
-functions. Find it, mend both, and delete the line that raises NotImplementedError. Every function here has the right gradient for what it computes; the KL is as in
-the paper. No gradient check can find what is wrong. What can? Leave the arguments as they are, and return new arrays.
+functions. Find it, mend both, and delete the line that raises NotImplementedError. Every function
+here has the right gradient for what it computes; the KL is as in the paper. No gradient check can
+find what is wrong. What can?
 
     python -m miniae.exercises check . hunt_vae
     python -m miniae.exercises hint hunt_vae
