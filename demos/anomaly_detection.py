@@ -17,10 +17,17 @@ rate of false alarms that it expects stands beside the measured one, and the ano
 last of them.
 
 The digits' autoencoder is trained on the cross-entropy and judges by the squared error: a grey
-pixel costs its entropy however well it is reproduced, so that what has much grey would look strange.
-RESULTS
-The threshold promises a rate on average: where few rows set it, as with ionosphere's, a single rate
-may be far from that.
+pixel costs its entropy however well it is reproduced, so that what has much grey would look
+strange. On the built-in digits it beats PCA at its best, and is about as good as the neighbours. On
+the curved table it beats PCA too, but the neighbours, without any training, find nearly all. On new
+rows of both the VAE is behind the autoencoder, and of the curved table behind PCA. On MNIST's
+digits, as small and as few, PCA at its best is ahead of autoencoder and VAE.
+
+On the three real tables no judge always wins. On vowels the autoencoder is behind the neighbours,
+and PCA at its best; on new rows of letter it beats both; on those of ionosphere the four that use
+more than the mean are nearly alike. The VAE is behind PCA at its best on new rows of vowels and
+letter. The threshold promises a rate on average: where few rows set it, as with ionosphere's, a
+single rate may be far from that.
 
     python demos/anomaly_detection.py                                  what is built in
     MINIAE_DATA=<folder> python demos/anomaly_detection.py --data all  the tables in anomaly/

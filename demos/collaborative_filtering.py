@@ -5,9 +5,9 @@ an autoencoder of such rows with one hidden layer. Its loss, Masked(SquaredError
 ratings that were given; what it puts out in between are its predictions. Ratings are centred first,
 so that a missing one, which enters as 0, stands for an average one: by the mean of all ratings in
 one row of the table, and in another by the biases of user and item, so that the autoencoder learns
-what these leave over. In training half of the inputs are dropped at random, and the weights decay. What
-is kept is not scaled up: twice as many ratings come in when it predicts. (To double them in training
-helps no more than chance.)
+what these leave over. In training half of the inputs are dropped at random, and the weights decay.
+When it predicts none is dropped, so that twice as much comes in; scaling up what is kept in
+training, as dropout does, makes no clear difference here.
 
 The built-in ratings are a mean, a bias of the user, a bias of the item, three tastes that users and
 items share more or less, and noise. They are not rounded, so that the noise is a floor: but for
@@ -15,8 +15,7 @@ chance, no prediction has an RMSE below its standard deviation. The baselines ar
 ratings, and that plus a bias per user and item, shrunk by a ridge penalty. A tenth of the ratings
 is held out to judge by. A twentieth of the others chooses the penalty and the epoch at which
 training stops. AutoRec beats both baselines, and does not reach the floor: it meets too few ratings
-of each user to learn the tastes exactly. It does a little better on what the biases leave, and
-worst on items with few ratings.
+of each user to learn the tastes exactly. It does a little better on what the biases leave.
 
 MovieLens' files are read with --ratings: u1.base with --test u1.test, or ratings.dat, of which a
 tenth is held out. Predictions are clipped to the lowest and highest rating of the training set. For
