@@ -62,7 +62,10 @@ class Vocabulary:
 
 
 def as_texts(texts):
-    """Return a list of the texts; refuse a single one, whose letters would pass for texts, and numbers."""
+    """Return a list of the texts.
+
+    Refuse a single one, whose letters would pass for texts, and numbers.
+    """
     if isinstance(texts, str):
         raise TypeError("texts must be a list of texts, got one str; a single text is [text]")
     texts = list(texts)

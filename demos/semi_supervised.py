@@ -44,7 +44,7 @@ def softmax_regression(Z, labels, Z_test):
 WAYS = {"softmax regression": softmax_regression, "nearest neighbour": nearest}
 
 
-def draw(results, few):
+def draw(results, few, counts):
     """Draw accuracy by number of labels, below one draw of labelled images; return the figure."""
     figure, axes = plt.subplot_mosaic([["few", "few"], list(WAYS)], figsize=(8.5, 6),
                                       height_ratios=(1, 3), layout="constrained")  # fmt: skip
@@ -52,12 +52,12 @@ def draw(results, few):
     axes["few"].imshow(np.hstack(columns), cmap="gray_r")
     axes["few"].set(title=f"{len(few)} labelled images, one draw", xticks=[], yticks=[])
     for (way, name), of in results.items():
-        axes[way].errorbar(LABELS, of.mean(axis=1), of.std(axis=1), color=COLOURS[name], label=name)
+        axes[way].errorbar(counts, of.mean(axis=1), of.std(axis=1), color=COLOURS[name], label=name)
     lowest = min(of.mean(axis=1).min() for of in results.values())
     for way in WAYS:
         axes[way].set(title=f"{way}\nmean and standard deviation over draws", xlabel="labels")
         axes[way].set(xscale="log", ylabel="accuracy on held-out images (%)", ylim=(lowest - 6, 96))
-        axes[way].set_xticks(LABELS, LABELS)
+        axes[way].set_xticks(counts, counts)
         axes[way].minorticks_off()
         axes[way].legend(frameon=False, loc="upper left")
     return figure
@@ -70,6 +70,7 @@ def main(argv=None):
     X, X_test, labels, labels_test = images(chosen, quick=(300, 200))
     X_test, labels_test = X_test[:2000], labels_test[:2000]
     epochs, draws = (2, 1) if chosen.quick else (EPOCHS[chosen.data], 10)
+    counts = LABELS[:2] if chosen.quick else LABELS
     pca, both = PCA(CODE).fit(X.reshape(len(X), -1)), (X, X_test)
     vae = VAE(X.shape[1:], CODE, (256, 128), activation="relu", beta=BETA, seed=chosen.seed)
     train(f"VAE on {len(X):,} images", vae, X, lr=3e-3, epochs=epochs)
@@ -80,11 +81,11 @@ def main(argv=None):
         "VAE codes": codes,
         "VAE reconstructions": [vae.decode(z) for z in codes],
     }
-    results = {(way, name): np.zeros((len(LABELS), draws)) for way in WAYS for name in inputs}
+    results = {(way, name): np.zeros((len(counts), draws)) for way in WAYS for name in inputs}
     with timed(f"classifiers, {draws} draws of the labelled images"):
-        for i, j in np.ndindex(len(LABELS), draws):
-            rng = np.random.default_rng([chosen.seed, LABELS[i], j])
-            rows = pick(labels, LABELS[i] // CLASSES, rng)
+        for i, j in np.ndindex(len(counts), draws):
+            rng = np.random.default_rng([chosen.seed, counts[i], j])
+            rows = pick(labels, counts[i] // CLASSES, rng)
             if i == j == 0:
                 few = X[rows]
             for (way, name), of in results.items():
@@ -96,8 +97,8 @@ def main(argv=None):
         alone = results[way, "pixels"]
         won = "-" if of is alone else f"{(of > alone).sum()} of {of.size}"
         table.append((f"{way}, {name}", *(f"{a.mean():.1f} ± {a.std():.1f}" for a in of), won))
-    show(("accuracy (%)", *(f"{n} labels" for n in LABELS), "beats pixels in"), table)
-    save(chosen.out, semi_supervised=draw(results, few))
+    show(("accuracy (%)", *(f"{n} labels" for n in counts), "beats pixels in"), table)
+    save(chosen.out, semi_supervised=draw(results, few, counts))
 
 
 # %%

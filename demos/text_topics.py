@@ -89,7 +89,7 @@ def draw(matches):
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options(__doc__, argv, data=())
-    n, n_test, epochs = (1000, 500, 15) if chosen.quick else (4000, 1000, 60)
+    n, n_test, epochs = (300, 200, 5) if chosen.quick else (4000, 1000, 60)
     texts, shares = documents(n + n_test, np.random.default_rng([chosen.seed, 1]))
     vocabulary = Vocabulary(texts[:n])
     counts = vocabulary.counts(texts)
