@@ -1,4 +1,4 @@
-"""An adaptive arithmetic coder: tables of small integers to bytes, close to their entropy, and back.
+"""An adaptive arithmetic coder: small integers to bytes and back, close to their entropy.
 
 A message is a number. Take the interval [0, 1) and cut it in two, in proportion to how likely the
 first bit is 0 and 1; keep the part that the bit names, cut that for the second bit, and so on. What

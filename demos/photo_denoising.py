@@ -95,7 +95,7 @@ def main(argv=None):
     left, clean = np.split(photograph(), 2, axis=1)
     X, epochs, part = patches(left), 14, 1
     if chosen.quick:
-        X, epochs, part, clean = X[rng.permutation(len(X))[:5000]], 2, 10, clean[:240, :112]
+        X, epochs, part, clean = X[rng.permutation(len(X))[:5000]], 2, 5, clean[:240, :112]
     noisy = corruption(clean, rng)
     X_noisy = patches(noisy)
     print(f"{len(X):,} patches of the left half to train on, {len(X_noisy):,} noisy ones to repair")
@@ -116,8 +116,8 @@ def main(argv=None):
         return average(scores[:, :k] @ V[:k] + pca.mean_, clean.shape)
 
     width, blurred = best(lambda width: blur(noisy, width), np.arange(0.3, 3, 0.1))
-    k, first = best(projected, range(1, SIZE**2 + 1))
-    times, large = best(shrunk, np.arange(2, 4, 0.1))
+    k, first = best(projected, range(2, SIZE**2 + 1, 4))
+    times, large = best(shrunk, np.arange(2, 4, 0.2))
     model = Autoencoder(SIZE**2, 64, (256,), loss="mse", corruption=corruption, seed=chosen.seed)
     train("autoencoder", model, X, lr=2e-3, epochs=epochs, batch_size=128)
     repaired = average(model.reconstruct(X_noisy), clean.shape).clip(0, 1)

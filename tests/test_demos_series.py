@@ -1,10 +1,10 @@
 """The demo on signals: planted faults, and a recording."""
 
-import importlib
-
 import numpy as np
 import pytest
-from demo_runs import DEMOS, Run, quick, run
+from demo_runs import Run, load, quick, run
+
+from miniae import AnomalyDetector
 
 AUTOENCODER, PCA, LARGER, DISTANCE = NAMES = [
     "autoencoder, code of 4",
@@ -12,13 +12,6 @@ AUTOENCODER, PCA, LARGER, DISTANCE = NAMES = [
     "PCA, code of 20",
     "squared distance to the mean",
 ]
-
-
-@pytest.fixture
-def demo(monkeypatch):
-    """Import a demo as a module, as Python finds it for a script in its folder."""
-    monkeypatch.syspath_prepend(str(DEMOS))
-    return importlib.import_module
 
 
 def recording(done):
@@ -54,11 +47,12 @@ def test_the_autoencoder_ranks_faults_better_than_pca_with_five_times_its_code(t
     assert error[PCA] < error[AUTOENCODER] < error[DISTANCE]
 
 
-def test_the_signals_faults_are_where_it_says_and_of_the_kinds_it_says(demo):
-    module = demo("time_series")
-    kinds = np.array(module.KINDS * 2)
-    x, faults = module.beats(5200, np.random.default_rng(8), kinds)
-    again, _ = module.beats(5200, np.random.default_rng(8), kinds)
+def test_the_signals_faults_are_where_it_says_and_of_the_kinds_it_says():
+    with load("time_series") as demo:
+        kinds = np.array(demo.KINDS * 2)
+        x, faults = demo.beats(5200, np.random.default_rng(8), kinds)
+        again, _ = demo.beats(5200, np.random.default_rng(8), kinds)
+        assert demo.beats(100, np.random.default_rng(9))[1] == []
     assert np.array_equal(x, again) and x.shape == (5200,)
     for i, (kind, here) in enumerate(zip(kinds, faults, strict=True)):
         assert 500 * i + 200 <= here.start < here.stop <= 500 * (i + 1) - 20
@@ -67,16 +61,28 @@ def test_the_signals_faults_are_where_it_says_and_of_the_kinds_it_says(demo):
             assert 0.035 < x[here].std() < 0.065
         elif kind != "spike":
             assert x[here].std() > 0.15
-    assert module.beats(100, np.random.default_rng(9))[1] == []
 
 
-def test_the_score_of_a_projection_is_pcas_squared_error(demo):
-    module = demo("common")
+def test_the_score_of_a_projection_is_pcas_squared_error():
     rng = np.random.default_rng(10)
     X = rng.standard_normal((40, 6)) @ rng.standard_normal((6, 6))
-    pca = module.PCA(2).fit(X)
+    with load("common") as common:
+        pca = common.PCA(2).fit(X)
+        score = common.Projection(2).fit(X).anomaly_score(X)
+        from_mean = common.Projection(0).fit(X).anomaly_score(X)
     left = X - pca.inverse_transform(pca.transform(X))
-    score = module.Projection(2).fit(X).anomaly_score(X)
     assert np.allclose(score, (left**2).sum(axis=1), rtol=1e-10)
-    distance = ((X - X.mean(axis=0)) ** 2).sum(axis=1)
-    assert np.allclose(module.Projection(0).fit(X).anomaly_score(X), distance, rtol=1e-12)
+    assert np.allclose(from_mean, ((X - X.mean(axis=0)) ** 2).sum(axis=1), rtol=1e-12)
+
+
+def test_a_detector_that_only_sets_a_threshold_leaves_a_projection_as_it_was_fitted():
+    rng = np.random.default_rng(11)
+    X, other = rng.standard_normal((2, 40, 6))
+    with load("common") as common:
+        p = common.Projection(2).fit(X)
+    mean, V = p.mean.copy(), p.V.copy()
+    detector = AnomalyDetector(p, holdout=0).fit(other, epochs=0)
+    assert np.array_equal(p.mean, mean) and np.array_equal(p.V, V)
+    assert np.array_equal(detector.decision_scores_, p.anomaly_score(other))
+    AnomalyDetector(p, holdout=0).fit(other)
+    assert not np.allclose(p.V, V)
