@@ -60,6 +60,7 @@ def test_arrow_keys_and_sliders_move_it_too(window):
     check(window)
 
 
+@pytest.mark.slow
 def test_the_title_names_the_commonest_class_nearby(window):
     window.codes = np.repeat(np.eye(3, 4) * 5, 10, axis=0)
     window.labels = np.repeat([3, 1, 2], 10)
@@ -67,6 +68,7 @@ def test_the_title_names_the_commonest_class_nearby(window):
     assert window.nearest() == 1 and window.picture.get_title().endswith("nearest codes: 1")
 
 
+@pytest.mark.slow
 def test_a_single_latent_goes_across_and_lies_at_mid_height():
     vae = VAE((6, 5), 1, (8,), seed=1)
     X = np.random.default_rng(0).random((30, 6, 5))
@@ -87,6 +89,7 @@ def test_a_single_latent_goes_across_and_lies_at_mid_height():
         assert low + high == 0 and (abs(points[:, 1]) < high / 2).all()
 
 
+@pytest.mark.slow
 def test_arrow_keys_do_not_step_back_in_the_toolbars_views_and_others_do_as_ever(window):
     canvas, called = window.figure.canvas, []
     toolbar = NavigationToolbar2(canvas)
@@ -98,6 +101,7 @@ def test_arrow_keys_do_not_step_back_in_the_toolbars_views_and_others_do_as_ever
     assert "left" in plt.rcParams["keymap.back"]  # for the other windows
 
 
+@pytest.mark.slow
 def test_a_model_of_flat_images_is_shown_as_squares():
     vae = VAE(36, 2, (8,), seed=1)
     with load("explore_latent") as module:

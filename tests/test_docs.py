@@ -1,6 +1,5 @@
 """The documentation: its code runs and prints what it says, its links lead somewhere."""
 
-import ast
 import contextlib
 import importlib.util
 import io
@@ -100,9 +99,8 @@ def test_links_and_anchors_lead_somewhere(page):
 @each_page
 def test_tests_that_a_page_names_exist(page):
     for path, names in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", page.read_text("utf-8")):
-        tree = ast.parse((ROOT / path).read_text("utf-8"))
-        known = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-        assert set(names.split("::")) <= known, f"{path}::{names}"
+        known = re.findall(r"^ *(?:def|class) (\w+)", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+        assert set(names.split("::")) <= set(known), f"{path}::{names}"
 
 
 @each_page

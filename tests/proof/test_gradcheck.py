@@ -203,6 +203,7 @@ def test_two_gradients_that_are_both_zero_agree():
 METHODS = ["complex step", "central difference", "projection"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["image"])
 def test_three_methods_agree_that_a_right_model_is_right(name, method):
