@@ -67,7 +67,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("every", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_broken_run_that_goes_on_ends_with_the_same_bytes(tmp_path, name, every):
     whole, path = fit(name), tmp_path / "run.npz"
     with pytest.raises(Stop):

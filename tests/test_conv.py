@@ -504,6 +504,7 @@ def models(shape, **options):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 4), (3, 4, 3)])
 def test_whole_convolutional_models_have_exact_gradients(shape):
     x = np.random.default_rng(0).random((2, *shape))

@@ -609,6 +609,7 @@ def test_half_a_file_is_refused(server, published, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_stalls_is_given_up(server, published, tmp_path):
     server.files[f"/slow/{LABELS}.gz"] = "stall"
     with pytest.raises(ConnectionError, match="timed out"):

@@ -42,6 +42,7 @@ def table(printed):
 PICTURES = {"codes.png", "loss.png", "manifold.png", "reconstructions.png", "samples.png"}
 
 
+@pytest.mark.demo
 def test_train_vae_quick_prints_its_table_and_saves_its_pictures(tmp_path):
     done = quick(tmp_path, "train_vae")
     vae, independent, pca = table(done.text)
@@ -63,6 +64,7 @@ def test_train_vae_takes_its_options_and_repeats_by_seed(tmp_path):
     assert np.array_equal(a.theta, b.theta)
 
 
+@pytest.mark.demo
 def test_train_vae_without_the_data_says_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="MINIAE_DATA"):

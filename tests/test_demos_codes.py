@@ -63,6 +63,7 @@ def test_the_neighbour_of_a_code_is_never_itself():
         assert demo.neighbours(Z, labels) == pytest.approx(60)
 
 
+@pytest.mark.demo
 def test_dimensionality_quick_prints_curves_that_start_at_the_mean_image(tmp_path):
     done = quick(tmp_path, "dimensionality")
     mean, two, eight = done.table.values()
@@ -132,6 +133,7 @@ def test_the_nearest_row_gives_its_label():
     assert said.tolist() == [3, 8, 5]
 
 
+@pytest.mark.demo
 def test_features_quick_has_a_mean_and_a_spread_for_every_code(tmp_path):
     table, pictures = quick(tmp_path, "features")
     assert tuple(table) == CODES and pictures == {"features"}
@@ -170,6 +172,7 @@ def check_semi_supervised(table):
             assert (scores[2:6:2] < pixels[2:6:2]).all()  # with 50 and 100 labels
 
 
+@pytest.mark.demo
 def test_semi_supervised_quick_prints_every_way_beside_the_labels_alone(tmp_path):
     table, pictures = quick(tmp_path, "semi_supervised")
     ways = ("softmax regression", "nearest neighbour")

@@ -7,6 +7,7 @@ from demo_runs import MNIST, Run, load, on_mnist, quick, run
 from miniae import datasets
 
 
+@pytest.mark.demo
 def test_augmentation_quick_prints_every_way_of_adding_images(tmp_path):
     table, pictures = quick(tmp_path, "augmentation")
     assert next(iter(table)) == "plus nothing" and len(table) == 7
@@ -72,6 +73,7 @@ def arithmetic(done):
     return Run("\n\n" + done.text[done.text.index("stroke, mean") :], done.out).table
 
 
+@pytest.mark.demo
 def test_factors_quick_prints_both_tables_with_pca_in_them(tmp_path):
     done = quick(tmp_path, "factors")
     assert next(iter(done.table)) == "PCA, best latent" and len(done.table) == 8

@@ -124,6 +124,7 @@ class TestPhotoDenoising:
         ):
             demo.main(["--quick", "--noise", noise])
 
+    @pytest.mark.demo
     def test_quick_prints_its_baselines_and_saves_its_picture(self, tmp_path):
         table, pictures = quick(tmp_path, "photo_denoising")
         assert [name.split(",")[0] for name in table] == [
@@ -192,6 +193,7 @@ class TestCompression:
         error = 0.5**2 * np.sqrt((1 / 80 - 1 / 144) / drawn.size)
         assert drawn.var() == pytest.approx(0.5**2 / 12, abs=6 * error)
 
+    @pytest.mark.demo
     def test_quick_prints_both_at_one_rate_and_saves_its_picture(self, tmp_path):
         table, pictures = quick(tmp_path, "photo_compression")
         ((rate, model, pca, gain),) = table.values()
@@ -231,6 +233,7 @@ class TestBitsBack:
             assert np.array_equal([demo.unpack(vae, stack) for _ in X][::-1], X)
         assert stack.value == 3**500
 
+    @pytest.mark.demo
     def test_quick_packs_and_unpacks_and_saves_its_picture(self, tmp_path):
         done = quick(tmp_path, "bits_back")
         assert "every pixel and every bit of the start came back" in done.text

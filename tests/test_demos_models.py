@@ -138,6 +138,7 @@ def check_convolutional(table):
     assert table["conv"][-1] < table["dense"][-1] < table["PCA"][-1]
 
 
+@pytest.mark.demo
 def test_convolutional_quick_prints_a_row_for_each_model_and_saves_the_pictures(tmp_path):
     table, pictures = quick(tmp_path, "convolutional")
     assert list(table) == ["PCA", "dense", "conv"]

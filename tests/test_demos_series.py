@@ -19,6 +19,7 @@ def recording(done):
     return Run("\n\n" + done.text[done.text.index("EEG, second half") :], done.out).table
 
 
+@pytest.mark.demo
 def test_time_series_quick_prints_its_baselines_and_the_recording(tmp_path):
     done = quick(tmp_path, "time_series")
     assert list(done.table) == list(recording(done)) == NAMES

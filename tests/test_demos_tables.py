@@ -26,6 +26,7 @@ def judged(table, data):
     return rows
 
 
+@pytest.mark.demo
 def test_anomaly_detection_quick_prints_every_judge_and_draws_the_scores(tmp_path):
     table, pictures = quick(tmp_path, "anomaly_detection", "--data", "digits")
     assert list(judged(table, "digits")) == JUDGES == list(judged(table, "curved"))
@@ -86,6 +87,7 @@ METHODS = ["column means", "probabilistic PCA, 3 and 20", "probabilistic PCA, 6 
 METHODS += ["autoencoder", "VAE", "VAE, of incomplete rows"]
 
 
+@pytest.mark.demo
 def test_imputation_quick_prints_every_method_and_draws_the_digits(tmp_path):
     table, pictures = quick(tmp_path, "imputation")
     assert list(table) == [*METHODS, "exact conditional Gaussian"] and pictures == {"digits"}
@@ -96,6 +98,7 @@ RATINGS = ["mean of all ratings", "biases of user and item", "AutoRec"]
 RATINGS += ["AutoRec on what biases leave", "the truth without noise"]
 
 
+@pytest.mark.demo
 def test_collaborative_filtering_quick_prints_its_baselines_and_the_floor(tmp_path):
     table, pictures = quick(tmp_path, "collaborative_filtering")
     assert list(table) == RATINGS and pictures == {"rmse"}

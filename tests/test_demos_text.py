@@ -224,6 +224,7 @@ def test_bytes_that_are_not_utf_8_separate_words(tmp_path):
         assert demo.words(texts[0]) == ["caf", "0", "ham"]
 
 
+@pytest.mark.demo
 def test_topics_quick_prints_every_topic_and_saves_its_picture(tmp_path):
     table, pictures = quick(tmp_path, "text_topics")
     *topics, mean = table.values()
@@ -244,6 +245,7 @@ def strangeness(text):
 RIVALS = ["number of words", "number of unknown words", "word frequencies", "VAE"]
 
 
+@pytest.mark.demo
 def test_spam_quick_prints_both_tables_and_saves_its_picture(tmp_path):
     done = quick(tmp_path, "spam")
     table, pictures = done
@@ -256,6 +258,7 @@ def test_spam_quick_prints_both_tables_and_saves_its_picture(tmp_path):
     assert pictures == {"spam"}
 
 
+@pytest.mark.demo
 def test_spam_reads_the_messages_that_it_is_told_to(tmp_path):
     path = write(tmp_path / "mine.tsv", messages(400, np.random.default_rng(0)))
     done = quick(tmp_path, "spam", "--messages", str(path))

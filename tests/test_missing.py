@@ -179,6 +179,7 @@ def exact_vae():
     return vae, b, W.T @ W + sigma**2 * np.eye(5)
 
 
+@pytest.mark.slow
 def test_imputations_of_an_exact_vae_have_the_law_of_the_conditional_gaussian():
     vae, mean, covariance = exact_vae()
     x = np.array([[0.7, np.nan, -1.0, np.nan, 0.2]])

@@ -11,7 +11,10 @@ from matplotlib.figure import Figure
 
 from miniae import VAE, Autoencoder, ConditionalVAE, Conv2D, Dense, Flatten, Sequential, plots
 
-pytestmark = pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning"),
+]
 MINUS = "\N{MINUS SIGN}"
 
 

@@ -55,6 +55,7 @@ def test_a_solution_passes_at_50_more_students_points(tmp_path, id):
         assert_solved(id, names, f"student {number}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("id", "old", "new", "words"), ANSWERS)
 def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
     found = answers(tmp_path, id, replace(solved(id), old, new))

@@ -44,6 +44,7 @@ def test_a_file_is_checked_in_a_process_of_its_own_and_stays_as_it_is(tmp_path):
     assert os.listdir(tmp_path) == [FIRST.file]
 
 
+@pytest.mark.slow
 def test_what_is_done_counts_where_the_rest_is_not_started(tmp_path):
     text = solved(FIRST.id)
     cut = text.index("    return np.maximum")
@@ -224,6 +225,7 @@ def test_check_prints_a_line_an_exercise_a_bar_and_where_to_go_on(tmp_path, caps
     assert "[########################] 20 of 20 done" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_check_takes_a_folder_and_ids_and_names_what_it_does_not_know(
     tmp_path, capsys, monkeypatch
 ):

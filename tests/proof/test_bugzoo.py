@@ -22,7 +22,7 @@ def is_object(specimen):
     return isinstance(specimen.wrong, type) and issubclass(specimen.wrong, (Layer, Loss, Model))
 
 
-@pytest.mark.parametrize("name", BY_ID)
+@pytest.mark.parametrize("name", list(BY_ID)[::4])  # all of them, at 50 seeds: slow, below
 def test_every_specimen_is_caught_by_the_instrument_it_names(name):
     finding = BY_ID[name].examine(SEEDS[0])
     assert finding.caught, finding.evidence
@@ -77,6 +77,7 @@ def test_the_open_vae_of_the_zoo_is_the_vae():
     np.testing.assert_allclose(opened.dtheta, right.dtheta, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "each",
     [each for each in ZOO if is_object(each) and each.instrument is not instruments.gradient_check],
@@ -130,6 +131,7 @@ def test_an_instrument_that_accuses_the_correct_code_fails():
     assert row.finding.caught and row.correct.caught and not row.ok
 
 
+@pytest.mark.slow
 def test_the_zoo_prints_a_line_a_specimen_and_the_score(monkeypatch, capsys):
     some = ZOO[::4]
     monkeypatch.setattr(certificate, "ZOO", some)
