@@ -1,5 +1,6 @@
 """Looking into a model: a line per layer, from its shapes to its gradients."""
 
+import contextlib
 import copy
 from dataclasses import dataclass, field
 
@@ -75,6 +76,16 @@ def watch(model, forward=None, backward=None):
         if backward is not None:
             layer.backward = _watched_backward(name, layer.backward, backward)
             layer.backward_params = _watched_backward(name, layer.backward_params, backward)
+
+
+def first_not_finite(model, batch):
+    """Say in words which layer is the first to give NaN or inf for a batch; "" if none does."""
+    twin, lost = copy.deepcopy(model), []
+    layers = dict(model_leaves(twin))
+    watch(twin, lambda name, x, out: np.isfinite(out).all() or lost.append(name))
+    with contextlib.suppress(FloatingPointError), np.errstate(all="ignore"):
+        twin.loss(**batch)
+    return f"{lost[0]}, {layers[lost[0]]}, is the first layer to give NaN or inf" if lost else ""
 
 
 def _watched_forward(name, step, see):

@@ -7,6 +7,7 @@ import numpy as np
 
 from miniae.checkpoint import Checkpoint, Run, describe_data
 from miniae.inputs import check_data, take
+from miniae.inspection import first_not_finite
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.parameters import require
 
@@ -249,9 +250,10 @@ def run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress):
             with np.errstate(over="ignore", invalid="ignore"):  # loss() looks at the result
                 model.loss(**take(data, rows), training=True)
         except FloatingPointError as error:
+            where = first_not_finite(model, take(data, rows))
             raise FloatingPointError(
-                f"epoch {epoch + 1}, batch {batch + 1}: {error}. The weights are of no use any "
-                "more: build the model anew"
+                f"epoch {epoch + 1}, batch {batch + 1}: {error}. {where + '. ' if where else ''}"
+                "The weights are of no use any more: build the model anew"
             ) from None
         model.backward()
         optimizer.step(model.theta, model.dtheta)

@@ -18,7 +18,7 @@ READING_PATH = (
 # Whoever imports, imports only from what stands before it.
 ORDER = (
     "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
-    "archives storage checkpoint training latent estimator anomaly inspection model autoencoder "
+    "inspection archives storage checkpoint training latent estimator anomaly model autoencoder "
     "vae variants digits datasets plots proof explorer exercises"
 ).split()
 

@@ -343,6 +343,20 @@ def test_a_parameter_that_is_not_a_number_is_named():
         model.fit(data(), epochs=1, verbose=0)
 
 
+def test_the_first_layer_that_gives_no_numbers_is_named():
+    class Broken(Tanh):
+        def forward(self, x, training=False):
+            return self.remember(None, np.full_like(x, np.nan))
+
+        def backward(self, dout):
+            return dout
+
+    decoder = Sequential(Dense(2, 4), Broken(), Dense(4, 6))
+    words = r"epoch 1, batch 1: the loss is nan.*decoder\.1, Broken\(\), is the first layer to give"
+    with pytest.raises(FloatingPointError, match=words):
+        Autoencoder(6, 2, decoder=decoder).fit(data(), epochs=1, verbose=0)
+
+
 X = data()
 BAD = np.where(np.arange(6) == 4, np.nan, X)
 
