@@ -13,19 +13,30 @@ import numpy as np
 from miniae import archives, storage
 from miniae.parameters import require
 
-ROWS = 64  # of the data that are compared, besides their shape and dtype
+ROWS = 4096  # of the data at a time, when their checksum is taken
 CHANGES = {"t", "state", "owner"}  # attributes of an optimiser that are no settings
 
 
 def describe_data(data):
-    """Return shape, dtype and a checksum of some rows of each array, as text; None for no data."""
+    """Return shape, dtype and a checksum of each array, as text; None for no data."""
     if data is None:
         return None
-    rows = np.unique(np.linspace(0, len(data["x"]) - 1, ROWS).astype(int))
-    return {
-        name: f"{values.shape} {values.dtype} #{zlib.crc32(values[rows].tobytes()):08x}"
-        for name, values in data.items()
-    }
+    return {name: f"{a.shape} {a.dtype} #{checksum(a):08x}" for name, a in data.items()}
+
+
+def checksum(values):
+    """Return the CRC-32 of all entries, taken ROWS rows at a time."""
+    total = 0
+    for start in range(0, len(values), ROWS):
+        total = zlib.crc32(values[start : start + ROWS].tobytes(), total)
+    return total
+
+
+def adjusted(model, optimizer):
+    """Return the numbers that a callback may have set: of the optimiser, and of the model."""
+    own = {name: value for name, value in vars(optimizer).items() if name not in CHANGES}
+    now = {name: getattr(model, name) for name in model.adjustable}
+    return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in (own, now)]
 
 
 def describe_optimizer(optimizer):
@@ -76,7 +87,7 @@ class Checkpoint:
             isinstance(every, (int, np.integer)) and every >= 1,
             f"checkpoint_every={every!r} must be an integer above 0",
         )
-        self.path, self.every = os.fspath(path), every
+        self.path, self.every = os.path.realpath(path), every
         self.model, self.optimizer, self.run = model, optimizer, run
         header = storage.header(model)
         facts = {
@@ -86,40 +97,57 @@ class Checkpoint:
             "epochs before": run.first,
             "optimizer": describe_optimizer(optimizer),
             **settings,
+            "weights at the start": f"#{checksum(model.theta):08x}",
         }
         self.facts = json.loads(json.dumps(facts, default=repr))
 
-    def resume(self):
+    def resume(self, end):
         """Put model, optimiser and run into the state in the file, if there is one.
+
+        end : int, the epoch at which the call is to stop
 
         Raises
         ------
-        ValueError : the file is damaged, no checkpoint, or of another run; it stays as it is
+        ValueError : the file is damaged, no checkpoint, of another run, or beyond `end`; it and the
+            model stay as they are
         """
+        folder, refused = os.path.dirname(self.path) or ".", f"checkpoint={self.path!r}"
+        require(os.path.isdir(folder), f"{refused}: there is no folder {folder!r}")
+        require(os.access(folder, os.W_OK), f"{refused}: the folder {folder!r} is read-only")
         if not os.path.exists(self.path):
             return
-        refused = f"checkpoint={self.path!r}"
         try:
             arrays = archives.read(self.path)
-            header = json.loads(str(arrays.pop("header")))
-            state = json.loads(str(arrays.pop("run"))) if "run" in arrays else None
+            theta, header = arrays["theta"], json.loads(str(arrays["header"]))
+            state = json.loads(str(arrays["run"])) if "run" in arrays else None
+            names = state["moments"] if state else ()
+            moments = {name: arrays[f"optimizer.{name}"] for name in names}
+            history = header["history"]
+            done = len(history.get("loss", ()))
         except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"{refused} cannot be read: {error}") from error
+        require(state, f"{refused} holds a model, but no run: use load, or another file")
+        before = state["facts"]["epochs before"]
         require(
-            state is not None, f"{refused} holds a model, but no run: use load, or another file"
+            before == self.run.first,
+            f"{refused} began with a model of {before} epochs, this one has {self.run.first} "
+            "behind it: to go on with the run, build the model anew and call fit as before",
         )
         for name in {**state["facts"], **self.facts}:
             there, here = state["facts"].get(name), self.facts.get(name)
             require(
                 there == here,
                 f"{refused} is of another run: {name} is {there!r} there and {here!r} here; give "
-                "another file, or delete this one",
+                "another file, or delete this one if that run is of no use any more",
             )
+        require(done <= end, f"{refused} has come to epoch {done}, beyond the {end} that are asked")
         model, optimizer, run = self.model, self.optimizer, self.run
-        model.theta, model.history = arrays["theta"], header["history"]
+        model.theta, model.history = theta, history
         model.rng.bit_generator.state = state["rng"]
-        optimizer.t = state["t"]
-        optimizer.state = {name: arrays[f"optimizer.{name}"] for name in state["moments"]}
+        for owner, values in zip((optimizer, model), state["adjusted"], strict=True):
+            for name, value in values.items():
+                setattr(owner, name, value)
+        optimizer.t, optimizer.state = state["t"], moments
         run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
         run.best_theta, run.stopped = arrays.get("best_theta"), state["stopped"]
 
@@ -134,9 +162,12 @@ class Checkpoint:
             "best_loss": run.best_loss,
             "best_epoch": run.best_epoch,
             "stopped": run.stopped,
+            "adjusted": adjusted(model, optimizer),
         }
         arrays = {f"optimizer.{name}": vector for name, vector in optimizer.state.items()}
         if run.best_theta is not None:
             arrays["best_theta"] = run.best_theta
         arrays["run"] = np.array(json.dumps(state))
-        archives.write(self.path, {**storage.model_arrays(model), **arrays}, f"{self.path}.part")
+        archives.write(
+            self.path, {**storage.model_arrays(model), **arrays}, f"{self.path}.{os.getpid()}.part"
+        )

@@ -165,7 +165,9 @@ def fit(
     checkpoint : path or None
         Keep the run in this file. Where there is one, of the same call, go on from it, and end
         with the same bytes as without the break; one of another call is refused. `epochs` may be
-        raised, and the schedule of a learning rate is the caller's to repeat.
+        raised; functions (a schedule, a corruption, a callback) and what layers of your own keep
+        are yours to repeat, and a callback may see an epoch twice. `load` reads the file too, and
+        gives the weights of the last epoch written, where early stopping returns the best.
     checkpoint_every : int, epochs from one writing of the file to the next
     verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
         line per epoch
@@ -199,14 +201,11 @@ def fit(
     if checkpoint is not None:
         keeper = Checkpoint(
             checkpoint, checkpoint_every, model, optimizer, run,
-            data=describe_data(data), validation=describe_data(validation), shuffle=shuffle,
-            batch_size=batch_size, early_stopping=early_stopping,
+            data=describe_data(data), validation=describe_data(validation),
+            shuffle=bool(shuffle), batch_size=int(batch_size), early_stopping=early_stopping,
         )  # fmt: skip
-        keeper.resume()
+        keeper.resume(end)
     first = len(model.history.get("loss", ()))
-    require(
-        first <= end, f"checkpoint={checkpoint!r} is {first - end} epochs beyond epochs={epochs}"
-    )
     batches = -(-len(data["x"]) // batch_size)
     progress = Progress(verbose, first, end, batches)
     try:
