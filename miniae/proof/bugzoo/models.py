@@ -235,7 +235,7 @@ class NoiseScale(OpenVAE):
 
 @specimen(
     "vae-kl-mean-over-latents", duplicated_latents, VAE,
-    source="lightning-bolts, basic VAE",
+    source="keras-io, issue 270",
 )  # fmt: skip
 class KLMeanOverLatents(OpenVAE):
     """The KL is averaged over latent dimensions, where it is their sum."""
@@ -254,7 +254,7 @@ class KLClamped(OpenVAE):
         return (kl if inside else capacity + 0 * kl), inside * dmu, inside * dlog_var
 
 
-@specimen("vae-kl-summed-over-batch", two_batch_sizes, VAE, source="pytorch/examples, issue 234")
+@specimen("vae-kl-summed-over-batch", two_batch_sizes, VAE)
 class KLSummedOverBatch(OpenVAE):
     """The KL is summed over the batch, the likelihood is its mean: beta is the batch size."""
 
@@ -272,7 +272,7 @@ class LogVarSquashed(OpenVAE):
         return std, 0.5 * std * (1 - squashed**2)
 
 
-@specimen("vae-likelihood-per-pixel", exact_marginal, VAE, source="keras, issue 6015")
+@specimen("vae-likelihood-per-pixel", exact_marginal, VAE, source="keras, pull request 3383")
 class LikelihoodPerPixel(OpenVAE):
     """The likelihood is a mean over features, the KL a sum over latents."""
 
