@@ -49,6 +49,13 @@ def describe_optimizer(optimizer):
     return {"class": type(optimizer).__name__, **settings}
 
 
+def plain(state):
+    """Return the state of a random generator as JSON can hold it: arrays, of some, as lists."""
+    if isinstance(state, dict):
+        return {name: plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
+
+
 class Run:
     """How far a `fit` has come.
 
@@ -94,12 +101,22 @@ class Checkpoint:
             "class": header["class"],
             **{f"model's {name}": value for name, value in header["arguments"].items()},
             "parameters": header["shapes"],
+            "random generator": type(model.rng.bit_generator).__name__,
             "epochs before": run.first,
             "optimizer": describe_optimizer(optimizer),
             **settings,
             "weights at the start": f"#{checksum(model.theta):08x}",
         }
         self.facts = json.loads(json.dumps(facts, default=repr))
+        self.last = None  # stamp of the file as this run left it
+
+    def stamp(self):
+        """Return what tells the file from one written since; None if there is none."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def resume(self, end):
         """Put model, optimiser and run into the state in the file, if there is one.
@@ -114,7 +131,8 @@ class Checkpoint:
         folder, refused = os.path.dirname(self.path) or ".", f"checkpoint={self.path!r}"
         require(os.path.isdir(folder), f"{refused}: there is no folder {folder!r}")
         require(os.access(folder, os.W_OK), f"{refused}: the folder {folder!r} is read-only")
-        if not os.path.exists(self.path):
+        self.last = self.stamp()
+        if self.last is None:
             return
         try:
             arrays = archives.read(self.path)
@@ -152,11 +170,21 @@ class Checkpoint:
         run.best_theta, run.stopped = arrays.get("best_theta"), state["stopped"]
 
     def write(self):
-        """Write the file anew."""
+        """Write the file anew.
+
+        Raises
+        ------
+        RuntimeError : somebody else has written it; the model keeps what it has learned
+        """
         model, optimizer, run = self.model, self.optimizer, self.run
+        if self.stamp() not in (None, self.last):
+            raise RuntimeError(
+                f"checkpoint={self.path!r} was written by another process since this run began: "
+                "is the same command running twice? Each run needs a file of its own"
+            )
         state = {
             "facts": self.facts,
-            "rng": model.rng.bit_generator.state,
+            "rng": plain(model.rng.bit_generator.state),
             "t": optimizer.t,
             "moments": list(optimizer.state),
             "best_loss": run.best_loss,
@@ -171,3 +199,4 @@ class Checkpoint:
         archives.write(
             self.path, {**storage.model_arrays(model), **arrays}, f"{self.path}.{os.getpid()}.part"
         )
+        self.last = self.stamp()

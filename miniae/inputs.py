@@ -55,6 +55,13 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     return x
 
 
+def side_names(model):
+    """Return the names of what the model's loss takes besides x and target, such as labels."""
+    taken = inspect.signature(model.loss).parameters.values()
+    common = {"x", "target", "eps", "rng", "training"}
+    return [p.name for p in taken if p.name not in common and p.kind != p.VAR_KEYWORD]
+
+
 def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     """Return the arrays of which `model.loss` takes rows, all of them checked: a dict by name.
 
@@ -74,8 +81,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
         )
         _check_rows(model, data["target"], y_name, bounds)
     for name, values in (side or {}).items():
-        known = set(inspect.signature(model.loss).parameters)
-        if name not in known - {"x", "target", "eps", "rng", "training"}:
+        if name not in side_names(model):
             raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
         data[name] = np.asarray(values)
         n = data[name].shape[:1]

@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 
+from miniae.batches import Rows, Stream, unpack
 from miniae.checkpoint import Checkpoint, Run, describe_data
-from miniae.inputs import check_data, take
+from miniae.inputs import check_data, side_names, take
 from miniae.inspection import first_not_finite
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.parameters import require
@@ -40,29 +41,32 @@ def describe(values):
 class Progress:
     """What a person sees while a model trains, on stderr: a bar on a terminal, else lines."""
 
-    def __init__(self, verbose, first, last, batches):
+    def __init__(self, verbose, last, source):
         self.stream = sys.stderr
         self.verbose = bool(verbose) and self.stream is not None
         self.bar = self.verbose and verbose == 1 and self.stream.isatty()
-        self.first, self.last, self.batches = first, last, batches
+        self.last, self.source = last, source
         self.start = self.epoch_start = self.shown = time.perf_counter()
-        self.width = 0
+        self.width = self.before = self.done = 0  # of the line; batches in and before this epoch
 
     def batch(self, epoch, done, means):
         """Redraw the bar, ten times a second at most."""
-        now = time.perf_counter()
+        now, self.done = time.perf_counter(), done
         if not self.bar or now - self.shown < 0.1:
             return
         self.shown = now
-        total = (epoch - self.first) * self.batches + done
-        rate = total / (now - self.start)
-        left = ((self.last - self.first) * self.batches - total) / rate
-        filled = BAR * done // self.batches
-        line = (
-            f"epoch {epoch + 1}/{self.last} [{'=' * filled}{' ' * (BAR - filled)}] "
-            f"{done}/{self.batches}  {rate:.0f} batches/s  "
-            f"ETA {left // 60:.0f}:{left % 60:02.0f}  loss {means.values()['loss']:.5g}"
-        )
+        rate, count = (self.before + done) / (now - self.start), self.source.count
+        line = f"epoch {epoch + 1}/{self.last} "
+        if count:
+            filled = min(BAR * done // count, BAR)
+            line += f"[{'=' * filled}{' ' * (BAR - filled)}] {done}/{count}  "
+        else:  # not known in the first epoch of a stream
+            line += f"batch {done}  "
+        line += f"{rate:.0f} batches/s  "
+        if count:
+            left = ((self.last - epoch) * count - done) / rate
+            line += f"ETA {left // 60:.0f}:{left % 60:02.0f}  "
+        line += f"loss {means.values()['loss']:.5g}"
         self._write(line, end="")
 
     def epoch(self, epoch, logs):
@@ -72,7 +76,7 @@ class Progress:
             width = len(str(self.last))
             line = f"epoch {epoch + 1:{width}}/{self.last}  {now - self.epoch_start:.1f} s  "
             self._write(line + describe(logs), end="\n")
-        self.epoch_start = now
+        self.epoch_start, self.before = now, self.before + self.done
 
     def _write(self, line, end):
         if self.bar:
@@ -92,29 +96,27 @@ def _choose_optimizer(model, optimizer):
     )
     require(
         optimizer is model.optimizer
-        or getattr(optimizer, "owner", None) in (None, id(model.theta)),
+        or getattr(optimizer, "owner", None) is None
+        or optimizer.owner is model.theta,
         f"optimizer={optimizer!r} holds the averages of another model: make a new one for this",
     )
-    optimizer.owner = id(model.theta)  # its weights, which set_params replaces
+    optimizer.owner = model.theta  # its weights, which set_params replaces
     return optimizer
 
 
-def _split(model, data, validation_data, validation_split):
-    """Return the data to train on, and those to validate on or None."""
+def _split(model, data, side, validation_data, validation_split):
+    """Return the data to train on, None for a function's, and those to validate on or None.
+
+    side : names of what the model's loss takes of the data besides x and target
+    """
     if validation_data is not None:
         require(not validation_split, "give validation_data or validation_split, not both")
-        parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-        require(parts, "validation_data must be X or a tuple (X, y), got ()")
-        names = [name for name in data if name not in ("x", "target")]
-        X, y, *more = (*parts, None) if len(parts) == 1 else parts
-        require(
-            len(more) == len(names),
-            f"validation_data must be {', '.join(['X or a tuple (X, y', *names])}), got "
-            f"{len(parts)} arrays",
-        )
-        side = dict(zip(names, more, strict=True))
-        return data, check_data(model, X, y, side, "validation_data", "validation_data[1]")
+        X, y, more = unpack(validation_data, side, "validation_data")
+        return data, check_data(model, X, y, more, "validation_data", "validation_data[1]")
     require(0 <= validation_split < 1, f"validation_split={validation_split!r} must be in [0, 1)")
+    if data is None:
+        require(not validation_split, "validation_split needs arrays: give validation_data")
+        return None, None
     n = len(data["x"])
     kept = n - int(n * validation_split)
     require(kept, f"validation_split={validation_split} leaves none of {n} samples to train")
@@ -146,7 +148,10 @@ def fit(
 
     Parameters
     ----------
-    X : (n, *input_shape) real numbers
+    X : (n, *input_shape) real numbers, or a function that returns batches
+        Of an np.memmap a batch is read at a time. A function is called once an epoch, without
+        arguments, and returns an iterator of batches, each x or a tuple (x, y), (x, y, labels) as
+        in validation_data; the batches are then its own, and batch_size and shuffle of no account.
     y : like X, or None for X itself
         What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
     epochs, batch_size : int
@@ -187,8 +192,18 @@ def fit(
             isinstance(value, (int, np.integer)) and value >= least,
             f"{name}={value!r} must be an integer, {least} or more",
         )
-    data = check_data(model, X, y, side)
-    data, validation = _split(model, data, validation_data, validation_split)
+    require(
+        not hasattr(X, "__next__"),
+        f"X is an iterator, {type(X).__name__}, which the first epoch would use up: give the "
+        "function that makes it, without calling it",
+    )
+    if callable(X):
+        require(y is None and not side, "X is a function: y and labels come with its batches")
+        data, side = None, side_names(model)
+    else:
+        data = check_data(model, X, y, side)
+    data, validation = _split(model, data, side, validation_data, validation_split)
+    source = Stream(model, X) if data is None else Rows(data, batch_size, shuffle)
     if early_stopping is not None:
         require(
             validation is not None, "early_stopping needs validation_data or a validation_split"
@@ -206,12 +221,11 @@ def fit(
         )  # fmt: skip
         keeper.resume(end)
     first = len(model.history.get("loss", ()))
-    batches = -(-len(data["x"]) // batch_size)
-    progress = Progress(verbose, first, end, batches)
+    progress = Progress(verbose, end, source)
     try:
         for epoch in range(end if run.stopped else first, end):
             model.start_epoch(epoch)
-            logs = run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress)
+            logs = run_epoch(model, source, optimizer, epoch, progress)
             model._refuse(
                 not np.isfinite(model.theta).all(),
                 f"epoch {epoch + 1}: its last step left weights that are no numbers",
@@ -238,24 +252,21 @@ def fit(
     return model
 
 
-def run_epoch(model, data, batch_size, shuffle, optimizer, epoch, progress):
+def run_epoch(model, source, optimizer, epoch, progress):
     """Pass once over the data, a step per batch; return the mean loss and its parts."""
-    n = len(data["x"])
-    order = model.rng.permutation(n) if shuffle else np.arange(n)
     means = Means()
-    for batch, start in enumerate(range(0, n, batch_size)):
-        rows = order[start : start + batch_size]
+    for count, batch in enumerate(source.epoch(model.rng), 1):
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # loss() looks at the result
-                model.loss(**take(data, rows), training=True)
+                model.loss(**batch, training=True)
         except FloatingPointError as error:
-            where = first_not_finite(model, take(data, rows))
+            where = first_not_finite(model, batch)
             raise FloatingPointError(
-                f"epoch {epoch + 1}, batch {batch + 1}: {error}. {where + '. ' if where else ''}"
+                f"epoch {epoch + 1}, batch {count}: {error}. {where + '. ' if where else ''}"
                 "The weights are of no use any more: build the model anew"
             ) from None
         model.backward()
         optimizer.step(model.theta, model.dtheta)
-        means.add(model.terms, len(rows))
-        progress.batch(epoch, batch + 1, means)
+        means.add(model.terms, len(batch["x"]))
+        progress.batch(epoch, count, means)
     return means.values()

@@ -134,6 +134,8 @@ class ConditionalVAE(VAE):
         require(
             self.label is None, f"this copy is for looking at label {self.label}: fit the whole"
         )
+        if callable(X) and labels is None:  # they come with its batches
+            return super().fit(X, y, **options)
         self.one_hot(labels, len(X))  # refuses labels before any training
         return super().fit(X, y, labels=np.broadcast_to(labels, len(X)), **options)
 

@@ -299,3 +299,44 @@ def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         model.fit(X, epochs=6, batch_size=16, checkpoint=path, verbose=0)
     assert np.array_equal(model.theta, before) and not model.history
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
+def test_any_of_numpys_generators_goes_on(tmp_path, kind):
+    def run(epochs, **more):
+        model = VAE(6, 2, (5,), dropout=0.2)
+        model.rng = np.random.Generator(getattr(np.random, kind)(5))
+        return model.fit(X, epochs=epochs, batch_size=16, verbose=0, **more)
+
+    path = tmp_path / "run.npz"
+    run(2, checkpoint=path)
+    assert run(4, checkpoint=path).theta.tobytes() == run(4).theta.tobytes()
+    with pytest.raises(ValueError, match=f"another run: random generator is '{kind}' there"):
+        model = VAE(6, 2, (5,), dropout=0.2)
+        model.rng = np.random.Generator(np.random.PCG64DXSM(5))
+        model.fit(X, epochs=4, batch_size=16, checkpoint=path, verbose=0)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_two_runs_on_one_file_do_not_overwrite_each_other(tmp_path, finished):
+    path, seen = tmp_path / "run.npz", []
+    if finished:
+        fit("vae", epochs=2, checkpoint=path)
+
+    def another_starts(model, epoch, logs):
+        if not seen:
+            seen.append(fit("vae", epochs=epoch + 3, checkpoint=path))
+
+    with pytest.raises(RuntimeError, match="written by another process"):
+        fit("vae", epochs=9, checkpoint=path, callback=another_starts)
+    assert VAE.load(path).theta.tobytes() == seen[0].theta.tobytes()
+
+
+def test_a_checkpoint_that_was_deleted_meanwhile_is_written_anew(tmp_path):
+    path = tmp_path / "run.npz"
+
+    def tidy(model, epoch, logs):
+        path.unlink(missing_ok=True)
+
+    model = fit("vae", epochs=3, checkpoint=path, callback=tidy)
+    assert VAE.load(path).theta.tobytes() == model.theta.tobytes()

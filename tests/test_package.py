@@ -18,8 +18,8 @@ READING_PATH = (
 # Whoever imports, imports only from what stands before it.
 ORDER = (
     "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
-    "inspection archives storage checkpoint training latent estimator anomaly model autoencoder "
-    "vae variants digits datasets plots proof explorer exercises"
+    "inspection archives storage checkpoint batches training latent estimator anomaly model "
+    "autoencoder vae variants digits datasets plots proof explorer exercises"
 ).split()
 
 
