@@ -100,14 +100,14 @@ def test_the_wrong_std_passes_the_gradient_check_and_fails_the_distribution_test
     assert (out / "sampled_z.png").stat().st_size > 5000
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_train_vae_beats_both_baselines_on_the_embedded_digits(tmp_path):
     vae, independent, pca = table(run(tmp_path, "train_vae.py"))
     assert vae[0] > independent[0] + 40
     assert vae[3] < 0.8 * pca[0] < independent[3]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif("MINIAE_DATA" not in os.environ, reason="needs MNIST under MINIAE_DATA")
 def test_train_vae_learns_mnist(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIAE_DATA", str(Path(os.environ["MINIAE_DATA"]).resolve()))

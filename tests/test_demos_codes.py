@@ -72,13 +72,13 @@ def test_dimensionality_quick_prints_curves_that_start_at_the_mean_image(tmp_pat
     assert done.pictures == {"dimensionality"} and SHARE.search(done.text)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @SEEDS
 def test_a_linear_autoencoder_has_the_errors_of_pca_and_a_deep_one_smaller_ones(tmp_path, seed):
     check_dimensionality(run(tmp_path, "dimensionality", "--seed", seed))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_a_linear_autoencoder_has_the_errors_of_pca_on_mnist_too(tmp_path):
     check_dimensionality(run(tmp_path, "dimensionality", data=MNIST))
@@ -140,7 +140,7 @@ def test_features_quick_has_a_mean_and_a_spread_for_every_code(tmp_path):
     assert all(len(row) == 5 and -0.1 < row[4] < 1 for row in table.values())
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @SEEDS
 def test_codes_are_best_for_few_labels_and_raw_pixels_for_many(tmp_path, seed):
     table, _ = run(tmp_path, "features", "--seed", seed)
@@ -148,7 +148,7 @@ def test_codes_are_best_for_few_labels_and_raw_pixels_for_many(tmp_path, seed):
     assert below_pixels(table, 100) == {SCORES, VARIATIONAL}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_on_mnist_the_codes_are_ahead_with_many_labels_too_and_cluster_better(tmp_path):
     table, _ = run(tmp_path, "features", data=MNIST)
@@ -182,13 +182,13 @@ def test_semi_supervised_quick_prints_every_way_beside_the_labels_alone(tmp_path
         assert len(row) == 4 if name.endswith(" pixels") else 0 <= row[4] <= row[5] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @SEEDS
 def test_a_vae_of_all_images_helps_classifiers_that_have_few_labels(tmp_path, seed):
     check_semi_supervised(run(tmp_path, "semi_supervised", "--seed", seed).table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_a_vae_of_all_images_helps_classifiers_that_have_few_labels_on_mnist(tmp_path):
     check_semi_supervised(run(tmp_path, "semi_supervised", data=MNIST).table)

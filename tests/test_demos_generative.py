@@ -34,12 +34,12 @@ def check_augmentation(table):
     assert (means["plus mixtures of two"] > variations)[by_nearest].all()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_shifts_help_more_than_a_vae_fitted_to_the_same_few_and_mixtures_do_with_nearest(tmp_path):
     check_augmentation(run(tmp_path, "augmentation").table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_on_mnist_too_shifts_help_most_over_both_classifiers_and_both_sizes(tmp_path):
     table, _ = run(tmp_path, "augmentation", data=MNIST)
@@ -108,7 +108,7 @@ def check_factors(done):
     assert gain["beta = 1"] > 0.5 * (thick - thin) and gain["beta = 10"] < 0.2 * (thick - thin)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_large_beta_gathers_slant_in_one_latent_and_loses_thickness_and_position(tmp_path):
     check_factors(run(tmp_path, "factors"))
 

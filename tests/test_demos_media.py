@@ -277,13 +277,13 @@ CLAIMS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_claim_holds_on_built_in_data(tmp_path, name):
     CLAIMS[name](run(tmp_path, name))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_bits_back_keeps_its_promise_on_mnist(tmp_path):
     check_bits_back(run(tmp_path, "bits_back", data=MNIST))

@@ -15,14 +15,14 @@ def test_deep_quick_prints_pca_beside_the_networks_and_saves_its_pictures(tmp_pa
     assert pictures == {"errors", "loss", "reconstructions"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_deep_beats_pca_two_and_a_half_times_on_the_embedded_digits(tmp_path):
     table, _ = run(tmp_path, "deep")
     assert table[DEEP][2] < table["PCA"][2] / 2.5
     assert table[DEEP][2] < table["784-30"][2] < table["PCA"][2]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_deep_beats_pca_two_and_a_half_times_on_mnist(tmp_path):
     table, _ = run(tmp_path, "deep", data=MNIST)
@@ -51,12 +51,12 @@ def test_beta_quick_prints_its_baselines_and_saves_its_pictures(tmp_path):
     assert pictures == bars | {"samples", "traversal_beta_4"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_larger_beta_tells_less_in_fewer_latents_on_the_embedded_digits(tmp_path):
     check_beta(run(tmp_path, "beta").table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_a_larger_beta_tells_less_in_fewer_latents_on_mnist(tmp_path):
     check_beta(run(tmp_path, "beta", data=MNIST).table)
@@ -92,12 +92,12 @@ def test_collapse_quick_prints_each_cure_beside_plain_training_and_saves_its_pic
     assert pictures == {"active_units", "kl"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_free_bits_keep_nine_latents_in_ten_active_where_plain_training_collapses(tmp_path):
     check_collapse(run(tmp_path, "collapse").table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_free_bits_keep_nine_latents_in_ten_active_on_mnist(tmp_path):
     check_collapse(run(tmp_path, "collapse", data=MNIST).table)
@@ -121,12 +121,12 @@ def test_generate_quick_prints_real_images_and_a_floor_and_saves_its_picture(tmp
     assert pictures == {"samples"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_codes_drawn_from_their_own_gaussian_decode_better_than_from_the_prior(tmp_path):
     check_generate(run(tmp_path, "generate").table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_codes_drawn_from_their_own_gaussian_decode_better_on_mnist(tmp_path):
     check_generate(run(tmp_path, "generate", data=MNIST).table)
@@ -146,12 +146,12 @@ def test_convolutional_quick_prints_a_row_for_each_model_and_saves_the_pictures(
     assert pictures == {"reconstructions", "filters_dense", "filters_conv"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_convolutional_one_beats_the_dense_one_on_the_embedded_digits(tmp_path):
     check_convolutional(run(tmp_path, "convolutional").table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_the_convolutional_one_beats_the_dense_one_on_mnist(tmp_path):
     check_convolutional(run(tmp_path, "convolutional", data=MNIST).table)

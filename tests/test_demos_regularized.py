@@ -69,13 +69,13 @@ CLAIMS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_claim_holds_on_the_embedded_digits(tmp_path, name):
     CLAIMS[name](run(tmp_path, name).table)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_claim_holds_on_mnist(tmp_path, name):

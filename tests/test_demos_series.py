@@ -31,7 +31,7 @@ def test_time_series_quick_prints_its_baselines_and_the_recording(tmp_path):
     assert done.pictures == {"scores", "eeg"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_autoencoder_ranks_faults_better_than_pca_with_five_times_its_code(tmp_path):
     done = run(tmp_path, "time_series")
     areas = {name: row[0] for name, row in done.table.items()}

@@ -298,7 +298,7 @@ def check_digits(rows):
         assert measured == pytest.approx(expected, abs=500 * np.sqrt(0.0475 * (1 / 270 + 1 / 1350)))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_autoencoder_detects_what_pca_misses_and_neighbours_find_the_rest(tmp_path):
     table = run(tmp_path, "anomaly_detection").table
     digits = judged(table, "digits")
@@ -327,7 +327,7 @@ def test_an_autoencoder_detects_what_pca_misses_and_neighbours_find_the_rest(tmp
         assert table[f"curved table: {name}"][0] == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_on_small_digits_of_mnist_pca_at_its_best_detects_more_than_an_autoencoder(tmp_path):
     rows = judged(run(tmp_path, "anomaly_detection", data=MNIST).table, "mnist")
@@ -335,7 +335,7 @@ def test_on_small_digits_of_mnist_pca_at_its_best_detects_more_than_an_autoencod
     assert rows[PCA][0] > max(rows[ERROR][0], rows[VAE][0])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_on_the_collections_tables_it_depends_on_the_table_what_wins(tmp_path, monkeypatch):
     table = run(tmp_path, "anomaly_detection", "--data", "all", data=MNIST).table
@@ -360,7 +360,7 @@ def test_on_the_collections_tables_it_depends_on_the_table_what_wins(tmp_path, m
         assert on_new[data][VAE] < min(on_new[data][ERROR], on_new[data][PCA]) - 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_vae_imputes_nearly_as_well_as_the_exact_conditional_gaussian(tmp_path):
     table = run(tmp_path, "imputation").table
     assert list(table) == [*METHODS, "exact conditional Gaussian"]
@@ -376,7 +376,7 @@ def test_a_vae_imputes_nearly_as_well_as_the_exact_conditional_gaussian(tmp_path
     assert best < min(row[3] for row in (mean, pca, vae, masked)) and vae[3] < mean[3]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @on_mnist
 def test_on_mnist_vaes_impute_better_than_an_autoencoder_and_probabilistic_pca_best(tmp_path):
     table = run(tmp_path, "imputation", data=MNIST).table
@@ -384,7 +384,7 @@ def test_on_mnist_vaes_impute_better_than_an_autoencoder_and_probabilistic_pca_b
     assert more < min(vae, masked) < max(vae, masked) < autoencoder < mean
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_autorec_beats_the_biases_and_stays_above_the_noise(tmp_path):
     table = run(tmp_path, "collaborative_filtering").table
     assert list(table) == RATINGS

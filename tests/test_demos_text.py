@@ -267,7 +267,7 @@ def test_spam_reads_the_messages_that_it_is_told_to(tmp_path):
     assert raw[-1] > done.table["always ham"][0]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_each_topic_has_a_latent_of_its_own_and_pca_mixes_them(tmp_path):
     *topics, mean = run(tmp_path, "text_topics").table.values()
     assert len(topics) == 6 and all(vae > 0.8 for vae, _ in topics)
@@ -283,7 +283,7 @@ def check_classifiers(table):
     assert codes[4] < raw[4] + 0.005
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_codes_beat_raw_words_with_few_labels_and_the_vae_beats_word_frequencies(tmp_path):
     done = run(tmp_path, "spam")
     check_classifiers(done.table)
@@ -291,7 +291,7 @@ def test_codes_beat_raw_words_with_few_labels_and_the_vae_beats_word_frequencies
     assert areas["VAE"] > max(areas[name] for name in RIVALS[:3])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not (SMS and SMS.exists()), reason="needs text/sms_spam.tsv in MINIAE_DATA")
 def test_on_sms_codes_beat_raw_words_with_few_labels_and_unknown_words_beat_the_vae(tmp_path):
     done = run(tmp_path, "spam", data=MNIST)
