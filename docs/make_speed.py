@@ -1,0 +1,95 @@
+"""Write the tables of docs/10_speed.md from what demos/benchmark.py measured.
+
+    MINIAE_DATA=<folder> python demos/benchmark.py --out out/benchmark
+    python docs/make_speed.py out/benchmark
+
+The measurements stay beside the page as docs/benchmark.json, and its picture in docs/images.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE, KEPT = ROOT / "docs" / "10_speed.md", ROOT / "docs" / "benchmark.json"
+BEGIN, END = "<!-- begin: python docs/make_speed.py -->", "<!-- end -->"
+PEERS = {
+    "torch": "PyTorch",
+    "torch-fused": "PyTorch, fused Adam",
+    "jax": "JAX",
+    "sklearn": "scikit-learn",
+    "floor": "the products alone",
+}
+
+
+def table(header, rows):
+    """Return a table in Markdown."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def section(found):
+    """Return the tables and the sentences that name machine and day."""
+    machine, workloads = found["machine"], found["workloads"]
+    header = ["", "miniae", *PEERS.values()]
+    seconds, ratios, memory, parts, what = [], [], [], [], []
+    for name, result in workloads.items():
+        peers = result["peers"]
+
+        def row(form, key, name=name, peers=peers):
+            cells = [form(peers[p]) if p in peers and peers[p][key] else "-" for p in PEERS]
+            return [name, form(peers["miniae"]), *cells]
+
+        what.append(f"- **{name}**: {result['what']}, {result['n']:,} images")
+        seconds.append(row(lambda r: f"{r['median']:.2f}", "median"))
+        ratios.append([name, *row(lambda r: f"{r['ratio']:.2f}", "ratio")[2:]])
+        memory.append(row(lambda r: f"{r['peak_bytes'] / 2**20:.0f}", "peak_bytes"))
+        ms = result["ms_per_step"]
+        parts.append([name, *(f"{value:.2f}" for value in ms.values()), f"{sum(ms.values()):.2f}"])
+    goals = [
+        [what, most.removeprefix("at most "), measured, met]
+        for what, most, measured, met in found["goals"]
+    ]
+    rounds = max(len(p["seconds"]) for w in workloads.values() for p in w["peers"].values())
+    versions = {
+        PEERS[p]: row["version"]
+        for w in workloads.values()
+        for p, row in w["peers"].items()
+        if p in PEERS and p != "floor"
+    }
+    return "\n\n".join((
+        f"Measured on {machine['date'][:10]} with {machine['data']} images: {machine['cores']} "
+        f"cores of an {machine['cpu']}, {machine['threads']} threads, Python {machine['python']}, "
+        f"NumPy {machine['numpy']}, {', '.join(f'{name} {v}' for name, v in versions.items())}. "
+        f"Medians of {rounds} rounds in turn.",
+        "\n".join(what),
+        "Seconds of an epoch (W0: of a whole process, from its start to the trained model):",
+        table(header, seconds),
+        "miniae's time divided by the peer's, the median over the rounds; below 1 it is faster:",
+        table(["", *header[2:]], ratios),
+        "Peak memory of the process, MiB:",
+        table(header, memory),
+        "Where miniae's time goes, milliseconds of a step:",
+        table(["", *next(iter(workloads.values()))["ms_per_step"], "sum"], parts),
+        "And what was aimed at:",
+        table(["", "at most", "measured", ""], goals),
+    ))  # fmt: skip
+
+
+def page(text, found):
+    """Return the page with the section in it."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{section(found)}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def main(folder):
+    """Take over the results in a folder."""
+    found = json.loads(Path(folder, "benchmark.json").read_text("utf-8"))
+    KEPT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    shutil.copy(Path(folder, "benchmark.png"), ROOT / "docs" / "images" / "benchmark.png")
+    PAGE.write_text(page(PAGE.read_text("utf-8"), found), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
