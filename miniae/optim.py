@@ -50,8 +50,8 @@ class Optimizer:
                     f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
                     "vectors, and an optimiser serves one model: make a new one for another"
                 )
-        for name in self.moments:
-            self.state.setdefault(name, np.zeros_like(theta))
+        for name in [name for name in self.moments if name not in self.state]:
+            self.state[name] = np.zeros_like(theta)
         lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
         blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
         scale = 1.0

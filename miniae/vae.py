@@ -87,7 +87,7 @@ class VAE(Model):
         highest = log_var.real.max()
         self._refuse(
             not highest < LOG_VAR_LIMIT,
-            f"encoder: log_var reaches {highest:.4g}, and only up to {LOG_VAR_LIMIT:g} is the "
+            f"encoder: log_var reaches {highest:.4g}, and only below {LOG_VAR_LIMIT:g} is the "
             "posterior a sane one",
         )
         return mu, log_var

@@ -1,6 +1,7 @@
 """The demos that move, by events made up here, and all demos as notebooks."""
 
 import ast
+import gc
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,6 +21,7 @@ def window():
     vae.theta = rng.standard_normal(vae.theta.shape)
     with load("explore_latent") as module:
         yield module.Explorer(vae, rng.random((30, 6, 5)), np.arange(30) % 3)
+    gc.collect()  # now: Python 3.10 warns where the callbacks of matplotlib 3.7 are freed later
 
 
 def send(window, kind, event):

@@ -1,4 +1,5 @@
 import copy
+import inspect
 
 import numpy as np
 import pytest
@@ -73,6 +74,12 @@ def test_two_forwards_then_one_backward_belong_to_the_second(layer):
     assert np.array_equal(layer.backward(dout), dx)
 
 
+@named([Layer(), *layers()])
+def test_no_layer_is_in_training_unless_asked(layer):
+    for call in (layer, layer.forward):
+        assert inspect.signature(call).parameters["training"].default is False
+
+
 @named(layers())
 def test_a_dout_of_the_wrong_shape_is_refused_not_broadcast(layer):
     out = layer.forward(np.random.default_rng(0).standard_normal((5, 6)))
@@ -134,10 +141,31 @@ def test_dense_draws_the_same_weights_from_the_same_seed_in_either_dtype():
     assert not a.params["b"].any()
 
 
+def test_without_rng_weights_and_masks_are_those_of_rng_0():
+    assert np.array_equal(Dense(5, 4).theta, Dense(5, 4, rng=0).theta)
+    x = np.ones((30, 20))
+    first, second = (layer.forward(x, training=True) for layer in (Dropout(), Dropout(0.5, rng=0)))
+    assert np.array_equal(first, second)
+
+
+def test_one_number_in_and_one_out_is_a_layer_too():
+    out = Dense(1, 1, rng=2).forward(np.array([[2.0], [3.0]]))
+    assert np.allclose(out[1], 1.5 * out[0], rtol=1e-15) and out[0, 0] != 0
+
+
 @pytest.mark.parametrize("shape", [(6,), (1, 5, 6), (5, 7), ()])
 def test_dense_refuses_other_shapes_and_prints_both(shape):
     with pytest.raises(ValueError, match=r"Dense\(6, 4, 'glorot'\) takes x of shape \(n, 6\), got"):
         Dense(6, 4).forward(np.ones(shape))
+
+
+@named([ReLU(), Sigmoid(), Tanh(), Softplus()])
+def test_an_activation_has_the_slope_of_its_complex_step(layer):
+    x, dout = 2 * np.random.default_rng(6).standard_normal((2, 5, 6))
+    slope = layer.forward(x + 1e-30j).imag / 1e-30
+    layer.forward(x)
+    # 1 - out and 1 - out^2 lose digits where out is near 1: absolute, and all slopes are below 1
+    assert np.abs(layer.backward(dout) - dout * slope).max() <= 8 * EPS * np.abs(dout).max()
 
 
 def test_relu_has_slope_zero_at_and_below_zero():
@@ -184,6 +212,16 @@ def test_dropout_keeps_the_mean_in_training_and_everything_otherwise():
     assert abs(out.mean() - 2) < 5 * 2 * np.sqrt(0.3 / 0.7 / x.size)
     assert not np.array_equal(layer.forward(x, training=True), out)
     assert layer.forward(x.astype("float32"), training=True).dtype == "float32"
+
+
+def test_dropout_of_probability_zero_drops_nothing_even_where_the_random_number_is_zero():
+    class Zeros:
+        def random(self, shape, dtype):
+            return np.zeros(shape, dtype)
+
+    layer, x = Dropout(0), np.ones((3, 2))
+    layer.set_rng(Zeros())
+    assert np.array_equal(layer.forward(x, training=True), x)
 
 
 def test_dropout_uses_one_mask_for_forward_and_backward():
@@ -243,8 +281,15 @@ def test_sequential_refuses_what_is_no_layer_and_the_same_layer_twice():
         Sequential(relu, Dense(2, 2), relu)
 
 
-def test_backward_params_fills_the_same_grads_as_backward():
-    net = Sequential(Flatten(), Dense(6, 5, rng=1), Tanh(), Dense(5, 3, rng=2))
+@pytest.mark.parametrize(
+    "net",
+    [
+        Sequential(Flatten(), Dense(6, 5, rng=1), Tanh(), Dense(5, 3, rng=2)),
+        Sequential(Flatten(), Dense(6, 6, rng=1), Dense(6, 6, rng=2), Dense(6, 3, rng=3)),
+    ],
+    ids=repr,
+)
+def test_backward_params_fills_the_same_grads_as_backward(net):
     rng = np.random.default_rng(0)
     net.forward(rng.standard_normal((4, 2, 3)))
     dout = rng.standard_normal((4, 3))
@@ -253,6 +298,33 @@ def test_backward_params_fills_the_same_grads_as_backward():
     net.dtheta[...] = 0
     assert net.backward_params(dout) is None
     assert np.array_equal(net.dtheta, dtheta)
+
+
+def test_a_layer_that_only_has_a_backward_can_be_the_first_of_a_network():
+    class Scale(Layer):
+        def __init__(self):
+            super().__init__(factor=np.array([1.7]))
+
+        def forward(self, x, training=False):
+            return self.remember(x, x * self.params["factor"])
+
+        def backward(self, dout):
+            self.grads["factor"] = [(self.recall(dout) * dout).sum()]
+            return dout * self.params["factor"]
+
+    rng = np.random.default_rng(0)
+    net, x, dout = Sequential(Scale(), Tanh()), *rng.standard_normal((2, 4, 3))
+    out = net.forward(x)
+    net.backward_params(dout)
+    # out = tanh(1.7 x): d out / d factor = x (1 - out^2)
+    assert net.dtheta[0] == pytest.approx((dout * (1 - out**2) * x).sum(), rel=1e-6)  # float32
+
+
+def test_backward_params_refuses_a_wrong_dout_also_where_there_are_no_params():
+    net = Sequential(Tanh())
+    net.forward(np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"dout has shape \(3,\)"):
+        net.backward_params(np.ones(3))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ LOSSES = [
     Masked(GaussianNLL(0.7, learn_sigma=True)),
     MultinomialNLL(),
 ]
+EPS = np.finfo(float).eps
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -62,6 +63,19 @@ def test_inputs_stay_as_they_are_and_backward_repeats(loss):
 def test_unequal_shapes_are_refused_not_broadcast(loss, shape):
     with pytest.raises(ValueError, match=r"out has shape \(5, 4\) and target"):
         loss.forward(np.ones((5, 4)), np.ones(shape))
+
+
+@each_loss
+def test_backward_is_the_complex_step_derivative_of_forward(loss):
+    out, target = pair()
+    expected = np.zeros_like(out)
+    for where in np.ndindex(out.shape):
+        moved = out.astype(complex)
+        moved[where] += 1e-30j
+        expected[where] = loss.forward(moved, target).imag / 1e-30
+    loss.forward(out, target)
+    # each is a sum of a few terms of the size of the largest entry, at most
+    assert np.abs(loss.backward() - expected).max() <= 32 * EPS * np.abs(expected).max()
 
 
 @each_loss
@@ -164,6 +178,14 @@ def test_draws_follow_the_distribution_that_the_loss_is_the_likelihood_of():
         SquaredError().draw(np.ones((1, 1)), rng)
 
 
+def test_a_pixel_that_cannot_be_one_is_not_drawn_as_one_even_where_the_random_number_is_zero():
+    class Zeros:
+        def random(self, shape, dtype):
+            return np.zeros(shape, dtype)
+
+    assert not BernoulliNLL().draw(np.full((2, 3), -1e4), Zeros()).any()
+
+
 @pytest.mark.parametrize(("mu", "log_var"), [(0.3, -1.5), (-1.0, 0.8), (2.5, 2.0), (0.0, 0.0)])
 def test_kl_agrees_with_a_monte_carlo_estimate_that_knows_only_the_two_densities(mu, log_var):
     rng, n = np.random.default_rng(0), 200_000
@@ -222,6 +244,19 @@ def test_a_batch_of_one_and_float16_have_right_gradients_and_an_empty_one_is_ref
 
 def test_a_fixed_sigma_is_kept_to_the_last_digit():
     assert GaussianNLL(5).sigma == 5.0 and repr(GaussianNLL(0.3)) == "GaussianNLL(0.3, False)"
+
+
+def test_without_arguments_sigma_is_one_and_is_not_learned():
+    assert repr(GaussianNLL()) == "GaussianNLL(1.0, False)" and not GaussianNLL().theta.size
+
+
+def test_targets_lie_where_the_loss_has_a_least_value():
+    assert Loss.bounds == SquaredError.bounds == GaussianNLL.bounds == (-np.inf, np.inf)
+    assert BernoulliNLL.bounds == (0, 1) and MultinomialNLL.bounds == (0, np.inf)
+    logits = np.array([[1.0, 0.0], [100.0, 0.0], [0.0, 0.0], [-100.0, 0.0]])
+    for loss, beyond in ((BernoulliNLL(), [1.1, 0]), (MultinomialNLL(), [-0.1, 0])):
+        low, lower = np.sort(loss.per_sample(logits, np.tile(beyond, (4, 1))))[[1, 0]]
+        assert lower < low - 5  # the further the logit, the lower
 
 
 @pytest.mark.parametrize("sigma", [0, -1, np.inf, np.nan])

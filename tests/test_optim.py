@@ -137,6 +137,22 @@ def test_adam_keeps_float32_and_matches_float64_to_its_rounding():
     assert np.abs(single - exact).max() < 20 * 4 * np.finfo("float32").eps * np.abs(theta).max()
 
 
+def test_the_default_step_is_that_of_the_paper_and_nothing_else_is_on():
+    given = Adam(1e-3, (0.9, 0.999), 1e-8, weight_decay=0, clip_norm=None)
+    gradients = np.random.default_rng(0).standard_normal((5, 3))  # Kingma and Ba (2015), section 2
+    assert np.array_equal(run(Adam(), gradients, [1, 2, 3]), run(given, gradients, [1, 2, 3]))
+    assert Optimizer(0.1).weight_decay == 0 and Optimizer(0.1).clip_norm is None
+
+
+@pytest.mark.parametrize("betas", [(0, 0.5), (0.7, 0), (0.8, 0.8)])
+def test_betas_may_be_zero_and_may_be_equal(betas):
+    path = run(Adam(0.1, betas, eps=1e-12), [[2.0], [-3.0]], [0.0])
+    b1, b2 = betas
+    # means of gradients and of their squares, with weights beta^age
+    m_hat, v_hat = (2 * b1 - 3) / (1 + b1), (4 * b2 + 9) / (1 + b2)
+    assert np.allclose(path[:, 0], [-0.1, -0.1 - 0.1 * m_hat / np.sqrt(v_hat)], rtol=1e-11)
+
+
 def test_an_optimiser_refuses_vectors_of_another_model():
     optimizer = Adam()
     optimizer.step(np.ones(4), np.ones(4))

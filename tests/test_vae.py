@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from miniae import VAE, Adam, BernoulliNLL, Dense, GaussianNLL, Sequential, SquaredError
+from miniae import (
+    VAE,
+    Adam,
+    BernoulliNLL,
+    Dense,
+    GaussianNLL,
+    Sequential,
+    SquaredError,
+    gradient_check,
+)
 
 
 def data(n=40, features=8, seed=0):
@@ -44,6 +53,34 @@ def test_encode_is_the_posterior_mean_and_repeats():
     assert np.array_equal(vae.encode(X), vae.encode(X))
 
 
+def test_without_options_it_is_the_vae_of_the_paper_with_two_latents():
+    options = VAE(6).get_params()
+    for name in ("input_dim", "encoder", "decoder"):
+        options.pop(name)
+    assert options == {
+        "latent_dim": 2,
+        "hidden": (128,),
+        "activation": "tanh",
+        "likelihood": "bernoulli",
+        "beta": 1.0,
+        "kl_warmup": 0,
+        "free_bits": 0.0,
+        "dropout": 0.0,
+        "dtype": "float32",
+        "seed": 0,
+    }
+
+
+def test_nothing_is_dropped_and_the_kl_has_its_whole_weight_unless_in_training():
+    X, options = data(), {"beta": 3.0, "dtype": "float64"}
+    plain, dropping = VAE(8, 2, **options), VAE(8, 2, dropout=0.5, kl_warmup=9, **options)
+    dropping.theta = plain.theta
+    for call in (VAE.loss, VAE.encode, VAE.elbo, lambda vae, X: vae.log_likelihood(X, 5)):
+        assert np.array_equal(call(plain, X), call(dropping, X))
+    assert np.array_equal(np.stack(plain.posterior(X)), np.stack(dropping.posterior(X)))
+    assert dropping.loss(X, training=True) != dropping.loss(X, training=True)
+
+
 def test_derivative_of_the_loss_for_beta_is_the_kl():
     X, eps = data(), np.random.default_rng(1).standard_normal((40, 2))
     vae = VAE(8, 2, beta=1.0, dtype="float64")
@@ -73,6 +110,21 @@ def test_warm_up_raises_the_weight_in_equal_steps_from_zero_in_training_only():
     training = vae.loss(X, eps=eps, training=True)
     assert training == pytest.approx(vae.terms["reconstruction"])
     assert vae.loss(X, eps=eps) == pytest.approx(training + 2 * vae.terms["kl"])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_backward_is_the_complex_step_derivative_of_the_loss(training):
+    vae = VAE(5, 2, (4,), beta=1.7, free_bits=0.2)
+    rng = np.random.default_rng(3)
+    vae.theta = rng.standard_normal(vae.theta.shape)  # far from the prior: no latent is free
+    report = gradient_check(
+        vae, data(6, 5), training=training, eps=rng.standard_normal((6, 2)), tolerance=1e-12
+    )
+    assert report.ok, report
+
+
+def test_before_its_first_epoch_a_model_has_the_weight_of_epoch_zero():
+    assert VAE(8, 2, beta=2.0, kl_warmup=4).kl_weight == 0 and VAE(8, 2, beta=2.0).kl_weight == 2
 
 
 def test_free_bits_set_a_floor_under_each_latent_in_training_only():
@@ -150,7 +202,8 @@ def test_the_exact_posterior_makes_every_importance_weight_log_p(linear):
     squares = (centred @ np.linalg.inv(covariance) * centred).sum(axis=1)
     log_p = -0.5 * (squares + np.linalg.slogdet(2 * np.pi * covariance)[1])
     assert np.allclose(exact.log_likelihood(X, k=1), log_p, rtol=1e-12)
-    assert np.allclose(exact.log_likelihood(X, k=7), log_p, rtol=1e-12)
+    for k in (7, 50):  # 50 do not go through at once, and are no multiple of those that do
+        assert np.allclose(exact.log_likelihood(X, k), log_p, rtol=1e-12)
     # and the analytic bound, its noise integrated by eps = +-sqrt(d) e_j, is log p(x) too
     points = np.sqrt(2) * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     bound = [-exact.loss(X, eps=np.tile(eps, (len(X), 1))) for eps in points]
@@ -190,6 +243,23 @@ def test_log_likelihood_needs_no_memory_for_k(monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_log_likelihood_has_1000_draws_unless_told_and_no_pass_of_more_than_1024_rows():
+    class Spy(Sequential):
+        rows = ()
+
+        def forward(self, x, training=False):
+            self.rows = (*self.rows, len(x))
+            return super().forward(x, training)
+
+    vae, X = VAE(4, 2, (), decoder=Spy(Dense(2, 4))), data(1500, 4)
+    vae.decoder.rows = ()
+    vae.log_likelihood(X[:3])
+    assert sum(vae.decoder.rows) == 3 * 1000 and max(vae.decoder.rows) <= 1024
+    vae.decoder.rows = ()
+    vae.log_likelihood(X, k=2)
+    assert sum(vae.decoder.rows) == 1500 * 2 and max(vae.decoder.rows) <= 1024
 
 
 def test_samples_are_means_in_data_space_and_follow_the_seed():
@@ -270,8 +340,25 @@ def test_a_log_var_of_fifty_is_refused_by_name_and_value():
     vae.encoder.layers[0].params["b"] = np.array([0.5, -0.5, 50.0, 0.0])
     vae.encoder.layers[0].params["W"] = np.zeros((4, 4))
     for call in (vae.loss, vae.elbo, vae.posterior, vae.log_likelihood):
-        with pytest.raises(FloatingPointError, match="log_var reaches 50, .*up to 40"):
+        with pytest.raises(FloatingPointError, match="log_var reaches 50, .*below 40 is"):
             call(data(6, 4))
+
+
+def test_the_limit_itself_is_refused_and_what_lies_below_it_is_not():
+    vae = VAE(4, 2, ())
+    vae.encoder.theta[...] = 0
+    for log_var in (40.0, np.nextafter(np.float32(40), np.float32(0))):
+        vae.encoder.layers[0].params["b"] = np.array([0.5, -0.5, log_var, 0.0])
+        if log_var < 40:
+            assert np.isfinite(vae.loss(data(6, 4)))
+        else:
+            with pytest.raises(FloatingPointError, match="log_var reaches 40"):
+                vae.loss(data(6, 4))
+
+
+def test_beta_may_be_zero_and_then_only_the_reconstruction_counts():
+    vae = VAE(4, 2, beta=0)
+    assert vae.loss(data(6, 4)) == vae.terms["reconstruction"]
 
 
 @pytest.mark.parametrize("log_var", [-50.0, -1e4, 30.0])
@@ -301,6 +388,8 @@ def test_noise_of_another_shape_is_refused():
         ({"beta": -1}, "beta=-1"),
         ({"kl_warmup": -1}, "kl_warmup=-1"),
         ({"free_bits": -0.5}, "free_bits=-0.5"),
+        ({"beta": np.inf}, "beta=inf"),
+        ({"free_bits": np.inf}, "free_bits=inf"),
         ({"likelihood": "bernouli"}, "likelihood='bernouli' is unknown; did you mean 'bernoulli'"),
         ({"encoder": Sequential(Dense(4, 2))}, r"encoder maps samples of shape \(4,\) to \(2,\)"),
     ],
@@ -317,5 +406,8 @@ def test_an_impossible_number_of_samples_is_refused(call):
 
 
 def test_an_impossible_number_of_draws_is_refused():
-    with pytest.raises(ValueError, match="k=0"):
-        VAE(4, 2).log_likelihood(data(3, 4), k=0)
+    for k in (0, 2.5):
+        with pytest.raises(ValueError, match=f"k={k}"):
+            VAE(4, 2).log_likelihood(data(3, 4), k=k)
+    assert VAE(4, 2).log_likelihood(data(3, 4), k=1).shape == (3,)
+    assert VAE(4, 2).sample(1).shape == (1, 4)
