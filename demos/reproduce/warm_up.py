@@ -1,0 +1,277 @@
+"""Warm-up of the KL and active units: Sonderby et al. (2016), after Bowman et al. (2016).
+
+    MINIAE_DATA=<folder> python demos/reproduce/warm_up.py     60,000 images, some 40 minutes
+
+The KL's weight rises from 0 to 1 in the first epochs, so that latents are in use before they cost
+anything. Sonderby et al. train five layers of latents on binary MNIST, 64-32-16-8-4, and find that
+without warm-up (and batch normalisation) the upper layers are hardly used. That is what is run
+here, in small: a VAE of those five layers, and one of 50 latents in one layer, as in Burda et al.
+(2016), with and without warm-up, from several seeds. A unit is active if its KL
+is above 0.01 nats, as they count, or if its posterior mean has variance above 0.01 over the test
+images (Burda et al., section 5.2). In a lower layer the two differ: a unit that only repeats what
+the layer above says of it varies, and has no KL.
+
+Beside the active units stand the bound, the likelihood by importance sampling, and the KL of each
+layer, in nats per test image. More active units are no end in themselves: whether they buy
+likelihood is what the first two say.
+
+What differs from the paper: no batch normalisation, which miniae has not; 30 epochs with 10 of
+warm-up in place of 2,000 with 200; and smaller networks, of tanh. The sentences of Bowman et al.
+need a recurrent decoder, which miniae has not either: such a decoder can do without z, as the lower
+layers here can without the upper.
+"""
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from paper import start
+
+from common import images, independent_pixels, save, show, timed  # isort: skip
+from miniae import VAE, Adam, Dense, Sequential, Tanh
+from miniae.latent import ACTIVE
+from miniae.parameters import require
+
+MODELS = {"five layers": ((64, 32, 16, 8, 4), (256, 128, 64, 32, 16)), "one layer": ((50,), (200,))}
+EPOCHS, WARM_UP, SEEDS, BATCH, RATE = 30, 10, 3, 256, 1e-3
+
+
+# %%
+def binary(x, rng):
+    """Return zeros and ones, each 1 with the probability that x in [0, 1] says."""
+    return (rng.random(x.shape, dtype=np.float32) < x).astype(x.dtype)
+
+
+def perceptron(n_in, hidden, n_out, rng):
+    """Return a network with two hidden layers of `hidden` units, tanh."""
+    sizes = n_in, hidden, hidden
+    layers = [part for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+              for part in (Dense(a, b, rng=rng), Tanh())]  # fmt: skip
+    return Sequential(*layers, Dense(hidden, n_out, rng=rng))
+
+
+class LayeredVAE(VAE):
+    """A VAE with latents in layers, z_1 next to the data. Sonderby et al. (2016), section 2.1.
+
+    The model goes down, p(z_L) = N(0, I), p(z_l | z_l+1), p(x | z_1); the posterior goes up,
+    q(z_1 | x), q(z_2 | z_1) and so on. All but p(x | z_1) are diagonal Gaussians whose mean and log
+    variance a network puts out. With one draw of all z from q, training minimises
+
+        -log p(x | z_1) + w sum_l T_l,  T_l = log q(z_l | z_l-1) - log p(z_l | z_l+1),
+
+    whose expectation at w = 1 is minus the ELBO. In training every batch is made binary anew. Use
+    `fit`, `evaluate` and `weigh` below: what else it inherits knows of z_1 only.
+
+    Parameters
+    ----------
+    features : int, pixels, each a probability to be 1
+    latents : tuple of int, units of z_1, ..., z_L
+    widths : tuple of int, of the two hidden layers of each of the L networks, both ways
+    kl_warmup, seed : as in VAE
+    """
+
+    def __init__(self, features, latents, widths, *, kl_warmup=0, seed=0):
+        require(
+            len(latents) == len(widths),
+            f"latents={latents!r} and widths={widths!r} must have an entry for each layer",
+        )
+        rng, sizes = np.random.default_rng(seed), (features, *latents)
+        up = [perceptron(a, h, 2 * b, rng) for a, h, b in zip(sizes, widths, latents, strict=False)]
+        down = [
+            perceptron(b, h, a if layer == 0 else 2 * a, rng)
+            for layer, (a, h, b) in enumerate(zip(sizes, widths, latents, strict=False))
+        ]
+        super().__init__(features, latents[0], encoder=up[0], decoder=down[0], seed=seed,
+                         kl_warmup=kl_warmup)  # fmt: skip
+        self.up, self.down = [self.encoder, *up[1:]], [self.decoder, *down[1:]]
+        for layer in range(1, len(latents)):
+            self.parts[f"up {layer + 1}"] = self.up[layer]
+            self.parts[f"down {layer + 1}"] = self.down[layer]
+        self._own(self.theta.dtype)
+        self.arguments = {"features": features, "latents": latents, "widths": widths,
+                          "kl_warmup": kl_warmup, "seed": seed}  # fmt: skip
+
+    def draw(self, x, rng, training=False):
+        """Draw all z from q(z | x): return what the decoder makes of z_1, and a dict per layer."""
+        layers, z = [], x
+        for network in self.up:
+            mu, log_var = np.split(network.forward(z, training), 2, axis=1)
+            eps, std = rng.standard_normal(mu.shape, dtype=mu.real.dtype), np.exp(0.5 * log_var)
+            z = mu + eps * std
+            layers.append({"mu": mu, "eps": eps, "std": std, "z": z, "log q": -log_var - eps**2})
+        priors = [self.down[i].forward(layers[i]["z"], training) for i in range(1, len(layers))]
+        priors.append(np.zeros((len(z), 2 * z.shape[1]), z.dtype))
+        for layer, prior in zip(layers, priors, strict=True):
+            m, s = np.split(prior, 2, axis=1)
+            layer["off"], layer["precision"] = layer["z"] - m, np.exp(-s)
+            log_p = -s - layer["off"] ** 2 * layer["precision"]
+            layer["T"] = 0.5 * (layer["log q"] - log_p)  # log 2 pi is in both
+        return self.decoder.forward(layers[0]["z"], training), layers
+
+    def loss(self, x, target=None, *, eps=None, rng=None, training=False):
+        """Return minus the ELBO of a batch with its KL weighted, by one draw; eps is ignored."""
+        x, target, rng = self._inputs(x, target, rng, training)
+        if training:
+            x = target = binary(x, rng)
+        out, layers = self.draw(x, rng, training)
+        reconstruction = self.reconstruction_loss.forward(out, target)
+        weight = self.kl_weight if training else self.beta
+        self.cache = layers, weight / len(x)
+        kl = {f"kl {i}": layer["T"].sum(axis=1).mean() for i, layer in enumerate(layers, 1)}
+        total = sum(kl.values())
+        return self._record(reconstruction + weight * total, reconstruction=reconstruction,
+                            kl=total, **kl)  # fmt: skip
+
+    def backward(self):
+        """Fill dtheta with the gradient of the last loss, the noise eps held fixed.
+
+        T = ((z - m)^2 e^-s + s - eps^2 - log_var) / 2 for a unit with the prior N(m, e^s), and a
+        = (z - m) e^-s: dT/dz = a, dT/dm = -a, dT/ds = (1 - a (z - m)) / 2, dT/dlog_var = -1/2.
+        So each z_l+1 hears from the network to (m, s) of z_l, and z_1 from the decoder; then, from
+        the top, mu and log_var hear from z as in VAE, and z_l-1 from the network to them.
+        """
+        layers, weight = self.cached()
+        dz = [weight * layer["off"] * layer["precision"] for layer in layers]
+        for i, layer in enumerate(layers[:-1]):
+            slope = layer["off"] * layer["precision"]
+            dm, ds = -weight * slope, 0.5 * weight * (1 - slope * layer["off"])
+            dz[i + 1] += self.down[i + 1].backward(np.concatenate([dm, ds], axis=1))
+        dz[0] += self.decoder.backward(self.reconstruction_loss.backward())
+        for i in range(len(layers) - 1, -1, -1):
+            dlog_var = dz[i] * (0.5 * layers[i]["eps"] * layers[i]["std"]) - 0.5 * weight
+            both = np.concatenate([dz[i], dlog_var], axis=1)
+            if i:
+                dz[i - 1] += self.up[i].backward(both)
+            else:
+                self.encoder.backward_params(both)
+
+
+# %%
+def weigh(model, X, draws, seed, rows=1000):
+    """Draw z from q(z | x) `draws` times for each row of X.
+
+    Returns
+    -------
+    log_weights : (draws, n), log p(x, z) - log q(z | x): their mean is the bound, in nats
+    kl : for each layer (units,), the KL of each unit, mean over draws and rows
+    halves : for each layer (2, n, units), posterior means over the even and over the odd draws
+    """
+    rng, log_weights = np.random.default_rng(seed), np.empty((draws, len(X)))
+    halves = [np.zeros((2, len(X), n)) for n in model.arguments["latents"]]
+    kl = [np.zeros(half.shape[2]) for half in halves]
+    for first in range(0, len(X), rows):
+        here = slice(first, first + rows)
+        for j in range(draws):
+            out, layers = model.draw(X[here], rng)
+            log_weights[j, here] = -model.reconstruction_loss.per_sample(out, X[here])
+            for half, told, layer in zip(halves, kl, layers, strict=True):
+                log_weights[j, here] -= layer["T"].sum(axis=1)
+                told += layer["T"].sum(axis=0, dtype=np.float64) / (draws * len(X))
+                half[j % 2, here] += layer["mu"] / (draws // 2)
+    return log_weights, kl, halves
+
+
+def active_units(halves):
+    """Return how many units of a layer the data move, from posterior means over halves of draws.
+
+    The posterior mean of a unit of an upper layer is a mean over draws of the layers below. The
+    noise of the two halves is independent, so that their covariance over the data is the variance
+    that is asked for; the variance of one mean would count its noise too.
+    """
+    a, b = (half - half.mean(axis=0) for half in halves)
+    return int(((a * b).mean(axis=0) > ACTIVE).sum())
+
+
+def measure(model, X, draws, seed):
+    """Return the bound, the likelihood, and by layer the KL and the active units, on images X."""
+    log_weights, kl, halves = weigh(model, X, draws, seed)
+    return {
+        "bound": float(log_weights.mean()),
+        "log p": float((np.logaddexp.reduce(log_weights, axis=0) - np.log(draws)).mean()),
+        "KL": [float(told.sum()) for told in kl],
+        "active": [active_units(half) for half in halves],
+        "active by KL": [int((told > ACTIVE).sum()) for told in kl],
+    }
+
+
+def run(name, warm_up, seed, X, X_test, epochs, chosen, record):
+    """Train one model from one seed; return its figures on the test images, and its KL by epoch."""
+    latents, widths = MODELS[name]
+    model = LayeredVAE(X.shape[1], latents, widths, kl_warmup=warm_up, seed=seed)
+    p = X.mean(axis=0).clip(1e-3, 1 - 1e-3)
+    model.decoder.layers[-1].params["b"] = np.log(p / (1 - p))
+    file = chosen.out / f"{name.replace(' ', '_')}_{warm_up}_{seed}.npz"
+    with timed(f"{name}, warm-up {warm_up}, seed {seed}: {epochs} epochs"):
+        model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=Adam(RATE), checkpoint=file,
+                  callback=record.save, verbose=0)  # fmt: skip
+    history = [model.history[f"kl {i}"] for i in range(1, len(latents) + 1)]
+    return {
+        **measure(model, X_test, 4 if chosen.quick else 100, chosen.seed),
+        "KL by epoch": history,
+    }
+
+
+def draw_kl(results):
+    """Draw the KL of each layer by epoch, a panel for each model and schedule."""
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, layout="constrained")
+    for ax, (name, runs) in zip(axes.T.flat, results.items(), strict=True):
+        for result in runs:
+            for i, kl in enumerate(result["KL by epoch"]):
+                label = f"z_{i + 1}" if result is runs[0] else None
+                ax.semilogy(range(1, len(kl) + 1), np.maximum(kl, 1e-3), f"C{i}", lw=1, label=label)
+        ax.set(title=name, ylim=(1e-3, 300))
+        ax.legend(frameon=False, fontsize="small", ncols=3, loc="lower center")
+    figure.supxlabel("epoch")
+    figure.supylabel("KL of a layer (nats per image), a line for each seed")
+    return figure
+
+
+# %%
+def main(argv=None):
+    """Run the reproduction; see the top of the file."""
+    chosen, record = start(__doc__, argv)
+    X, X_test = (x.reshape(len(x), -1) for x in images(chosen, quick=(300, 200))[:2])
+    X_test = binary(X_test, np.random.default_rng([chosen.seed, 1]))
+    epochs, warm_up, seeds = (2, 1, 1) if chosen.quick else (EPOCHS, WARM_UP, SEEDS)
+
+    results = {}
+    for name in MODELS:
+        for length in (0, warm_up):
+            title = f"{name}, " + (f"warm-up over {length} epochs" if length else "no warm-up")
+            results[title] = [
+                record.measure(
+                    f"{title}, seed {seed}",
+                    lambda name=name, length=length, seed=seed: run(
+                        name, length, seed, X, X_test, epochs, chosen, record
+                    ),
+                )
+                for seed in range(chosen.seed, chosen.seed + seeds)
+            ]
+
+    def by_layer(values, digits=0):
+        return " + ".join(f"{value:.{digits}f}" for value in values)
+
+    header = ("bound", "log p", "KL", "KL by layer", "active by KL", "active by variance")
+    rows = [("independent pixels", independent_pixels(X, X_test), *["-"] * 5)]
+    for title, runs in results.items():
+        for seed, of in enumerate(runs, chosen.seed):
+            counts = by_layer(of["active by KL"]), by_layer(of["active"])
+            numbers = of["bound"], of["log p"], sum(of["KL"]), by_layer(of["KL"], 1)
+            rows.append((f"{title}, seed {seed}", *numbers, *counts))
+    show((f"nats per test image, {epochs} epochs", *header), rows)
+
+    table = []
+    for title, runs in results.items():
+        for seed, of in enumerate(runs, chosen.seed):
+            name = f"{title}, seed {seed}: active units by KL"
+            table.append((name, "-", by_layer(of["active by KL"])))
+        for what in ("bound", "log p"):
+            values = [of[what] for of in runs]
+            text = f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+            table.append((f"   {what} (nats)", "-", text))
+    record.table(f"{len(runs)} seeds, {epochs} epochs", table)
+    save(chosen.out, kl=draw_kl(results))
+
+
+# %%
+if __name__ == "__main__":
+    main()
