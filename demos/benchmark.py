@@ -310,7 +310,7 @@ def draw(workloads):
     ax.set(title="miniae's time, divided by the time of ...", ylabel="ratio")
     ax.set(xlim=(-0.5, len(workloads) - 0.5))
     ax.set(xticks=range(len(workloads)), xticklabels=list(workloads))
-    ax.legend(frameon=False, ncols=2, fontsize=8)
+    ax.legend(frameon=False, ncols=6, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08))
     left = np.zeros(len(workloads))
     for part in next(iter(workloads.values()))["ms_per_step"]:
         times = [result["ms_per_step"] for result in workloads.values()]

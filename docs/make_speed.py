@@ -22,6 +22,8 @@ PEERS = {
     "floor": "the products alone",
 }
 
+DATA = {"mnist": "MNIST", "digits": "the built-in digits"}
+
 
 def table(header, rows):
     """Return a table in Markdown."""
@@ -56,10 +58,10 @@ def section(found):
         PEERS[p]: row["version"]
         for w in workloads.values()
         for p, row in w["peers"].items()
-        if p in PEERS and p != "floor"
+        if p in ("torch", "jax", "sklearn")
     }
     return "\n\n".join((
-        f"Measured on {machine['date'][:10]} with {machine['data']} images: {machine['cores']} "
+        f"Measured on {machine['date'][:10]} with {DATA[machine['data']]}: {machine['cores']} "
         f"cores of an {machine['cpu']}, {machine['threads']} threads, Python {machine['python']}, "
         f"NumPy {machine['numpy']}, {', '.join(f'{name} {v}' for name, v in versions.items())}. "
         f"Medians of {rounds} rounds in turn.",
@@ -72,6 +74,7 @@ def section(found):
         table(header, memory),
         "Where miniae's time goes, milliseconds of a step:",
         table(["", *next(iter(workloads.values()))["ms_per_step"], "sum"], parts),
+        "![Ratios with goals, and where the time goes](images/benchmark.png)",
         "And what was aimed at:",
         table(["", "at most", "measured", ""], goals),
     ))  # fmt: skip
@@ -86,6 +89,7 @@ def page(text, found):
 def main(folder):
     """Take over the results in a folder."""
     found = json.loads(Path(folder, "benchmark.json").read_text("utf-8"))
+    del found["command"]  # its paths are of one machine
     KEPT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     shutil.copy(Path(folder, "benchmark.png"), ROOT / "docs" / "images" / "benchmark.png")
     PAGE.write_text(page(PAGE.read_text("utf-8"), found), "utf-8")

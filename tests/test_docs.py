@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import json
 import re
 from pathlib import Path
 
@@ -121,10 +122,23 @@ def test_every_page_is_linked_from_the_readme_or_the_first_page():
     assert {page for page in PAGES if page.parent.name == "docs"} <= linked
 
 
+def script(name):
+    """Import one of the scripts in docs/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_of_speed_are_what_the_benchmark_measured():
+    make_speed = script("make_speed")
+    text = make_speed.PAGE.read_text("utf-8")
+    found = json.loads(make_speed.KEPT.read_text("utf-8"))
+    assert text == make_speed.page(text, found), "run: python docs/make_speed.py FOLDER"
+
+
 def test_the_api_reference_is_what_the_docstrings_say():
-    spec = importlib.util.spec_from_file_location("make_api", ROOT / "docs" / "make_api.py")
-    make_api = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_api)
+    make_api = script("make_api")
     written = (ROOT / "docs" / "16_api.md").read_text("utf-8")
     assert written == make_api.page(), "run: python docs/make_api.py"
 
