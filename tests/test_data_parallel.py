@@ -25,6 +25,8 @@ from miniae import (
     conv_networks,
 )
 
+pytestmark = pytest.mark.demo
+
 
 class Thread:
     """A rank that is a thread: what the demo uses of MPI's communicator."""

@@ -12,6 +12,8 @@ from PIL import Image
 
 from miniae import VAE
 
+pytestmark = pytest.mark.demo
+
 
 @pytest.fixture
 def window():

@@ -35,6 +35,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.demo
 class TestArithmeticCoding:
     @pytest.mark.parametrize("name", SOURCES)
     def test_takes_the_bits_that_counting_takes_and_the_table_comes_back(self, name):

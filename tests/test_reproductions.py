@@ -10,6 +10,8 @@ from demo_runs import DEMOS, MNIST, load, on_mnist, quick, run
 
 from miniae import ImportanceWeightedVAE, gradient_check
 
+pytestmark = pytest.mark.demo
+
 EPS = np.finfo(np.float64).eps
 
 

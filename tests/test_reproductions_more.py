@@ -10,6 +10,8 @@ from miniae import Autoencoder, gradient_check
 from miniae.losses import gaussian_kl
 from miniae.proof.oracles import PCA
 
+pytestmark = pytest.mark.demo
+
 EPS = np.finfo(float).eps
 
 
