@@ -1,5 +1,7 @@
 import io
+import os
 import platform
+import signal
 import subprocess
 import sys
 
@@ -452,3 +454,34 @@ def test_steps_do_not_ask_the_system_for_memory_again_and_again():
     run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     # One array of the batch's 256 x 784 pixels is 196 pages, and a step makes some twenty of them.
     assert float(run.stdout) < 196
+
+
+INTERRUPTED = """
+import signal
+import numpy as np
+from miniae import VAE
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell has it ignored
+X = np.random.default_rng(0).random((500, 6))
+model = VAE(6, 2)
+try:
+    model.fit(X, epochs=10**6, callback=lambda *_: print(flush=True), verbose=0)
+except KeyboardInterrupt:
+    print(len(model.history["loss"]), np.isfinite(model.elbo(X)).all())
+    model.fit(X, epochs=1, verbose=0)
+    print(len(model.history["loss"]), "after one more")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_leaves_a_model_that_can_be_used_and_trained_on():
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(20):
+        process.stdout.readline()  # a line an epoch
+    process.send_signal(signal.SIGINT)
+    *_, first, second = process.communicate(timeout=60)[0].split("\n")[:-1]
+    epochs, finite = first.split()
+    assert int(epochs) >= 20 and finite == "True"
+    assert second == f"{int(epochs) + 1} after one more"
