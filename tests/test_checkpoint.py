@@ -301,7 +301,10 @@ def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
     assert np.array_equal(model.theta, before) and not model.history
 
 
-@pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
+@pytest.mark.parametrize(
+    "kind",
+    ["MT19937", *(pytest.param(k, marks=pytest.mark.slow) for k in ("PCG64", "Philox", "SFC64"))],
+)
 def test_any_of_numpys_generators_goes_on(tmp_path, kind):
     def run(epochs, **more):
         model = VAE(6, 2, (5,), dropout=0.2)

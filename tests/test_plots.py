@@ -108,6 +108,7 @@ def draw_all(images, points):
     ]
 
 
+@pytest.mark.slow
 def test_each_function_returns_a_new_open_figure_with_a_title(images, points):
     figs = draw_all(images, points)
     assert all(isinstance(fig, Figure) for fig in figs)

@@ -26,6 +26,8 @@ from miniae.proof.health import diagnose
 from miniae.proof.oracles import PCA
 from miniae.regularizers import L1Penalty
 
+pytestmark = pytest.mark.slow
+
 D = 12
 QUICK = {"epochs": 40, "batch_size": 50, "verbose": 0}
 
