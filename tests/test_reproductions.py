@@ -142,7 +142,7 @@ def test_the_gradient_of_the_model_is_right_with_its_output_of_log_std(burda):
     rng = np.random.default_rng(1)
     X = rng.random((30, 12), dtype=np.float32)
     model = burda.build(X, seed=0)
-    assert gradient_check(model, burda.binarised(X[:3], rng)).ok
+    assert gradient_check(model, burda.paper.binary(X[:3], rng)).ok
     x = model.encoder.layers[-2].forward(rng.standard_normal((4, 5), dtype=np.float32))
     code = model.encoder.layers[-1].forward(x)
     mu, log_std = x[:, :3], x[:, 3:]
@@ -166,7 +166,7 @@ def test_weights_start_as_in_two_layers_and_pixels_at_their_mean(burda):
 def test_pixels_are_1_as_often_as_their_grey_value_says(burda):
     p = np.array([0, 0.2, 0.5, 0.9, 1], np.float32)
     n = 20_000
-    x = burda.binarised(np.tile(p, (n, 1)), np.random.default_rng(3))
+    x = burda.paper.binary(np.tile(p, (n, 1)), np.random.default_rng(3))
     assert set(np.unique(x)) == {0, 1} and x.dtype == np.float32
     assert (np.abs(x.mean(axis=0) - p) <= 4 * np.sqrt(p * (1 - p) / n)).all()
 

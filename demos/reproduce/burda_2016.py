@@ -131,18 +131,13 @@ def build(X, seed):
     return ImportanceWeightedVAE(pixels, k, k=1, encoder=encoder, decoder=decoder, seed=seed)
 
 
-def binarised(X, rng):
-    """Return zeros and ones, each 1 with the probability that X (n, pixels) says."""
-    return (rng.random(X.shape, dtype=np.float32) < X).astype(np.float32)
-
-
 def train(model, X, chosen, record):
     """Train the stages that are asked for, and keep the model at the end of each."""
 
     def batches():
         # Of one epoch always the same, so that a run that goes on is the run without a break.
         rng = np.random.default_rng([chosen.seed, len(model.history.get("loss", ()))])
-        return (binarised(X[i : i + BATCH], rng) for i in range(0, len(X), BATCH))
+        return (paper.binary(X[i : i + BATCH], rng) for i in range(0, len(X), BATCH))
 
     def keep(model, epoch, logs):
         record.save()
@@ -200,7 +195,7 @@ def main(argv=None):
         chosen.stages, chosen.samples = min(chosen.stages, 2), min(chosen.samples, 50)
     X, X_test, _, _ = images(chosen)
     X, X_test = X.reshape(len(X), -1)[:N_TRAIN], X_test.reshape(len(X_test), -1)
-    X_test = binarised(X_test, np.random.default_rng([chosen.seed, len(ENDS), 0]))
+    X_test = paper.binary(X_test, np.random.default_rng([chosen.seed, len(ENDS), 0]))
     model = build(X, chosen.seed)
     if chosen.only != "nll" and not stage_file(chosen, chosen.stages - 1).exists():
         train(model, X, chosen, record)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # so "import paper" before "from common"
 import common
+import numpy as np
 
 SETTLED = ("quick", "seed")  # options that a run keeps to the end; others may change on the way
 
@@ -112,3 +113,8 @@ def without_out(arguments):
             kept.append(argument)
         skip = argument == "--out"
     return kept
+
+
+def binary(x, rng):
+    """Return zeros and ones, each 1 with the probability that x in [0, 1] says."""
+    return (rng.random(x.shape, dtype=np.float32) < x).astype(x.dtype)

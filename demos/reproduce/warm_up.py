@@ -6,10 +6,10 @@ The KL's weight rises from 0 to 1 in the first epochs, so that latents are in us
 anything. Sonderby et al. train five layers of latents on binary MNIST, 64-32-16-8-4, and find that
 without warm-up (and batch normalisation) the upper layers are hardly used. That is what is run
 here, in small: a VAE of those five layers, and one of 50 latents in one layer, as in Burda et al.
-(2016), with and without warm-up, from several seeds. A unit is active if its KL
-is above 0.01 nats, as they count, or if its posterior mean has variance above 0.01 over the test
-images (Burda et al., section 5.2). In a lower layer the two differ: a unit that only repeats what
-the layer above says of it varies, and has no KL.
+(2016), with and without warm-up, from several seeds. A unit is active if its KL is above 0.01 nats,
+as they count, or if its posterior mean has variance above 0.01 over the test images (Burda et al.,
+section 5.2). In a lower layer the two differ: a unit that only repeats what the layer above says of
+it varies, and has no KL.
 
 Beside the active units stand the bound, the likelihood by importance sampling, and the KL of each
 layer, in nats per test image. More active units are no end in themselves: whether they buy
@@ -24,7 +24,7 @@ layers here can without the upper.
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from paper import start
+from paper import binary, start
 
 from common import images, independent_pixels, save, show, timed  # isort: skip
 from miniae import VAE, Adam, Dense, Sequential, Tanh
@@ -36,11 +36,6 @@ EPOCHS, WARM_UP, SEEDS, BATCH, RATE = 30, 10, 3, 256, 1e-3
 
 
 # %%
-def binary(x, rng):
-    """Return zeros and ones, each 1 with the probability that x in [0, 1] says."""
-    return (rng.random(x.shape, dtype=np.float32) < x).astype(x.dtype)
-
-
 def perceptron(n_in, hidden, n_out, rng):
     """Return a network with two hidden layers of `hidden` units, tanh."""
     sizes = n_in, hidden, hidden
