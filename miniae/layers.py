@@ -17,7 +17,7 @@ from operator import index
 
 import numpy as np
 
-from miniae.numerics import as_float, relu, sigmoid, softplus
+from miniae.numerics import as_float, relu, sigmoid, softplus_parts
 from miniae.parameters import Parameterized, require
 
 
@@ -177,12 +177,12 @@ class Softplus(Layer):
 
     def forward(self, x, training=False):
         """x of any shape -> out > 0, of the same shape."""
-        x = as_float(x)
-        return self.remember(x, softplus(x))
+        positive, rest, slope = softplus_parts(as_float(x))
+        return self.remember(slope, positive + rest)
 
     def backward(self, dout):
-        """d/dx log(1 + e^x) = e^x / (1 + e^x) = sigmoid(x)."""
-        return dout * sigmoid(self.recall(dout))
+        """d/dx log(1 + e^x) = e^x / (1 + e^x) = sigmoid(x), computed along with out."""
+        return dout * self.recall(dout)
 
 
 class Dropout(Layer):

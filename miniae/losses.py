@@ -6,7 +6,7 @@ and the KL of a VAE are on one scale, and no batch size or image size changes th
 
 import numpy as np
 
-from miniae.numerics import as_float, log1p_exp, log_softmax, relu, sigmoid
+from miniae.numerics import as_float, log_softmax, sigmoid, softplus_parts
 from miniae.parameters import Parameterized, require
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -92,6 +92,7 @@ class BernoulliNLL(Loss):
     """
 
     bounds = (0.0, 1.0)  # beyond them the loss has no lower bound
+    memo = None, None  # the last logits and their sigmoid
 
     def entries(self, out, target):
         """Logits and targets (n, ...) -> (n, ...), in nats.
@@ -99,12 +100,14 @@ class BernoulliNLL(Loss):
         The terms of softplus(l) = max(l, 0) + log(1 + exp(-|l|)) are kept apart, because
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
-        positive = relu(out)
-        return positive - target * out + log1p_exp(out - 2 * positive)
+        positive, rest, p = softplus_parts(out)
+        self.memo = out, p
+        positive -= target * out
+        return positive + rest
 
     def slopes(self, out, target, weight):
-        """d/dl of softplus(l) - t l is sigmoid(l) - t."""
-        return (sigmoid(out) - target) * weight
+        """d/dl of softplus(l) - t l is sigmoid(l) - t; of the last logits p is known already."""
+        return ((self.memo[1] if out is self.memo[0] else sigmoid(out)) - target) * weight
 
     def mean(self, out):
         """Logits -> probabilities."""

@@ -28,28 +28,29 @@ def sigmoid(x):
     return out
 
 
-def log1p_exp(x):
-    """log(1 + exp(x)) for x <= 0.
+def softplus_parts(x):
+    """max(x, 0) and log(1 + exp(-|x|)), whose sum is softplus(x), and its slope, sigmoid(x).
 
-    With t = exp(x) and u = 1 + t as rounded, it is log(u) + log((1 + t) / u), and the second term
-    is (t - (u - 1)) / u to first order, which suffices: the same accuracy as np.log1p, 3 times as
-    fast in float32.
+    One exponential serves all, t = exp(-|x|), which cannot overflow. |x| is written
+    2 max(x, 0) - x: np.abs of a complex number would lose the imaginary part. With u = 1 + t as
+    rounded, log(1 + t) = log(u) + log((1 + t) / u), and the second term is (t - (u - 1)) / u to
+    first order, which suffices: the same accuracy as np.log1p, 3 times as fast in float32.
+    The sigmoid is 1 / (1 + t) for x > 0 and t / (1 + t) elsewhere.
     """
-    t = np.exp(x)
+    positive = relu(x)
+    t = np.exp(x - 2 * positive)
     u = 1 + t
+    slope = np.maximum(t, x.real > 0)  # t <= 1; np.where would take ten times as long
+    slope /= u
     t -= u - 1
     t /= u
     t += np.log(u)
-    return t
+    return positive, t, slope
 
 
 def softplus(x):
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which cannot overflow.
-
-    |x| is written 2 max(x, 0) - x: np.abs of a complex number would lose the imaginary part.
-    """
-    positive = relu(x)
-    return positive + log1p_exp(x - 2 * positive)
+    """log(1 + exp(x)) without overflow."""
+    return np.add(*softplus_parts(x)[:2])
 
 
 def log_softmax(x):

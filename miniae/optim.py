@@ -50,8 +50,7 @@ class Optimizer:
                     f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
                     "vectors, and an optimiser serves one model: make a new one for another"
                 )
-        for name in [name for name in self.moments if name not in self.state]:
-            self.state[name] = np.zeros_like(theta)
+        self.state = self.state or {name: np.zeros_like(theta) for name in self.moments}
         lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
         blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
         scale = 1.0
@@ -62,8 +61,7 @@ class Optimizer:
         self.t += 1
         for here in blocks:
             gradient = dtheta[here] if scale == 1.0 else dtheta[here] * scale
-            state = [self.state[name][here] for name in self.moments]
-            self.update(theta[here], gradient, lr, *state)
+            self.update(theta[here], gradient, lr, *(self.state[k][here] for k in self.moments))
 
     def update(self, theta, dtheta, lr, *state):
         """Apply the rule to one block, in place on theta and the state; `t` counts from 1 here."""
@@ -93,12 +91,11 @@ class SGD(Optimizer):
         """See the class."""
         if self.weight_decay:
             dtheta = dtheta + self.weight_decay * theta
-        move = dtheta
         if self.momentum:
             velocity *= self.momentum
             velocity += dtheta
-            move = dtheta + self.momentum * velocity if self.nesterov else velocity
-        theta -= lr * move
+            dtheta = dtheta + self.momentum * velocity if self.nesterov else velocity
+        theta -= lr * dtheta
 
 
 class Adam(Optimizer):
@@ -128,15 +125,15 @@ class Adam(Optimizer):
         """
         beta1, beta2 = self.betas
         root = ((1 - beta2**self.t) / (1 - beta2)) ** 0.5
-        rate = lr * root * (1 - beta1) / (1 - beta1**self.t)
         m *= beta1
         m += dtheta
+        move = dtheta * dtheta
         v *= beta2
-        v += dtheta * dtheta
-        move = np.sqrt(v)
+        v += move
+        np.sqrt(v, out=move)
         move += root * self.eps
         np.divide(m, move, out=move)
-        move *= rate
+        move *= lr * root * (1 - beta1) / (1 - beta1**self.t)
         if self.weight_decay:
             theta *= 1 - lr * self.weight_decay
         theta -= move

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -137,6 +140,34 @@ def test_bernoulli_is_right_at_huge_logits(dtype, logit, target, nll, dlogit):
     assert value == pytest.approx(nll, rel=32 * eps, abs=0)
     assert loss.backward().item() == pytest.approx(dlogit, rel=eps, abs=eps)
     assert value.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bernoulli_slopes_are_the_same_with_the_sigmoid_kept_or_computed(dtype):
+    out, target = (a.astype(dtype) for a in pair((6, 50)))
+    out *= 8
+    loss, weight = BernoulliNLL(), np.full((6, 1), 0.3, dtype)
+    loss.entries(out, target)
+    kept, computed = loss.slopes(out, target, weight), loss.slopes(out.copy(), target, weight)
+    # Either sigmoid is off by an ulp or two of 1, and so is the difference from the target.
+    assert np.abs(kept - computed).max() <= 4 * 0.3 * np.finfo(dtype).eps
+
+
+def test_bernoulli_gives_the_gradient_of_its_last_forward_whatever_was_asked_in_between():
+    (out, target), (others, _) = pair(), pair(seed=1)
+    loss = BernoulliNLL()
+    loss.forward(out, target)
+    expected = loss.backward()
+    loss.entries(others, target)
+    assert np.allclose(loss.backward(), expected, rtol=0, atol=4 * EPS)
+    assert not np.allclose(loss.slopes(others, target, 1 / len(out)), expected)
+
+
+def test_copies_and_pickles_of_a_loss_carry_no_data():
+    loss = BernoulliNLL()
+    small = len(pickle.dumps(loss))
+    loss.forward(*pair((100, 784)))
+    assert len(pickle.dumps(loss)) < small + 100 and copy.deepcopy(loss).memo == (None, None)
 
 
 def test_gaussian_is_minus_the_log_density():
