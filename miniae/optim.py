@@ -50,7 +50,7 @@ class Optimizer:
                     f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
                     "vectors, and an optimiser serves one model: make a new one for another"
                 )
-        self.state = self.state or {name: np.zeros_like(theta) for name in self.moments}
+        self.state |= {k: np.zeros_like(theta) for k in self.moments if k not in self.state}
         lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
         blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
         scale = 1.0

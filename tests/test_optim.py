@@ -187,3 +187,18 @@ def test_impossible_arguments_are_refused_by_name_and_value(make, words):
 def test_an_optimiser_without_a_rule_says_so():
     with pytest.raises(NotImplementedError, match="no update rule yet"):
         Optimizer(0.1).step(np.ones(1), np.ones(1))
+
+
+def test_a_rule_may_start_some_of_its_vectors_itself():
+    class Counter(Optimizer):
+        moments = ("steps", "sums")
+
+        def update(self, theta, dtheta, lr, steps, sums):
+            steps += 1
+            sums += dtheta
+            theta -= lr * sums / steps
+
+    rule = Counter(1.0)
+    rule.state["steps"] = np.array([3.0])
+    # sums: 2, 1; steps: 4, 5
+    assert np.allclose(run(rule, [[2.0], [-1.0]], [0.0])[:, 0], [-0.5, -0.7])
