@@ -236,10 +236,9 @@ class Reshape(Layer):
         """x (n, ...) -> out (n, *shape), a view of x."""
         x = as_float(x)
         try:
-            out = x.reshape(len(x), *self.shape)
+            return self.remember(x.shape, x.reshape(len(x), *self.shape))
         except (ValueError, TypeError):
             raise ValueError(f"{self}: samples of shape {x.shape[1:]} do not fit") from None
-        return self.remember(x.shape, out)
 
     def backward(self, dout):
         """Nothing is computed, so dout goes back to the shape that x had."""

@@ -6,10 +6,8 @@ and the KL of a VAE are on one scale, and no batch size or image size changes th
 
 import numpy as np
 
-from miniae.numerics import as_float, log_softmax, sigmoid, softplus_parts
+from miniae.numerics import LOG_2PI, as_float, log_softmax, sigmoid, softplus_parts
 from miniae.parameters import Parameterized, require
-
-LOG_2PI = float(np.log(2 * np.pi))
 
 
 class Loss(Parameterized):
@@ -39,7 +37,7 @@ class Loss(Parameterized):
 
         weight has shape (n,); by default each is 1 / n, since the loss is a mean over samples.
         """
-        out, target = self.cached()
+        out, target, *_ = self.cached()
         weight = 1 / len(out) if weight is None else weight.reshape(-1, *[1] * (out.ndim - 1))
         return self.slopes(out, target, weight)
 
@@ -60,7 +58,7 @@ class Loss(Parameterized):
         raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
     def remember(self, out, target):
-        """Keep (out, target) for backward; refuse unequal shapes, which would broadcast."""
+        """Keep (out, target) first in `cache`; refuse unequal shapes, which would broadcast."""
         out, target = as_float(out), as_float(target)
         if out.shape != target.shape or out.ndim < 2 or not out.size:
             raise ValueError(
@@ -92,7 +90,6 @@ class BernoulliNLL(Loss):
     """
 
     bounds = (0.0, 1.0)  # beyond them the loss has no lower bound
-    memo = None, None  # the last logits and their sigmoid
 
     def entries(self, out, target):
         """Logits and targets (n, ...) -> (n, ...), in nats.
@@ -101,13 +98,15 @@ class BernoulliNLL(Loss):
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
         positive, rest, p = softplus_parts(out)
-        self.memo = out, p
+        if self.cache and out is self.cache[0]:  # in a forward pass: backward will want p
+            self.cache += (p,)
         positive -= target * out
         return positive + rest
 
     def slopes(self, out, target, weight):
-        """d/dl of softplus(l) - t l is sigmoid(l) - t; of the last logits p is known already."""
-        return ((self.memo[1] if out is self.memo[0] else sigmoid(out)) - target) * weight
+        """d/dl of softplus(l) - t l is p - t, p = sigmoid(l); of the last forward p is known."""
+        p = self.cache[2] if self.cache and out is self.cache[0] else sigmoid(out)
+        return (p - target) * weight
 
     def mean(self, out):
         """Logits -> probabilities."""

@@ -91,11 +91,12 @@ class SGD(Optimizer):
         """See the class."""
         if self.weight_decay:
             dtheta = dtheta + self.weight_decay * theta
+        move = dtheta
         if self.momentum:
             velocity *= self.momentum
             velocity += dtheta
-            dtheta = dtheta + self.momentum * velocity if self.nesterov else velocity
-        theta -= lr * dtheta
+            move = dtheta + self.momentum * velocity if self.nesterov else velocity
+        theta -= lr * move
 
 
 class Adam(Optimizer):
@@ -127,7 +128,7 @@ class Adam(Optimizer):
         root = ((1 - beta2**self.t) / (1 - beta2)) ** 0.5
         m *= beta1
         m += dtheta
-        move = dtheta * dtheta
+        move = np.square(dtheta, dtype=v.dtype)
         v *= beta2
         v += move
         np.sqrt(v, out=move)

@@ -148,8 +148,7 @@ class Parameterized:
 
     def __getstate__(self):
         # Copies and pickles hold values only: a copied view is no view of the copied vector.
-        state = {**vars(self), "params": dict(self.params), "grads": dict(self.grads)}
-        return {**state, "cache": None, "memo": (None, None)}
+        return {**vars(self), "params": dict(self.params), "grads": dict(self.grads), "cache": None}
 
     def __setstate__(self, state):
         vars(self).update(state)

@@ -202,3 +202,15 @@ def test_a_rule_may_start_some_of_its_vectors_itself():
     rule.state["steps"] = np.array([3.0])
     # sums: 2, 1; steps: 4, 5
     assert np.allclose(run(rule, [[2.0], [-1.0]], [0.0])[:, 0], [-0.5, -0.7])
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, momentum=0.5), Adam])
+def test_the_state_keeps_thetas_precision_whatever_the_gradients_dtype(make):
+    gradients = np.random.default_rng(0).standard_normal((3, 5)).astype("float32")
+    for dtype in ("float32", "int64"):
+        few, many = (np.zeros(5) for _ in range(2))
+        first, second = make(), make()
+        for gradient in (100 * gradients).round().astype(dtype):
+            first.step(few, gradient)
+            second.step(many, gradient.astype("float64"))
+        assert np.array_equal(few, many)

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from miniae.layers import Layer, Reshape, Sequential
-from miniae.losses import LOG_2PI, GaussianNLL
+from miniae.losses import GaussianNLL
 from miniae.model import ROWS
+from miniae.numerics import LOG_2PI
 from miniae.parameters import require
 from miniae.vae import VAE
 

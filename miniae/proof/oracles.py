@@ -6,7 +6,8 @@
 import numpy as np
 
 from miniae.layers import Dense, Reshape
-from miniae.losses import LOG_2PI, GaussianNLL, gaussian_kl
+from miniae.losses import GaussianNLL, gaussian_kl
+from miniae.numerics import LOG_2PI
 from miniae.parameters import require
 from miniae.vae import VAE
 

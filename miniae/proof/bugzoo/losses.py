@@ -31,7 +31,7 @@ class BernoulliLogitsAsProbabilities(BernoulliNLL):
     """The gradient is logits - target: the sigmoid is missing."""
 
     def backward(self, weight=None):
-        logits, target = self.cached()
+        logits, target, *_ = self.cached()
         return (logits - target) / len(logits)
 
 
