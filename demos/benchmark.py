@@ -54,7 +54,9 @@ GOALS = {
     "W5": {"torch": 2.0},
 }
 IMPORT, LINEAR, GROWTH = 1.5, 0.1, 0.05  # see `verdicts`
-UNEQUAL = 0.05  # losses that differ by more are not of the same work: noise is far below
+# Losses that differ by more are not of the same work; W3's, of different noise, do by 0.05. That
+# the work is equal to rounding, with the noise given, is a matter of tests/test_benchmark.py.
+UNEQUAL = 0.1
 WHOLE, WHOLE_EPOCHS, SCALING = "W0", 50, "W2"
 WORKER = Path(sys.modules["benchmark_peers"].__file__).with_name("benchmark_worker.py")
 
@@ -164,7 +166,7 @@ def measure(chosen, name, peers, folder):
         said = take_turns(workers, chosen.rounds, np.random.default_rng(chosen.seed))
     check_equal({peer: turns[0]["loss"] for peer, turns in said.items() if peer != "sklearn"})
     run = subprocess.run(
-        command("miniae", name, file, 2 if chosen.quick else 3, "profile"),
+        command("miniae", name, file, 2 if chosen.quick else 5, "profile"),
         stdout=subprocess.PIPE, text=True, check=True, env=chosen.environment,
     )  # fmt: skip
     steps = -(-n // workload.batch)
@@ -252,7 +254,7 @@ def verdicts(workloads, import_seconds, scaling):
     rows = []
 
     def judge(what, most, measured, form="{:.2f}"):
-        met = "met" if measured <= most else "not met"
+        met = "met" if abs(measured) <= most else "not met"
         rows.append((what, "at most " + form.format(most), form.format(measured), met))
 
     for name, result in workloads.items():
@@ -266,11 +268,24 @@ def verdicts(workloads, import_seconds, scaling):
     times = import_seconds["miniae"] / import_seconds["numpy"]
     judge("import miniae / import numpy", IMPORT, times)
     (least, few), *_, (most, many) = scaling.items()
-    off = abs(many["seconds"] / most / (few["seconds"] / least) - 1)
-    judge(f"seconds per image, {least:,} to {most:,}: change", LINEAR, off, form="{:.0%}")
+    change = many["seconds"] / most / (few["seconds"] / least) - 1
+    judge(f"seconds per image, {least:,} to {most:,}: change", LINEAR, change, form="{:.0%}")
     growth = (many["bytes"] - few["bytes"]) / ((most - least) * 784 * 4)
     judge("memory beyond the images: growth, of theirs", GROWTH, growth, form="{:.1%}")
     return rows
+
+
+def commit():
+    """Return the commit that is measured, "+" after it if files have changed since, or ""."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        name, changed = (
+            subprocess.run([*git, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "-uno"))
+        )  # fmt: skip
+        return name + "+" * bool(changed)
+    return ""
 
 
 def machine(chosen):
@@ -283,7 +298,8 @@ def machine(chosen):
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "cpu": cpu, "cores": os.cpu_count(), "threads": chosen.threads,
         "system": platform.platform(), "python": platform.python_version(),
-        "numpy": np.__version__, "miniae": miniae.__version__, "data": chosen.data,
+        "numpy": np.__version__, "miniae": miniae.__version__, "commit": commit(),
+        "data": chosen.data,
     }  # fmt: skip
 
 

@@ -58,11 +58,11 @@ class Stopwatch:
 
 
 def profile(peer, X, epochs):
-    """Return the seconds per epoch that miniae spends in each part, a dict that adds up to all.
+    """Return the seconds that miniae spends in each part of an epoch, a dict that adds up to all.
 
-    The first epoch does not count.
+    It is the epoch of the median time; the first does not count.
     """
-    watch, model, totals = Stopwatch(), peer.model, []
+    watch, model, found = Stopwatch(), peer.model, []
     watch.watch(model, "loss", "model.loss")
     watch.watch(model.encoder, "forward", "forward")
     watch.watch(model.decoder, "forward", "forward")
@@ -74,14 +74,12 @@ def profile(peer, X, epochs):
 
     def callback(epoch, loss):
         nonlocal start
-        now = time.perf_counter()
-        totals.append(now - start)
-        if epoch == 0:
-            watch.seconds.clear()
+        found.append((time.perf_counter() - start, dict(watch.seconds)))
+        watch.seconds.clear()
         start = time.perf_counter()
 
     peer.fit(X, epochs + 1, callback)
-    part, total = {k: s / epochs for k, s in watch.seconds.items()}, sum(totals[1:]) / epochs
+    total, part = sorted(found[1:], key=lambda turn: turn[0])[epochs // 2]
     loss = part["loss"] + part["its gradient"]
     inside = part["model.loss"] + part["model.backward"] + part["optimiser"]
     return {

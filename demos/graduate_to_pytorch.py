@@ -164,7 +164,8 @@ class TorchVAE(nn.Module):
         header, params = read(path)
         arguments = header["arguments"]
         given = {"class": header["class"], **arguments}
-        for name, known in (("class", ["VAE"]), ("likelihood", BERNOULLI), ("free_bits", [0])):
+        supported = {"class": ["VAE"], "likelihood": BERNOULLI, "free_bits": [0], "kl_warmup": [0]}
+        for name, known in supported.items():
             if given[name] not in known:
                 raise ValueError(
                     f"{path}: {name}={given[name]!r} has no twin here, {known} have; rebuild its "
@@ -230,7 +231,7 @@ def outputs(vae, model, X):
 
 def compare(path, X, seed, steps=10, batch_size=100):
     """Return what differs between the model in a file and its twin: a number for each of LIMITS."""
-    vae, model = VAE.load(path), TorchVAE(path)
+    vae, model = VAE.load(path), TorchVAE(path).eval()  # evaluation: no dropout, in either
     rng = np.random.default_rng(seed)
     code, posterior, mean, reconstruction = outputs(vae, model, X)
     rms = float(np.sqrt(((mean - reconstruction) ** 2).mean()))

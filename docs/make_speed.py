@@ -18,7 +18,7 @@ PEERS = {
     "torch": "PyTorch",
     "torch-fused": "PyTorch, fused Adam",
     "jax": "JAX",
-    "sklearn": "scikit-learn",
+    "sklearn": "scikit-learn*",
     "floor": "the products alone",
 }
 
@@ -55,7 +55,7 @@ def section(found):
     ]
     rounds = max(len(p["seconds"]) for w in workloads.values() for p in w["peers"].values())
     versions = {
-        PEERS[p]: row["version"]
+        PEERS[p].rstrip("*"): row["version"]
         for w in workloads.values()
         for p, row in w["peers"].items()
         if p in ("torch", "jax", "sklearn")
@@ -64,12 +64,14 @@ def section(found):
         f"Measured on {machine['date'][:10]} with {DATA[machine['data']]}: {machine['cores']} "
         f"cores of an {machine['cpu']}, {machine['threads']} threads, Python {machine['python']}, "
         f"NumPy {machine['numpy']}, {', '.join(f'{name} {v}' for name, v in versions.items())}. "
-        f"Medians of {rounds} rounds in turn.",
+        f"Commit {machine['commit']}. Medians of {rounds} rounds in turn.",
         "\n".join(what),
         "Seconds of an epoch (W0: of a whole process, from its start to the trained model):",
         table(header, seconds),
         "miniae's time divided by the peer's, the median over the rounds; below 1 it is faster:",
         table(["", *header[2:]], ratios),
+        "\\* scikit-learn's MLPRegressor is no VAE: a plain autoencoder of the same widths, "
+        "trained on the squared error, from weights and in an order of its own.",
         "Peak memory of the process, MiB:",
         table(header, memory),
         "Where miniae's time goes, milliseconds of a step:",

@@ -159,7 +159,7 @@ def test_the_verdict_compares_ratio_memory_import_and_growth_with_the_goals(benc
         ("at most 1.80", "1.80", "met"),
         ("at most 200", "300", "not met"),
         ("at most 1.50", "1.20", "met"),
-        ("at most 10%", "5%", "met"),
+        ("at most 10%", "-5%", "met"),
         ("at most 5.0%", "0.0%", "met"),
     ]
 
@@ -181,7 +181,7 @@ def test_the_parts_of_an_epoch_add_up_to_it(peers):
         elapsed = worker.time.perf_counter() - start
     assert list(parts)[:4] == ["forward", "loss", "backward", "optimiser"]
     assert all(seconds > 0 for seconds in parts.values())
-    assert 2 * sum(parts.values()) < elapsed
+    assert sum(parts.values()) < elapsed
 
 
 def test_the_peak_of_memory_is_that_of_the_process():

@@ -53,8 +53,9 @@ class Thread:
     def Allreduce(self, send, receive):
         receive[...] = sum(self.allgather(send))
 
-    def Barrier(self):
+    def Ibarrier(self):
         self.barrier.wait()
+        return SimpleNamespace(Test=lambda: True)
 
 
 def on_ranks(size, function):

@@ -110,7 +110,7 @@ def test_a_file_is_read_without_miniae_and_its_weights_come_home_to_the_last_bit
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dense", "convolutions of colours"])
+@pytest.mark.parametrize("name", ["dense", "grey images", "convolutions of colours"])
 def test_ten_steps_of_adam_end_at_the_same_weights(demo, tmp_path, name):
     vae, path = saved(tmp_path, MODELS[name]())
     X = np.random.default_rng(2).random((50, *vae.input_shape), dtype=np.float32)
@@ -144,12 +144,13 @@ class Odd(Layer):
         (lambda: Autoencoder(7, 2), "class='Autoencoder' has no twin here"),
         (lambda: VAE(7, 2, likelihood="gaussian"), "likelihood='gaussian' has no twin"),
         (lambda: VAE(7, 2, free_bits=0.5), "free_bits=0.5 has no twin"),
+        (lambda: VAE(7, 2, kl_warmup=10), "kl_warmup=10 has no twin"),
         (
             lambda: VAE(7, 2, encoder=Sequential(Odd(), Dense(7, 4)), decoder=None),
             "layer Odd: has no twin here; add a line to TWINS",
         ),
     ],
-    ids=["class", "likelihood", "free bits", "layer"],
+    ids=["class", "likelihood", "free bits", "warm-up", "layer"],
 )
 def test_what_has_no_twin_is_refused_by_name(demo, tmp_path, model, message):
     _, path = saved(tmp_path, model())

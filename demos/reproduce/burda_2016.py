@@ -14,14 +14,15 @@ where the paper is silent, as in the authors' code (github.com/yburda/iwae):
 - 59,600 images in the order of the file, in batches of 20; a pixel is 1 with the probability that
   its grey value says, drawn anew whenever an image is used. Test images are drawn once.
 - Monte-Carlo log-weights with one sample; at k = 1 this is minus the ELBO, its KL sampled too.
-- The gradient of the batch's sum, not its mean, goes into Adam with beta1 = 0.99 and eps = 1e-4,
-  whose second moment starts at 1. This Adam is no scale-free one: while the sum of squares is
-  small against the 1, it is a gradient descent with momentum.
+- The gradient of the batch's sum, not its mean, goes into Adam with beta1 = 0.99 (so the code; the
+  paper has 0.9) and eps = 1e-4, whose second moment starts at 1. This Adam is no scale-free one:
+  while the sum of squares is small against the 1, it is a gradient descent with momentum.
 - Stage i = 0, ..., 7 has 3^i epochs at the learning rate 1e-3 * 10^(-i/7), the factor rounded to
   two digits.
 
 What differs: the seed and the generator; and layers of one shape start with different weights,
-where the authors' code draws all of them from one seed and gives equal shapes equal weights.
+where the authors' code draws all of them from one seed and gives equal shapes equal weights. A step
+of their Adam goes by the moments of the step before, for the way in which Theano updates; not here.
 
 A stage leaves its weights in stage_<i>.npz. The folder can be measured while it trains. The
 likelihood of independent pixels is printed beside, as what a collapsed model would reach.
@@ -66,7 +67,7 @@ class LogVar(Layer):
 
 
 class SummedAdam(Optimizer):
-    """Adam as the authors wrote it, on G, the sum over the batch of the samples' gradients.
+    """Adam with the authors' settings, on G, the sum over the batch of the samples' gradients.
 
     m = beta1 m + (1 - beta1) G from m = 0, v = beta2 v + (1 - beta2) G^2 from v = 1, and
     theta -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps).
