@@ -166,6 +166,17 @@ def test_bernoulli_gives_the_gradient_of_its_last_forward_whatever_was_asked_in_
     assert np.array_equal(loss.backward(), expected)
 
 
+def test_a_bernoulli_loss_with_entries_of_its_own_keeps_the_slopes():
+    class Plain(BernoulliNLL):
+        def entries(self, out, target):
+            return np.log1p(np.exp(out)) - target * out
+
+    out, target = pair()
+    plain, loss = Plain(), BernoulliNLL()
+    assert np.isclose(plain.forward(out, target), loss.forward(out, target), rtol=1e-14)
+    assert np.allclose(plain.backward(), loss.backward(), rtol=0, atol=4 * EPS)
+
+
 def test_entries_and_slopes_are_functions_of_their_arguments_where_no_forward_was():
     out, target = pair()
     loss = BernoulliNLL()
