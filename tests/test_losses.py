@@ -166,6 +166,13 @@ def test_bernoulli_gives_the_gradient_of_its_last_forward_whatever_was_asked_in_
     assert np.array_equal(loss.backward(), expected)
 
 
+def test_the_backward_pass_of_bernoulli_computes_no_sigmoid_anew(monkeypatch):
+    loss = BernoulliNLL()
+    loss.forward(*pair())
+    monkeypatch.setattr("miniae.losses.sigmoid", lambda x: pytest.fail("computed again"))
+    loss.backward()
+
+
 def test_a_bernoulli_loss_with_entries_of_its_own_keeps_the_slopes():
     class Plain(BernoulliNLL):
         def entries(self, out, target):
