@@ -106,7 +106,7 @@ class BernoulliNLL(Loss):
     def slopes(self, out, target, weight):
         """d/dl of softplus(l) - t l is p - t, p = sigmoid(l); of the last forward p is known."""
         kept = self.cache and out is self.cache[0] and len(self.cache) > 2
-        return ((self.cache[2] if kept else sigmoid(out)) - target) * weight
+        return ((self.cache[2] if kept else softplus_parts(out)[2]) - target) * weight
 
     def mean(self, out):
         """Logits -> probabilities."""

@@ -177,11 +177,11 @@ def test_the_parts_of_an_epoch_add_up_to_it(peers):
         peer = peers.Miniae(chosen, peers.initial(chosen))
         X = np.random.default_rng(6).random((100, 64), dtype=np.float32)
         start = worker.time.perf_counter()
-        parts = worker.profile(peer, X, 2)
+        parts = worker.profile(peer, X, 3)
         elapsed = worker.time.perf_counter() - start
     assert list(parts)[:4] == ["forward", "loss", "backward", "optimiser"]
     assert all(seconds > 0 for seconds in parts.values())
-    assert sum(parts.values()) < elapsed
+    assert 2 * sum(parts.values()) < elapsed  # the median epoch, and one that took longer
 
 
 def test_the_peak_of_memory_is_that_of_the_process():

@@ -23,6 +23,8 @@ layers here can without the upper.
 """
 
 # %%
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 from paper import binary, start
@@ -255,16 +257,11 @@ def main(argv=None):
             title = f"{name}, " + (f"warm-up over {length} epochs" if length else "no warm-up")
             results[title], tighter[title] = [], []
             for seed in range(chosen.seed, chosen.seed + seeds):
-                which = name, length, seed, X, epochs, chosen, record
-                for found, function, what in (
-                    (results, run, ""), (tighter, by_draws, ", log p by draws")
-                ):  # fmt: skip
-                    found[title].append(
-                        record.measure(
-                            f"{title}, seed {seed}{what}",
-                            lambda function=function, which=which: function(X_test, chosen, *which),
-                        )
-                    )
+                which = X_test, chosen, name, length, seed, X, epochs, chosen, record
+                what = f"{title}, seed {seed}"
+                results[title].append(record.measure(what, partial(run, *which)))
+                again = record.measure(f"{what}, log p by draws", partial(by_draws, *which))
+                tighter[title].append(again)
 
     def by_layer(values, digits=0):
         return " + ".join(f"{value:.{digits}f}" for value in values)
