@@ -11,6 +11,8 @@ import numpy as np
 from miniae.layers import Dropout, Sequential
 from miniae.losses import GaussianNLL
 from miniae.proof import hypotheses
+from miniae.proof.normalizations import of_normalization
+from miniae.proof.terms import diagnose_terms
 
 MATCH = 1e-6  # relative to the largest entry
 NONE = ("unknown", "no known pattern; compare intermediate values, one line of code at a time")
@@ -39,7 +41,7 @@ def verdict(candidates, a, b):
     return (" or ".join(fits), ", or ".join(fits.values())) if fits else None
 
 
-def diagnose(subject, report, gradient, numeric, gradient_check, derivative):
+def diagnose(subject, report, gradient, numeric, check, derivative):
     """Return (cause, words) for a report that is not ok.
 
     Parameters
@@ -47,18 +49,22 @@ def diagnose(subject, report, gradient, numeric, gradient_check, derivative):
     subject : the object checked with its inputs, see `Subject`
     gradient : (size of v,), by the object's own backward
     numeric : the same by complex step or central difference, or None (projection)
-    gradient_check : the function of that name, which called this one
+    check : function of (subject, method, tolerance) that returns a report, which called this one
     derivative : function of (f, v) that returns the gradient of f at v, by the method in use
     """
     if report.side_effects:
         return diagnose_side_effect(subject, report)
     if numeric is None:
         return "unknown", "a projection shows that it is wrong, not how: check by complex step"
-    inner = diagnose_parts(subject, report, gradient_check)
+    inner = diagnose_parts(subject, report, check)
     if inner is not None:
         return inner
     if isinstance(subject.exact, Sequential):
         return diagnose_chain(subject, gradient, numeric) or NONE
+    if not (subject.is_layer or subject.is_loss):
+        found = diagnose_terms(subject, gradient, numeric)
+        if found is not None:
+            return found
 
     def right(name, x, dout):
         """Return the right gradient of a block for another x and dout."""
@@ -81,10 +87,12 @@ def diagnose(subject, report, gradient, numeric, gradient_check, derivative):
             a, b = (v[here].reshape(shape) for v in (gradient, numeric))
             if subject.is_layer:
                 found = verdict(hypotheses.of_layer(subject, block.name, right), a, b)
+                if found is None and block.name == "x":
+                    found = verdict(of_normalization(subject, b), a, b)
             elif subject.is_loss:
                 found = verdict(hypotheses.of_loss(subject, block.name, b), a, b)
             else:
-                found = verdict(hypotheses.of_model(subject, gradient), gradient, numeric)
+                found = None
             found = found or diagnose_block(a, b, sizes_of(subject))
             if found is not None:
                 return found[0], f"{block.name}: {found[1]}"
@@ -117,33 +125,35 @@ def diagnose_side_effect(subject, report):
     return "unknown", "a second backward gives another gradient: it changes what forward kept"
 
 
-def diagnose_parts(subject, report, gradient_check):
+def diagnose_parts(subject, report, check):
     """Check every layer and loss inside by itself, at the inputs it sees; name the wrong one."""
-    exact, options = subject.exact, {"seed": subject.seed, "method": report.method}
-    options["tolerance"] = report.tolerance
+    exact, n = subject.exact, len(subject.x)
     networks = []
     if isinstance(exact, Sequential):
         networks = [("", exact, subject.x)]
     elif not (subject.is_layer or subject.is_loss):
-        rng = np.random.default_rng(subject.seed)
-        codes = rng.standard_normal((len(subject.x), exact.latent_dim))
+        codes = np.random.default_rng(subject.seed).standard_normal((n, exact.latent_dim))
         networks = [("encoder.", exact.encoder, subject.x), ("decoder.", exact.decoder, codes)]
+
+    def inner(obj, x, target=None):
+        part = subject.like(obj=obj, x=x, target=target, given={}, dout=None)
+        return check(part, report.method, report.tolerance)
+
     for prefix, network, x in networks:
         for i, layer in enumerate(network.layers):
             try:
-                inner = gradient_check(layer, x, training=subject.training, **options)
+                found = inner(layer, x)
             except ValueError:  # it takes more than x or a code, such as labels
                 return None
-            if not inner.ok:
+            if found.verdict == "WRONG":
                 where = f"{prefix}{i}, {layer}"
-                return inner.cause, f"{where} is wrong by itself: {inner.diagnosis}"
+                return found.cause, f"{where} is wrong by itself: {found.diagnosis}"
             x = np.array(layer.forward(x))
     if networks and not subject.is_layer:
         loss = exact.reconstruction_loss
-        target = subject.x if subject.target is None else subject.target
-        inner = gradient_check(loss, x, target, **options)
-        if not inner.ok:
-            return inner.cause, f"{loss} is wrong by itself: {inner.diagnosis}"
+        found = inner(loss, subject.x, subject.x if subject.target is None else subject.target)
+        if found.verdict == "WRONG":
+            return found.cause, f"{loss} is wrong by itself: {found.diagnosis}"
     return None
 
 
@@ -218,10 +228,10 @@ def diagnose_block(analytic, numeric, sizes):
 
 MORE = "look where it is used once too often, or not at all"
 ADVICE = {
-    "n samples": "you summed over the batch where the loss takes the mean",
-    "1 / n samples": "you took the mean over the batch twice; the loss has divided by n already",
-    "features": "you summed over features where the loss you wrote takes their mean",
-    "1 / features": "you took the mean over features where the loss sums over them",
+    "n samples": "it sums over the batch where forward takes the mean",
+    "1 / n samples": "it takes the mean over the batch where forward sums, or takes it twice",
+    "features": "it sums over features where forward takes their mean",
+    "1 / features": "it takes the mean over features where forward sums over them",
     "keep": "dropout divides what it keeps by 1 - p, and backward must do so too",
     "1 / keep": "dropout divides what it keeps by 1 - p: once, not twice",
 }

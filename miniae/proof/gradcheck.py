@@ -1,101 +1,34 @@
-"""Gradient check: is `backward` the derivative of `forward`? Three ways to find out.
+"""Gradient check: is `backward` the derivative of `forward`?
 
-* complex step: for an analytic f, f(v + ih) = f(v) + ih f'(v) - h^2 f''(v) / 2 - ..., so that
-  Im f(v + ih) / h is f'(v) up to h^2. Nothing is subtracted, hence nothing cancels, and with
-  h = 1e-30 the answer is exact to rounding. Squire and Trapp (1998).
-* central difference, for code that is not complex-safe: a fourth-order difference of real values,
-  for each coordinate with the step at which two successive steps agree best.
-* projection: the complex step along two random directions per block, against the same projections
-  of the gradient. Two evaluations a block, whatever its size.
+The idea is `complex_step`, eight lines: Im f(v + ih) / h is the derivative to rounding. Two more
+things make a verdict of it. Code that drops the imaginary part (np.abs, np.var, ...) makes the
+complex step wrong, so differences of real values, with an error estimate of their own, must agree
+with it; where they do not, they decide. And what a single forward and backward pass does not run
+(the other mode, other batch sizes, float32, ...) is run by `trials`.
 
 >>> report = gradient_check(vae, x)
 >>> print(report)
 >>> report.raise_if_wrong()
 """
 
-import warnings
-
 import numpy as np
 
 from miniae.parameters import require
 from miniae.proof.diagnosis import NONE, diagnose, diagnose_block
-from miniae.proof.report import GradientReport
+from miniae.proof.differences import (
+    attempt,
+    central_difference,
+    complex_slope,
+    complex_step,
+    rounding_noise,
+    slope,
+)
+from miniae.proof.report import SAFETY, GradientReport
 from miniae.proof.subject import Subject
+from miniae.proof.suspects import suspects
+from miniae.proof.trials import direction, trials
 
-STEP = 1e-30
 METHODS = ("complex step", "central difference", "projection")
-
-
-def complex_step(f, v):
-    """Return the gradient of f at v, exact to rounding."""
-    gradient, z = np.empty(v.size), v.astype(np.complex128)
-    for k in range(v.size):
-        z[k] += 1j * STEP
-        gradient[k] = f(z).imag / STEP
-        z[k] = v[k]
-    return gradient
-
-
-def central_difference(f, v, signs=dict):
-    """Return the gradient of f at v, which entries lie at kinks, and the ReLU units to blame.
-
-    Fourth order: (8 (f(v+h) - f(v-h)) - (f(v+2h) - f(v-2h))) / 12h, whose error is about h^4 f^(5)
-    plus rounding of eps f / h. No h suits all functions: of six, the pair of neighbours that
-    agree best is taken, among those within which no ReLU crosses zero.
-    """
-    gradient, kinks, crossed = np.empty(v.size), np.zeros(v.size, bool), {}
-    f(v)
-    on = signs()
-    for k in range(v.size):
-        clean, w = [], v.copy()
-        for h in max(1.0, abs(v[k])) * np.geomspace(3e-2, 1e-4, 6):
-            values, moved = [], {}
-            for shift in (h, -h, 2 * h, -2 * h):
-                w[k] = v[k] + shift
-                values.append(f(w))
-                for name, now in signs().items():
-                    if (now != on[name]).any():
-                        moved.setdefault(name, set()).update(np.nonzero(now != on[name])[-1])
-            near, far = values[0] - values[1], values[2] - values[3]
-            estimate = (8 * near - far) / (12 * h)
-            clean += [] if moved else [estimate]
-        kinks[k] = len(clean) < 2
-        if kinks[k]:
-            gradient[k] = estimate
-            for name, units in moved.items():
-                crossed.setdefault(name, set()).update(units)
-        else:
-            gradient[k] = clean[np.argmin(np.abs(np.diff(clean))) + 1]
-    return gradient, kinks, {name: len(units) for name, units in crossed.items()}
-
-
-def projections(f, v, here, seed):
-    """Return two random directions within a block of v, and the slopes of f along them."""
-    directions = np.random.default_rng(seed).choice([-1.0, 1.0], (2, here.stop - here.start))
-    slopes = []
-    for direction in directions:
-        z = v.astype(np.complex128)
-        z[here] += 1j * STEP * direction
-        slopes.append(f(z).imag / STEP)
-    return directions, np.array(slopes)
-
-
-def compare(report, f, v, blocks, gradient, seed, signs=dict):
-    """Fill a report: `gradient` at v against what the report's method finds of f."""
-    kinks = np.zeros(v.size, bool)
-    if report.method == "complex step":
-        numeric = complex_step(f, v)
-    elif report.method == "central difference":
-        numeric, kinks, report.kinks = central_difference(f, v, signs)
-    for name, (here, shape) in blocks.items():
-        if report.method == "projection":
-            directions, slopes = projections(f, v, here, seed)
-            scale = np.abs(gradient[here]).max(initial=0)
-            report.compare(name, directions @ gradient[here], slopes, scale=scale, shape=shape)
-        else:
-            parts = (a[here].reshape(shape) for a in (gradient, numeric, kinks))
-            report.compare(name, *parts)
-    return None if report.method == "projection" else numeric
 
 
 def gradient_check(
@@ -103,8 +36,8 @@ def gradient_check(
 ):
     """Compare the gradient that `backward` gives with a numeric derivative of `forward`.
 
-    Works on float64 and complex128 copies; `obj` stays as it is. Parameters that are all zero,
-    such as new biases, are moved off zero first, where mistakes could hide.
+    Works on copies; `obj` stays as it is. Parameters that are all zero or all one, such as new
+    biases, are moved first: mistakes could hide there.
 
     Parameters
     ----------
@@ -112,9 +45,12 @@ def gradient_check(
     x : input of the layer or model, or the loss's `out`; (n, ...)
     target : like x; needed for a loss
     training : bool, passed to forward; every evaluation then draws the same masks
-    method : "complex step", "central difference" or "projection"; see the top of this file
-    seed : int, of the upstream gradient, of all noise and of the projections
+    method : "complex step", "central difference" or "projection"
+        The complex step takes an evaluation per entry. A projection takes two random directions
+        per block, whatever its size. Both become differences where forward is not complex-safe.
+    seed : int, of the upstream gradient, of all noise and of the directions
     tolerance : float, largest error allowed, relative to the largest entry of the block
+        Of differences 10 times their estimated error is allowed besides.
     **given : what else a model's loss takes: labels, or a VAE's eps (else drawn from the seed)
 
     Returns
@@ -124,40 +60,156 @@ def gradient_check(
     """
     require(method in METHODS, f"method={method!r} must be one of {METHODS}")
     subject = Subject(obj, x, target, training, seed, given)
-    report = GradientReport(f"gradient check of {obj}", method, tolerance)
-    exact, before = subject.exact, subject.exact.theta.copy()
-    x_before, dout_before = subject.x.copy(), np.copy(subject.dout)
-    subject.run(exact, subject.x)
+    report = check(subject, method, tolerance)
+    report.title = f"gradient check of {obj}"
+    if not any(not block.ok for block in report.blocks) and not report.side_effects:
+        for failure, variant in trials(subject, report):
+            report.failures.append(failure)
+            if variant is not None and not report.cause:
+                inner = check(variant, report.method, tolerance)
+                report.cause, report.diagnosis = inner.cause, inner.diagnosis
+        if report.failures and not report.cause:
+            report.cause, report.diagnosis = "failure", report.failures[0]
+    return report
+
+
+def check(subject, method="complex step", tolerance=1e-9):
+    """Return the report of a Subject's forward and backward pass, without further trials."""
+    report = GradientReport(f"gradient check of {subject.start}", method, tolerance)
+    gradient = observe(subject, report)
+    numeric = compare(report, subject, subject.point, subject.blocks, gradient, subject.seed)
+    if report.method != method:
+        report.notes += [suspects(subject)]
+    if report.verdict == "WRONG":
+        subject(subject.point)  # where the differences have moved it from
+
+        def derivative(f, v):
+            central = report.method == "central difference"
+            return central_difference(f, v)[0] if central else complex_step(f, v)
+
+        report.cause, report.diagnosis = diagnose(
+            subject, report, gradient, numeric, check, derivative
+        )
+    return report
+
+
+def observe(subject, report):
+    """Run forward and backward; report what they change that they must not; return the gradient."""
+    before, x, dout = subject.exact.theta.copy(), subject.x.copy(), np.copy(subject.dout)
+    target, given = np.copy(subject.target), {k: np.copy(v) for k, v in subject.given.items()}
+    subject.run(subject.exact, subject.x)
     dtheta, dx = subject.backward()
     again = subject.backward()
     for name, old, new in (
-        ("x", x_before, subject.x),
-        ("params", before, exact.theta),
-        ("dout", dout_before, np.copy(subject.dout)),
+        ("x", x, subject.x),
+        ("params", before, subject.exact.theta),
+        ("dout", dout, np.copy(subject.dout)),
+        ("target", target, np.copy(subject.target)),
+        *((name, old, np.copy(subject.given[name])) for name, old in given.items()),
     ):
-        if not np.array_equal(old, new, equal_nan=name == "x"):
+        if not same(old, new):
             report.side_effects.append(f"forward or backward changed {name}")
-    if not all(
-        old is None or np.array_equal(old, new, equal_nan=True)
-        for old, new in zip((dtheta, dx), again, strict=True)
-    ):
+    if not all(old is None or same(old, new) for old, new in zip((dtheta, dx), again, strict=True)):
         report.side_effects.append(
             "a second backward gave another gradient: assign, do not add or draw"
         )
-    if subject.has_dx and np.shape(dx) != subject.x.shape:
-        report.side_effects.append(f"backward returned shape {np.shape(dx)} for x {x_before.shape}")
-        dx = np.zeros_like(x_before)
-    subject.x, subject.dout = x_before, dout_before
-    gradient = dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
-    v = subject.point
-    numeric = compare(report, subject, v, subject.blocks, gradient, seed, subject.signs)
-    if not report.ok:
-        central = method == "central difference"
-        derivative = (lambda f, v: central_difference(f, v)[0]) if central else complex_step
-        report.cause, report.diagnosis = diagnose(
-            subject, report, gradient, numeric, gradient_check, derivative
-        )
-    return report
+    if subject.has_dx and np.shape(dx) != x.shape:
+        report.side_effects.append(f"backward returned shape {np.shape(dx)} for x {x.shape}")
+        dx = np.zeros_like(x)
+    subject.x, subject.dout = x, None if subject.dout is None else dout
+    subject.target = None if subject.target is None else target
+    return dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
+
+
+def same(a, b):
+    """Tell whether two arrays are equal, NaN where the other has NaN."""
+    return a.shape == b.shape and bool(np.all((a == b) | ((a != a) & (b != b))))
+
+
+def compare(report, f, v, blocks, gradient, seed):
+    """Fill a report: `gradient` at v against what the report's method finds of f.
+
+    Returns the numeric gradient, or None for projections.
+    """
+    if report.method == "projection":
+        return compare_projections(report, f, v, blocks, gradient, seed)
+    numeric, errors = None, np.zeros(v.size)
+    if report.method == "complex step":
+        numeric = attempt(lambda: complex_step(f, v), None)
+        if numeric is None or not agrees(f, v, numeric, gradient, blocks, seed):
+            report.method = "central difference"
+    if report.method == "central difference":
+        numeric, errors = central_difference(f, v)
+        report.kinks = crossed(f, v, np.isinf(errors))
+    largest = np.abs(numeric).max(initial=0)
+    for name, (here, shape) in blocks.items():
+        parts = (a[here].reshape(shape) for a in (gradient, numeric, errors))
+        report.compare(name, *parts, largest=largest)
+    return numeric
+
+
+def agrees(f, v, numeric, gradient, blocks, seed):
+    """Tell whether differences of real values confirm a complex-step gradient.
+
+    Along a random direction the two slopes must differ by no more than the difference's error.
+    The direction gives all blocks a similar part in the slope, so that none is drowned. It takes
+    two directions to be refuted, since a kink may pass for a slope in one.
+    """
+    sizes = np.maximum(np.abs(numeric), np.abs(gradient))
+    for u in (direction(sizes, blocks, seed + i) for i in range(2)):
+        here, error = slope(f, v, u, rounding_noise(f, v, u))
+        rounding = 1e-12 * (np.abs(numeric) @ np.abs(u))
+        if np.isinf(error) or abs(numeric @ u - here) <= SAFETY * error + rounding:
+            return True
+    return not v.size
+
+
+def compare_projections(report, f, v, blocks, gradient, seed):
+    """Fill a report from the slopes along two random directions within each block."""
+    rng, rows = np.random.default_rng(seed), {}
+    for name, (here, _) in blocks.items():
+        U = np.zeros((2, v.size))
+        U[:, here] = rng.standard_normal((2, here.stop - here.start))
+        U /= np.maximum(1, np.linalg.norm(U, axis=1, keepdims=True) / 3)  # steps of moderate length
+        rows[name] = U[:, here], np.array([complex_slope(f, v, u) for u in U]), np.zeros(2)
+    # By linearity the slope along all blocks at once is the sum of theirs: a check of them all.
+    for k in range(2):
+        u = np.concatenate([U[k] for U, _, _ in rows.values()]) if rows else v
+        exact, size = (sum(g(s[k]) for _, s, _ in rows.values()) for g in (float, abs))
+        real, error = slope(f, v, u, rounding_noise(f, v, u))
+        if not (np.isinf(error) or abs(exact - real) <= SAFETY * error + 1e-12 * size):
+            report.method = "projection by differences"
+    if report.method != "projection":
+        for name, (here, _) in blocks.items():
+            U = np.zeros((2, v.size))
+            U[:, here] = rows[name][0]
+            pairs = [slope(f, v, u, rounding_noise(f, v, u)) for u in U]
+            rows[name] = (rows[name][0], *np.array(pairs).T)
+    largest = max((np.abs(slopes).max() for _, slopes, _ in rows.values()), default=0)
+    for name, (directions, slopes, errors) in rows.items():
+        here, shape = blocks[name]
+        scale = max(np.abs(gradient[here]).max(initial=0), np.abs(slopes).max())
+        report.compare(
+            name, directions @ gradient[here], slopes, errors,
+            largest=largest, scale=scale, shape=shape,
+        )  # fmt: skip
+
+
+def crossed(f, v, undecided):
+    """Return, by layer, how many ReLU units change sign near v along the undecided coordinates."""
+    signs, units = getattr(f, "signs", dict), {}
+    f(v)
+    on = signs()
+    for k in np.flatnonzero(undecided):
+        for h in (-1e-5, 1e-5):
+            w = v.copy()
+            w[k] += h
+            f(w)
+            for name, now in signs().items():
+                found = np.nonzero(now != on[name])[-1]
+                units.setdefault(name, set()).update(found.tolist())
+    f(v)
+    return {name: len(found) for name, found in units.items() if found}
 
 
 def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1e-9):
@@ -166,8 +218,8 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
     Parameters
     ----------
     f : function of an array like theta that returns a number
-        For the complex step and projection it must accept complex numbers, without abs, max or a
-        comparison of them. If it does not, central differences are taken, and a note says so.
+        Where it takes no complex numbers, or loses their imaginary part (abs, max, float, ...),
+        differences of real values are taken, and a note says so.
     grad : function of an array like theta that returns its gradient, of the same shape
     theta : array of real numbers; a generic point, since zeros and ones hide mistakes
     method, seed, tolerance : as in `gradient_check`
@@ -187,28 +239,20 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
         gradient.shape == theta.shape,
         f"grad returned shape {gradient.shape} for theta of shape {theta.shape}",
     )
+    again = np.array(grad(theta.copy()), dtype=np.float64)
+    if not same(gradient, again):
+        report.side_effects.append("a second call of grad gave another gradient: fix its noise")
+    if f(theta.copy()) != (value := f(theta.copy())) and value == value:
+        report.side_effects.append("a second call of f gave another value: fix its noise")
     blocks = {"theta": (slice(0, theta.size), theta.shape)}
-    if method != "central difference" and not complex_safe(f, theta, seed):
-        report.method = "central difference"
-        report.notes.append("f loses the imaginary part (abs, max, float?): not the complex step")
-    numeric = compare(
-        report, lambda v: f(v.reshape(theta.shape)), theta.ravel(), blocks, gradient.ravel(), seed
-    )
+
+    def flat(v):
+        return f(v.reshape(theta.shape))
+
+    numeric = compare(report, flat, theta.ravel(), blocks, gradient.ravel(), seed)
+    if report.method != method:
+        report.notes.append(suspects(f))
     if not report.ok and numeric is not None:
         numeric = numeric.reshape(theta.shape)
         report.cause, report.diagnosis = diagnose_block(gradient, numeric, {}) or NONE
     return report
-
-
-def complex_safe(f, theta, seed):
-    """Tell whether f's complex step along a random direction agrees with a real difference."""
-    direction = np.random.default_rng(seed).standard_normal(theta.shape)
-    h = 1e-5 * max(1.0, np.abs(theta).max(initial=0))
-    slope = (f(theta + h * direction) - f(theta - h * direction)) / (2 * h)
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # NumPy's own, of a discarded imaginary part
-            exact = np.imag(f(theta + 1j * STEP * direction)) / STEP
-    except (TypeError, ValueError):
-        return False
-    return abs(exact - slope) <= 1e-3 * max(abs(exact), abs(slope))

@@ -6,7 +6,6 @@ Each is (cause, words for a student, gradient). `diagnosis` compares them with t
 import numpy as np
 
 from miniae.conv import Conv2D, adjoint, crop, kernel_gradient, pad, scatter
-from miniae.losses import gaussian_kl_grad
 from miniae.numerics import sigmoid
 
 
@@ -134,77 +133,3 @@ def of_loss(subject, name, right):
         ("missing sigmoid", "logits are taken for probabilities: it is sigmoid(out) - target",
          (out - target) / n),
     ]  # fmt: skip
-
-
-def of_model(subject, gradient):
-    """Return the mistakes of a model's backward, which show in the encoder's gradient.
-
-    The rest of each is as in `gradient`, the one found.
-    """
-    model = subject.exact
-    subject.run(model, subject.x)
-    cache = model.cache
-    dz = np.array(model.decoder.backward(model.reconstruction_loss.backward()))
-    if hasattr(model, "beta"):
-        known = isinstance(cache, tuple) and len(cache) == 5
-        known = known and all(np.shape(part) == dz.shape for part in cache[:4])
-        upstreams = vae_upstreams(model, dz, *cache) if known else []
-    else:
-        dcode = [model.penalty.backward()] if getattr(model, "penalty", None) is not None else []
-        upstreams = [("zero", "nothing reaches the encoder", np.zeros_like(dz))]
-        for d in dcode:
-            words = "the penalty's gradient is missing: dcode = decoder's + penalty's"
-            upstreams.append(("missing term", words, dz))
-            words = "dcode holds the penalty's gradient only, not what the decoder sends back"
-            upstreams.append(("missing term", words, d))
-            upstreams.append(("sign", "the sign of the penalty's gradient is flipped", dz - d))
-    size, hypotheses = model.encoder.theta.size, []
-    for cause, words, upstream in upstreams:
-        model.encoder.dtheta[...] = 0
-        model.encoder.backward_params(upstream)
-        candidate = np.concatenate([model.encoder.dtheta, gradient[size:]])
-        hypotheses.append((cause, words, candidate))
-    return hypotheses
-
-
-def vae_upstreams(model, dz, mu, log_var, std, eps, weight):
-    """Return hypotheses on (dmu, dlog_var) of a VAE, one term of the ELBO wrong in each."""
-    n, latents = mu.shape
-    kmu, klv = (weight / n * part for part in gaussian_kl_grad(mu, log_var))
-    z = model.decoder.layers[0].cache
-    used = eps  # what forward used, if the decoder knows
-    if np.shape(z) == mu.shape and np.isrealobj(z):
-        used = (z - mu) / std
-    path, beta = dz * used * std / 2, model.beta or 1.0
-    kept_other = "backward uses other noise than forward drew: draw eps once, and keep it"
-    pairs = [
-        ("redrawn", kept_other, dz + kmu, dz * eps * std / 2 + klv),
-        ("missing term", "the whole KL term is missing", dz, path),
-        ("missing term", "the KL's part mu is missing in dmu", dz, path + klv),
-        ("missing term", "the KL's part is missing in dlog_var", dz + kmu, path),
-        ("missing term", "the - 1 of (exp(log_var) - 1) / 2 is missing", dz + kmu,
-         path + klv + weight / n / 2),
-        ("missing term", "the path eps * std / 2 is missing in dlog_var", dz + kmu, klv),
-        ("missing term", "eps is missing in the path dz * eps * std / 2", dz + kmu,
-         dz * std / 2 + klv),
-        ("missing term", "dz is missing in dmu: z = mu + ...", kmu, path + klv),
-        ("missing term", "dz is missing in both: nothing comes from the decoder", kmu, klv),
-        ("1/2", "the 1/2 of d std / d log_var = std / 2 is missing", dz + kmu, 2 * path + klv),
-        ("1/2", "the 1/2 of the KL is missing", dz + 2 * kmu, path + 2 * klv),
-        ("1/2", "the 1/2 of the KL is missing in dlog_var", dz + kmu, path + 2 * klv),
-        ("sign", "the KL's sign is flipped: the loss adds it", dz - kmu, path - klv),
-        ("sign", "the sign of the path eps * std / 2 is flipped", dz + kmu, klv - path),
-        ("n samples", "the KL is summed over the batch, not its mean", dz + n * kmu,
-         path + n * klv),
-        ("latents", "the KL is a mean over latents, not their sum", dz + kmu / latents,
-         path + klv / latents),
-        ("std", "std is exp(log_var / 2): forward and backward use different ones", dz + kmu,
-         dz * used * std**2 + klv),
-        ("std", "std is exp(log_var / 2): the path uses exp(log_var)", dz + kmu,
-         dz * used * std**2 / 2 + klv),
-        ("beta", "beta is missing: the KL's gradient has weight 1", dz + kmu / beta,
-         path + klv / beta),
-        ("swapped", "dmu and dlog_var have changed places", path + klv, dz + kmu),
-        ("zero", "nothing reaches the encoder", 0 * mu, 0 * mu),
-    ]  # fmt: skip
-    return [(cause, words, np.concatenate([dmu, dlv], axis=1)) for cause, words, dmu, dlv in pairs]

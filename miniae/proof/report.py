@@ -6,6 +6,10 @@ import numpy as np
 
 from miniae.inspection import aligned
 
+ROUNDING = 1e-13  # of the largest gradient entry: what rounding may leave where the truth is 0
+SAFETY = 10.0  # how many of its estimated errors a difference may be off
+BLURRED = 0.01  # of a block's largest entry: a difference with a larger error decides nothing
+
 
 @dataclass
 class Block:
@@ -13,7 +17,9 @@ class Block:
 
     `error` is the largest difference, relative to the block's largest entry; `index` is where,
     with the two values there. By projection there is no entry: the values are projections, and the
-    index is empty. `excused` counts entries left out because a ReLU crossed zero within the step.
+    index is empty. `limit` is what `error` may be there: the tolerance, or what the numeric value
+    supports. `excused` counts entries that the numeric gradient cannot decide, such as those at a
+    kink. `zero` is whether both gradients are zero to rounding: then nothing was compared.
     """
 
     name: str
@@ -24,6 +30,8 @@ class Block:
     numeric: float
     ok: bool
     excused: int = 0
+    limit: float = 0.0
+    zero: bool = False
 
 
 @dataclass
@@ -34,6 +42,7 @@ class GradientReport:
     ----------
     blocks : list of Block
     side_effects : list of str, what `backward` changed that it must not
+    failures : list of str, what went wrong in the further runs: another mode, batch size, dtype ...
     kinks : dict of str to int
         ReLU layers with units that crossed zero within a difference step, and how many units.
     notes : list of str, what the reader should know about how it was checked
@@ -46,6 +55,7 @@ class GradientReport:
     tolerance: float
     blocks: list = field(default_factory=list)
     side_effects: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
     kinks: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
     cause: str = ""
@@ -58,46 +68,69 @@ class GradientReport:
         return float(np.max(errors)) if errors else 0.0  # NaN wins
 
     @property
-    def ok(self):
-        """Whether all blocks are within tolerance, and `backward` changed nothing it must not."""
-        return all(block.ok for block in self.blocks) and not self.side_effects
+    def verdict(self):
+        """One of "ok", "WRONG" and "NOTHING CHECKED".
 
-    def compare(self, name, analytic, numeric, excused=None, *, scale=None, shape=None):
-        """Add a block, given its two gradients; two that are both zero agree.
-
-        Projections pass the block's shape, and the largest entry of its gradient as the scale.
+        Nothing was checked where every entry was excused, or every gradient is zero: a dead ReLU
+        hides all that comes before it.
         """
-        left_out = np.zeros(analytic.shape, bool) if excused is None else excused
+        wrong = self.side_effects or self.failures or not all(block.ok for block in self.blocks)
+        compared = [b for b in self.blocks if not b.zero and b.excused < np.prod(b.shape)]
+        return "WRONG" if wrong else "ok" if compared else "NOTHING CHECKED"
+
+    @property
+    def ok(self):
+        """Whether the gradient is right wherever it was looked at, and something was."""
+        return self.verdict == "ok"
+
+    def compare(self, name, analytic, numeric, error=0.0, *, largest=0.0, scale=None, shape=None):
+        """Add a block, given its two gradients.
+
+        error : estimated error of each numeric entry; inf where it decides nothing
+        largest : the largest entry of the whole numeric gradient; what is below ROUNDING times it
+            may be rounding, as the gradient of a bias before a normalisation is
+        scale, shape : for projections, the largest entry of the block's gradient, and its shape
+        """
         if scale is None:
             scale = max(np.abs(analytic).max(initial=0), np.abs(numeric).max(initial=0))
-        errors = np.where(left_out, 0.0, np.abs(analytic - numeric))
-        index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
-        error = float(errors[index] / (scale or 1.0))  # argmax finds NaN first
+        rounding = ROUNDING * largest
+        blurred = SAFETY * error > BLURRED * max(scale, 1e-3 * largest)
+        allowed = self.tolerance * scale + np.where(blurred, np.inf, SAFETY * error + rounding)
+        apart = np.where(blurred, 0.0, np.abs(analytic - numeric))
+        # The entry that is furthest beyond what is allowed; argmax finds NaN first.
+        index = np.unravel_index(np.argmax(apart - np.where(blurred, 0, allowed)), apart.shape)
+        zero = bool(scale <= np.max(np.where(blurred, 0, allowed), initial=0))
         self.blocks.append(
             Block(
                 name,
                 analytic.shape if shape is None else shape,
-                error,
-                index if shape is None else (),
+                float(apart[index] / (max(scale, largest if zero else 0) or 1.0)),
+                tuple(int(i) for i in index) if shape is None else (),
                 float(analytic[index]),
                 float(numeric[index]),
-                error <= self.tolerance,  # false for NaN
-                int(left_out.sum()),
+                bool((apart <= allowed).all()),  # false for NaN
+                int(np.sum(blurred * np.ones(apart.shape))) if shape is None else 0,
+                float(allowed[index] / (scale or 1.0)) if not blurred[index] else self.tolerance,
+                zero,
             )
         )
 
     def to_dict(self):
         """Return everything as plain numbers, strings, lists and dicts."""
-        return {**asdict(self), "ok": self.ok, "max_error": self.max_error}
+        return {**asdict(self), "ok": self.ok, "verdict": self.verdict, "max_error": self.max_error}
 
     def raise_if_wrong(self):
-        """Raise AssertionError with the report unless all is well."""
+        """Raise AssertionError with the report unless the verdict is "ok"."""
         if not self.ok:
-            raise AssertionError(f"wrong gradient\n{self}")
+            wrong = "wrong gradient" if self.verdict == "WRONG" else "nothing was checked"
+            raise AssertionError(f"{wrong}\n{self}")
 
     def __str__(self):
         rows = [("block", "shape", "rel. error", "worst entry", "analytic", "numeric", "")]
         for block in self.blocks:
+            word = "0 = 0" if block.zero and block.ok else "ok" if block.ok else "WRONG"
+            if block.excused:
+                word += f", {block.excused} at kinks left out"
             rows.append(
                 (
                     block.name,
@@ -106,15 +139,18 @@ class GradientReport:
                     str(block.index) if block.index else "-",
                     f"{block.analytic:+.9e}",
                     f"{block.numeric:+.9e}",
-                    ("ok" if block.ok else "WRONG")
-                    + (f", {block.excused} at kinks left out" if block.excused else ""),
+                    word,
                 )
             )
         lines = aligned(rows)
         lines += [f"kinks: {n} units of {name} crossed zero" for name, n in self.kinks.items()]
         lines += [f"side effect: {effect}" for effect in self.side_effects]
+        lines += [f"failure: {failure}" for failure in self.failures]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"diagnosis: {self.diagnosis}"] if self.diagnosis else []
-        verdict = "all ok" if self.ok else "WRONG"
-        lines += [f"{verdict}: largest error {self.max_error:.1e}, tolerance {self.tolerance:.0e}"]
-        return "\n".join([f"{self.title}, {self.method}", *lines])
+        limit = max([self.tolerance, *(block.limit for block in self.blocks)])
+        end = f"largest error {self.max_error:.1e}, tolerance {limit:.0e}"
+        if self.verdict == "NOTHING CHECKED":
+            end = "every gradient is zero, or at a kink; try another x, or other parameters"
+        word = "all ok" if self.ok else self.verdict
+        return "\n".join([f"{self.title}, {self.method}", *lines, f"{word}: {end}"])

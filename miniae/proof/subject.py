@@ -7,38 +7,63 @@ from miniae.losses import Loss
 from miniae.parameters import Parameterized
 
 
+class Noise(np.random.Generator):
+    """A generator that draws the same numbers for float32 as for float64, rounded to float32."""
+
+    def __init__(self, seed):
+        super().__init__(np.random.PCG64(seed))
+
+    def random(self, size=None, dtype=np.float64, out=None):
+        return np.asarray(super().random(size), np.float32).astype(dtype)[()]
+
+    def standard_normal(self, size=None, dtype=np.float64, out=None):
+        return np.asarray(super().standard_normal(size), np.float32).astype(dtype)[()]
+
+
 class Subject:
     """A layer, loss or model, its inputs and its noise, as a function f(v) of one flat vector.
 
     v holds theta and, for a layer or a loss, the input behind it. A layer's output is weighted by
     a random `dout` and summed, so that f is a number; a loss is one already.
 
+    Parameters
+    ----------
+    obj, x, target, training, seed, given : as in `gradient_check`
+    dtype : of the copy that is looked at; float64 but to see what float32 does
+    weight : (n,) or None, for a loss: f is then sum_i weight_i per_sample_i, not their mean
+
     Attributes
     ----------
-    exact : float64 copy of the object
+    start : copy of the object, before any forward pass
+    exact : another copy, which does the work
     blocks : dict of str to (slice of v, shape)
-    point : v as given, with parameters that are all zero moved off it
+    point : v as given, with parameters moved that are all zero, or all one, where mistakes hide
     """
 
-    def __init__(self, obj, x, target, training, seed, given):
+    def __init__(
+        self, obj, x, target, training, seed, given, *, dtype=np.float64, weight=None, dout=None
+    ):
         if not isinstance(obj, Parameterized):
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
         rng = np.random.default_rng(seed)
-        self.x, self.target = np.array(x, dtype=np.float64), target
-        self.training, self.seed, self.given = training, seed, given
-        self.exact = obj.astype(np.float64)
-        self.twin = self.exact.astype(np.complex128)
+        self.x = np.array(x, dtype=dtype)
+        self.target = None if target is None else np.array(target, dtype=dtype)
+        self.training, self.seed, self.given = training, seed, copied(given)
+        self.weight, self.dtype = weight, dtype
         self.is_layer, self.is_loss = isinstance(obj, Layer), isinstance(obj, Loss)
-        for _, value, _ in self.exact.named_params():
-            if not value.any():
-                value[...] = 0.1 * rng.standard_normal(value.shape)
-        self.dout = None
-        if self.is_layer:
+        self.start = obj.astype(dtype)
+        for _, value, _ in self.start.named_params():
+            first = value.flat[0] if value.size else 0.5
+            if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
+                value += 0.1 * (abs(first) or 1) * rng.standard_normal(value.shape)
+        self.exact, self._twin = self.start.astype(dtype), None
+        self.dout = dout
+        if self.is_layer and dout is None:
             # Another input first: a cache that is appended to, or not renewed, then shows.
-            self.decoy = self.x + rng.standard_normal(self.x.shape)
-            self.exact.set_rng(np.random.default_rng(seed))
-            out = self.exact.forward(self.decoy, training)
-            self.dout = rng.standard_normal(out.shape)
+            self.decoy = self.x + rng.standard_normal(self.x.shape).astype(dtype)
+            self.exact.set_rng(Noise(seed))
+            out = self.exact.forward(self.decoy.copy(), training)
+            self.dout = rng.standard_normal(out.shape).astype(dtype)
         self.blocks, start = {}, 0
         shapes = {name: value.shape for name, value, _ in self.exact.named_params()}
         for name, shape in {**shapes, **({"x": self.x.shape} if self.has_dx else {})}.items():
@@ -53,26 +78,85 @@ class Subject:
 
     def __call__(self, v):
         """Return f(v), complex if v is."""
-        obj = self.twin if np.iscomplexobj(v) else self.exact
+        obj = self.exact
+        if np.iscomplexobj(v):
+            if self._twin is None:
+                self._twin = self.start.astype(np.complex128)
+            obj = self._twin
         obj.theta = v[: obj.theta.size]
         return self.run(obj, v[obj.theta.size :].reshape(self.x.shape) if self.has_dx else self.x)
 
     def run(self, obj, x):
         """Return the number that is differentiated, with the same noise every time."""
-        noise = np.random.default_rng(self.seed)
+        noise = Noise(self.seed)
         if self.is_loss:
+            if self.weight is not None:
+                return np.sum(self.weight * obj.per_sample(x, self.target))
             return obj.forward(x, self.target)
         if self.is_layer:
             obj.set_rng(noise)
             return np.sum(obj.forward(x, self.training) * self.dout)
         return obj.loss(x, self.target, rng=noise, training=self.training, **self.given)
 
-    def backward(self):
+    def backward(self, obj=None):
         """Return (dtheta, dx) by the object's own backward; dx is None for a model."""
-        dx = self.exact.backward(self.dout) if self.is_layer else self.exact.backward()
-        return self.exact.dtheta.copy(), None if dx is None else np.array(dx)
+        obj = self.exact if obj is None else obj
+        arguments = [self.dout] if self.is_layer else []
+        if self.weight is not None:
+            arguments = [self.weight]
+        dx = obj.backward(*arguments)
+        return obj.dtheta.copy(), np.array(dx) if self.has_dx else None
+
+    def gradient(self, obj=None):
+        """Run forward and backward; return f and the whole gradient as one vector like v."""
+        obj = self.exact if obj is None else obj
+        obj.theta = self.point[: obj.theta.size]
+        value = self.run(obj, self.x)
+        dtheta, dx = self.backward(obj)
+        if dx is not None and dx.shape != self.x.shape:
+            raise ValueError(f"backward returned shape {dx.shape} for x {self.x.shape}")
+        return value, dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
 
     def signs(self):
         """Return, by layer, which ReLU units were on in the last evaluation of f at a real v."""
         parts = self.exact.walk()
         return {name or "x": part.cache > 0 for name, part in parts if isinstance(part, ReLU)}
+
+    def like(self, *, obj=None, rows=None, **changes):
+        """Return a Subject like this one, but for `changes` of its arguments.
+
+        rows : indices of the samples to keep; one that comes twice is mixed with its neighbour
+        """
+        x, target, given = (
+            changes.pop(name, getattr(self, name)) for name in ("x", "target", "given")
+        )
+        if rows is not None:
+            n = len(x)
+            x, target = (None if a is None else take(a, rows) for a in (x, target))
+            given = {name: take_given(name, value, n, rows) for name, value in given.items()}
+        options = {"training": self.training, "dtype": self.dtype, **changes}
+        return Subject(obj or self.start, x, target, seed=self.seed, given=given, **options)
+
+
+def copied(given):
+    """Return a dict whose arrays are copies."""
+    return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
+
+
+def take(array, rows):
+    """Return the rows of an array; one taken twice is the second time a mean with the next row.
+
+    A mean keeps within the range of the data, and is no copy.
+    """
+    out = np.array(array[rows])
+    if out.dtype.kind == "f" and len(array) > 1 and len(rows) > len(array):
+        out[-1] = 0.6 * array[rows[-1]] + 0.4 * array[rows[-1] + 1]
+    return out
+
+
+def take_given(name, value, n, rows):
+    """Return what belongs to the rows, of an argument such as labels (n,) or eps (..., n, d)."""
+    shape = np.shape(value)
+    if name == "eps" and len(shape) > 1:
+        return np.take(value, rows, axis=-2)
+    return take(np.asarray(value), rows) if shape[:1] == (n,) else value

@@ -93,8 +93,8 @@ def test_an_all_ones_upstream_gradient_misses_what_ignores_dout(monkeypatch):
     assert len(deaf) >= 4 and all(each.examine(0).caught for each in deaf)
     draw = Subject.__init__
 
-    def ones(self, *args):
-        draw(self, *args)
+    def ones(self, *args, **options):
+        draw(self, *args, **options)
         self.dout = np.ones_like(self.dout)
 
     monkeypatch.setattr(Subject, "__init__", ones)

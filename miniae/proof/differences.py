@@ -1,0 +1,91 @@
+"""Derivatives from values of a function alone: the complex step, and differences with an error.
+
+* complex step: for an analytic f, f(v + ih) = f(v) + ih f'(v) - h^2 f''(v) / 2 - ..., so that
+  Im f(v + ih) / h is f'(v) up to h^2. Nothing is subtracted, hence nothing cancels, and with
+  h = 1e-30 the answer is exact to rounding. Squire and Trapp (1998). It is wrong without a word
+  where the code of f drops the imaginary part, as np.abs, np.var and a float array do.
+* difference: (f(v + h) - f(v - h)) / 2h needs real values only. Its error falls with h^2, h^4, ...
+  until rounding takes over; `slope` removes these terms one by one and says how far it got.
+"""
+
+import warnings
+
+import numpy as np
+
+STEP = 1e-30
+LADDER = 0.05 / 4.0 ** np.arange(8)  # steps of the differences, 5e-2 to 3e-6
+ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has no exceptions
+
+
+def complex_step(f, v):
+    """Return the gradient of f at v, exact to rounding."""
+    gradient, z = np.empty(v.size), v.astype(np.complex128)
+    for k in range(v.size):
+        z[k] += 1j * STEP
+        gradient[k] = np.imag(f(z)) / STEP
+        z[k] = v[k]
+    return gradient
+
+
+def complex_slope(f, v, u):
+    """Return the slope of f at v along u by the complex step; NaN if f takes no complex numbers."""
+    return attempt(lambda: float(np.imag(f(v + 1j * STEP * u))) / STEP, np.nan)
+
+
+def attempt(evaluate, otherwise):
+    """Return evaluate(); `otherwise` if it fails because its code takes no complex numbers.
+
+    That code can fail in any way, or merely warn that NumPy discards an imaginary part.
+    """
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", ComplexWarning)
+            return evaluate()
+    except Exception:
+        return otherwise
+
+
+def rounding_noise(f, v, u):
+    """Return how far values of f near v are from a smooth curve: its rounding error, about.
+
+    Over steps of 1e-10 a smooth f is straight to 1e-20, so that second differences are noise.
+    """
+    values = np.array([f(v + t * 1e-10 * u) for t in (-2, -1, 0, 1, 2)])
+    return max(np.abs(np.diff(values, 2)).max(), 2e-16 * np.abs(values).max())
+
+
+def slope(f, v, u, noise):
+    """Return the slope of f at v along u by real differences, and an estimate of its error.
+
+    Each row of Ridders' tableau takes a step a quarter as long, and each column removes a further
+    even power of h. The entry that differs least from its two neighbours is taken; that
+    difference, and rounding over the step, is its error. Ridders (1982).
+
+    At a kink the one-sided slopes differ, for all steps that reach it alike, where a smooth f
+    bends in proportion to h. Such steps are left out; if they are all, the error is infinite.
+    """
+    values = np.array([[f(v + h * u), f(v - h * u)] for h in LADDER])
+    bends = np.abs(values.sum(axis=1) - 2 * f(v)) / LADDER
+    kinked = bends[1:] > np.maximum(0.5 * bends[:-1], 30 * noise / LADDER[1:])
+    first = 1 + np.flatnonzero(kinked).max(initial=-2) + 1
+    best, error, row = (values[-1, 0] - values[-1, 1]) / (2 * LADDER[-1]), np.inf, []
+    for h, (ahead, behind) in zip(LADDER[first:], values[first:], strict=True):
+        above, row = row, [(ahead - behind) / (2 * h)]
+        for j, old in enumerate(above, 1):
+            row.append(row[-1] + (row[-1] - old) / (16.0**j - 1))
+            apart = max(abs(row[-1] - row[-2]), abs(row[-1] - old)) + noise / h
+            if apart < error:  # not for NaN
+                best, error = row[-1], apart
+    return best, error
+
+
+def central_difference(f, v):
+    """Return the gradient of f at v by `slope`, and the error of each entry."""
+    gradient, errors, u = np.empty(v.size), np.empty(v.size), np.zeros(v.size)
+    noise = rounding_noise(f, v, np.ones(v.size)) if v.size else 0.0
+    for k in range(v.size):
+        u[k] = max(1.0, abs(v[k]))
+        value, error = slope(f, v, u, noise)
+        gradient[k], errors[k] = value / u[k], error / u[k]
+        u[k] = 0.0
+    return gradient, errors

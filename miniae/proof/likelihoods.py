@@ -1,0 +1,110 @@
+"""Whether the methods of a loss besides its gradient, `mean` and `draw`, fit its value.
+
+Both follow from the likelihood itself, whatever it is:
+
+* out is at its best for the data that it stands for: per_sample(out, mean(out)) is least at out.
+* for t drawn from p(t|out), the score s = d(-log p)/d out has mean 0, and the variance of its part
+  along any direction u is the mean of u'Hu, H the second derivative: the two identities of
+  Bartlett (1953). The first fails where draws have another mean, the second another spread.
+"""
+
+import inspect
+
+import numpy as np
+
+from miniae.losses import Loss
+
+DRAWS = 4000
+SURE = 6.5  # standard errors; a right loss is further off once in ten thousand million
+
+
+def likelihood_failures(subject):
+    """Yield in words what `mean` or `draw` of a loss gets wrong."""
+    loss, out = subject.start.astype(np.float64), subject.x
+    mean = getattr(loss, "mean", None)
+    if mean is None or out.ndim < 2:
+        return
+    before = out.copy()
+    data = np.asarray(mean(out))
+    if not np.array_equal(before, out):
+        yield "mean changed out"
+        return
+    if data.shape == out.shape:
+        yield from mean_failures(loss, out, data, subject.seed)
+        yield from draw_failures(loss, out, data, subject.seed)
+
+
+def mean_failures(loss, out, data, seed):
+    """Yield a failure if a step away from out lowers the loss of mean(out)."""
+    rng = np.random.default_rng(seed)
+    low, high = getattr(loss, "bounds", (-np.inf, np.inf))
+    if data.min() < low or data.max() > high:
+        yield (
+            f"mean(out) lies between {data.min():.4g} and {data.max():.4g}, outside the loss's "
+            f"own bounds of [{low:g}, {high:g}]: it must return data, not logits"
+        )
+        return
+    try:
+        least = loss.per_sample(out, data)
+        for _ in range(2):
+            u = 1e-3 * rng.standard_normal(out.shape)
+            lower = least - np.minimum(
+                loss.per_sample(out + u, data), loss.per_sample(out - u, data)
+            )
+            if (lower > 1e-5 * np.maximum(1e-3, np.linalg.norm(u))).any():
+                yield (
+                    "mean(out) is not what out stands for: another out is likelier for such data"
+                )
+                return
+    except (NotImplementedError, FloatingPointError):
+        return
+
+
+def draw_failures(loss, out, data, seed):
+    """Yield a failure if draws are not from the distribution whose -log the loss is."""
+    if type(loss).draw is Loss.draw:
+        return
+    row, rng = out[:1], np.random.default_rng(seed)
+    tiled = np.repeat(row, DRAWS, axis=0)
+    try:
+        draws = np.asarray(loss.draw(tiled.copy(), rng), float)
+    except NotImplementedError:
+        return
+    if draws.shape != tiled.shape:
+        yield f"draw returns shape {draws.shape} for out of shape {tiled.shape}"
+        return
+    off = z_score(draws.reshape(DRAWS, -1) - data[0].ravel())
+    if off > SURE:
+        yield f"draws have another mean than mean(out): off by {off:.0f} standard errors"
+    if "weight" not in inspect.signature(type(loss).backward).parameters:
+        return
+    u, ones = rng.standard_normal(row.shape), np.ones(DRAWS)
+
+    def score(shift):
+        loss.per_sample(tiled + shift * u, draws)
+        return (loss.backward(ones) * u).reshape(DRAWS, -1).sum(axis=1)
+
+    h = 1e-4
+    bend = (score(h) - score(-h)) / (2 * h)
+    for words, values in (
+        ("the score", score(0)), ("the spread of the score", score(0) ** 2 - bend)
+    ):  # fmt: skip
+        off = z_score(values[:, None])
+        if off > SURE:
+            yield (
+                f"draws are not from the density whose -log is the loss: {words} is off by "
+                f"{off:.0f} standard errors"
+            )
+            return
+
+
+def z_score(values):
+    """Return the largest |mean| of columns that should have mean 0, in standard errors."""
+    spread = values.std(axis=0) / np.sqrt(len(values))
+    means = np.abs(values.mean(axis=0))
+    still = spread <= 1e-12 * np.abs(values).max(initial=1)
+    return float(
+        np.max(
+            np.where(still, np.where(means > 1e-9, np.inf, 0), means / np.where(still, 1, spread))
+        )
+    )

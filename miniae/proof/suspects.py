@@ -1,0 +1,63 @@
+"""Suspects: which lines of a reader's forward pass are likely to drop the imaginary part."""
+
+import inspect
+import re
+
+SUSPECTS = {  # what to write instead
+    r"\babs\(|\.abs\b|absolute\(|fabs\(": "abs: x * np.sign(x.real)",
+    r"\bvar\(": "var: ((x - x.mean(axis)) ** 2).mean(axis)",
+    r"\bstd\(": "std: the root of ((x - x.mean(axis)) ** 2).mean(axis)",
+    r"norm\(": "norm: np.sqrt((x * x).sum())",
+    r"\bsign\(": "sign: np.sign(x.real)",
+    r"\.real\b|np\.real\(": ".real, in a value and not only in a comparison",
+    r"\.conj|vdot\(": "conj, vdot: x * x without conjugation",
+    r"\b(zeros|empty|ones|full)\(": "a real array that is filled: give it x.dtype",
+    r"float\(|\bfloat64\b|\bfloat32\b|astype\(": "a cast to real numbers",
+    r"hypot\(|logaddexp\(|arctan2\(|\bmath\.|cbrt\(|erf\(": "a function of real numbers only",
+}
+OTHER = ("__init__", "backward", "backward_params", "slopes")  # not of the forward pass
+
+
+def suspects(thing):
+    """Return a sentence that names what in the code of a function or Subject may be at fault."""
+    text, found = source(thing), []
+    for pattern, words in SUSPECTS.items():
+        if re.search(pattern, text):
+            found.append(words)
+    named = "; ".join(found) or "abs, var, std, norm, .real, a real array filled in a loop, ..."
+    return (
+        "forward loses the imaginary part, or takes no complex numbers, so that differences of "
+        f"real values decide. Likely: {named}"
+    )
+
+
+def source(thing):
+    """Return the source code of a function, or of the forward passes of a Subject's own classes.
+
+    Empty where Python has none, as in an interactive session.
+    """
+    functions = [thing]
+    if not inspect.isfunction(thing) and hasattr(thing, "start"):
+        parts = [part for _, part in thing.start.walk()]
+        parts += [
+            held for part in parts for held in vars(part).values() if hasattr(held, "forward")
+        ]
+        kinds = {cls for part in parts for cls in type(part).__mro__ if not is_miniae(cls)}
+        functions = [
+            member
+            for cls in kinds
+            for name, member in vars(cls).items()
+            if inspect.isfunction(member) and name not in OTHER
+        ]
+    texts = []
+    for function in functions:
+        try:
+            texts.append(inspect.getsource(function))
+        except (OSError, TypeError):
+            continue
+    return "\n".join(texts)
+
+
+def is_miniae(cls):
+    """Tell whether a class is one of the library's own; the zoo's stand for a reader's."""
+    return cls.__module__.startswith("miniae.") and ".bugzoo" not in cls.__module__
