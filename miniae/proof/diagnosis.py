@@ -10,7 +10,9 @@ import numpy as np
 
 from miniae.layers import Dropout, Sequential
 from miniae.losses import GaussianNLL
+from miniae.numerics import sigmoid
 from miniae.proof import hypotheses
+from miniae.proof.differences import central_difference
 from miniae.proof.normalizations import of_normalization
 from miniae.proof.terms import diagnose_terms
 
@@ -102,14 +104,15 @@ def diagnose(subject, report, gradient, numeric, check, derivative):
 def diagnose_side_effect(subject, report):
     """Name what backward changes; a second backward that differs adds up, or draws anew."""
     effect = report.side_effects[0]
-    for name, words in {
-        "x": "work on a copy: the layer before still needs it",
+    advice = {
         "params": "leave the step to the optimiser, after backward: else dx is computed with "
         "weights that forward did not use",
         "dout": "it belongs to the caller, who may need it still: return a new array",
-    }.items():
-        if effect.endswith(f"changed {name}"):
-            return f"{name} changed", f"{effect}; {words}"
+    }
+    _, changed, name = effect.partition(" changed ")
+    if changed:
+        words = advice.get(name, "work on a copy: the caller still needs it")
+        return f"{name} changed", f"{effect}; {words}"
     if "second" not in effect:
         return "shape", effect
 
@@ -154,7 +157,25 @@ def diagnose_parts(subject, report, check):
         found = inner(loss, subject.x, subject.x if subject.target is None else subject.target)
         if found.verdict == "WRONG":
             return found.cause, f"{loss} is wrong by itself: {found.diagnosis}"
+        return diagnose_penalty(getattr(exact, "penalty", None), codes, report)
     return None
+
+
+def diagnose_penalty(penalty, code, report):
+    """Check a penalty at a random code; return (cause, words) if it is wrong."""
+    if penalty is None:
+        return None
+    code = sigmoid(code)  # some take codes in (0, 1) only
+    numeric, errors = central_difference(
+        lambda v: penalty.forward(v.reshape(code.shape)), code.ravel()
+    )
+    penalty.forward(code)
+    dcode, right = np.array(penalty.backward()), numeric.reshape(code.shape)
+    off, allowed = np.abs(dcode - right).max(), 10 * errors.max() + 1e-9 * np.abs(right).max()
+    if off <= allowed:
+        return None
+    cause, words = diagnose_block(dcode, right, {"n samples": len(code)}) or NONE
+    return cause, f"the penalty {type(penalty).__name__} is wrong by itself: {words}"
 
 
 def diagnose_chain(subject, gradient, numeric):

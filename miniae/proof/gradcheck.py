@@ -62,14 +62,15 @@ def gradient_check(
     subject = Subject(obj, x, target, training, seed, given)
     report = check(subject, method, tolerance)
     report.title = f"gradient check of {obj}"
-    if not any(not block.ok for block in report.blocks) and not report.side_effects:
-        for failure, variant in trials(subject, report):
-            report.failures.append(failure)
-            if variant is not None and not report.cause:
-                inner = check(variant, report.method, tolerance)
-                report.cause, report.diagnosis = inner.cause, inner.diagnosis
-        if report.failures and not report.cause:
-            report.cause, report.diagnosis = "failure", report.failures[0]
+    for cause, words, variant in trials(subject, report):
+        if variant is not None:
+            inner = check(variant, report.method, tolerance)
+            if inner.verdict == "WRONG" and inner.cause != "unknown":
+                words += f"; {inner.diagnosis}"
+                cause = inner.cause if cause in ("settings", "mode") else cause
+        report.failures.append(words)
+        if report.cause in ("", "unknown"):
+            report.cause, report.diagnosis = cause, words
     return report
 
 

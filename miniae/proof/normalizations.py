@@ -21,10 +21,11 @@ EPS = (0.0, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 def of_normalization(subject, numeric):
     """Return (cause, words, dx) for the slips of the normalisation that `numeric` is dx of."""
     x, dout = subject.x, subject.dout
-    if x.shape != dout.shape or x.ndim < 2:
+    if x.shape != dout.shape or x.ndim < 2 or not np.isfinite(numeric).all():
         return []
     for formula in formulas(subject.exact, x, dout):
-        right = formula()
+        with np.errstate(all="ignore"):
+            right = formula()
         if np.abs(right - numeric).max() <= MATCH * np.abs(numeric).max():
             constant = "is taken as constant, but it moves with x: its path is missing in dx"
             found = [("variance constant", f"the spread {constant}", formula(spread=False))]

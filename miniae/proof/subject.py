@@ -57,7 +57,7 @@ class Subject:
             if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
                 value += 0.1 * (abs(first) or 1) * rng.standard_normal(value.shape)
         self.exact, self._twin = self.start.astype(dtype), None
-        self.dout = dout
+        self.dout = None if dout is None else np.array(dout, dtype=dtype)
         if self.is_layer and dout is None:
             # Another input first: a cache that is appended to, or not renewed, then shows.
             self.decoy = self.x + rng.standard_normal(self.x.shape).astype(dtype)

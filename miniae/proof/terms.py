@@ -87,18 +87,11 @@ def diagnose_terms(subject, gradient, numeric):
         terms = Terms(subject)
     except Exception:  # a model of another kind
         return None
-    encoders, decoders = ([part(subject, v, name) for v in (gradient, numeric)]
-                          for name in ("encoder.", "decoder."))  # fmt: skip
-    if not encoders[0].any() and encoders[1].any():
+    sides = [[part(subject, v, name) for name in ("decoder.", "encoder.")]
+             for v in (gradient, numeric)]  # fmt: skip
+    if sides[1][1].any() and not sides[0][1].any():
         return "zero", "nothing reaches the encoder"
-    back, ahead = (fit([terms.decoder], v) for v in decoders)
-    if ahead is None or back is None:
-        return None
-    of = of_vae if hasattr(terms.model, "posterior") else of_autoencoder
-    found = of(subject, terms, *encoders)
-    if found is None and near(ahead, 1) and not near(back, 1) and not wrong(*encoders):
-        return "factor", f"the decoder's gradient is {back[0]:.6g} times the right one"
-    return found
+    return (of_vae if hasattr(terms.model, "posterior") else of_autoencoder)(subject, terms, *sides)
 
 
 def part(subject, v, network):
@@ -112,35 +105,50 @@ def wrong(analytic, numeric):
     return np.abs(analytic - numeric).max(initial=0) > CLOSE * np.abs(numeric).max(initial=0)
 
 
-def judge(analytic, numeric, basis, groups, names, usual, sizes):
+def counts(terms, side, basis):
+    """Return how often the reconstruction counts for the decoder, and each term for the encoder.
+
+    None where a gradient is no combination of the terms.
+    """
+    decoder, encoder = side
+    factors = fit(basis, encoder), fit([terms.decoder], decoder) if decoder.size else [1.0]
+    return None if any(each is None for each in factors) else np.concatenate(factors[::-1])
+
+
+def judge(backward, forward, groups, names, usual, sizes):
     """Return (cause, words) from how often each term counts in backward and in forward.
 
     Parameters
     ----------
-    basis : list of the terms' gradients for the encoder
+    backward, forward : arrays, by `counts`, or None
     groups, names : for each term what it is called as part of the loss, and of the gradient
     usual : array, how often each term counts by definition
     sizes : dict of str to (float, str), factors that a slip may put in, and what they mean
     """
-    a, f = fit(basis, analytic), fit(basis, numeric)
-    if a is None:
+    if backward is None:
         return None
-    if f is None:
-        return EXTRA if near(a, usual) else None
     scale = np.where(usual == 0, 1, usual)
-    if near(f, usual):  # forward is as it should be, so backward is not
-        return name_factor((a - usual) / scale + 1, names, sizes)
-    if not near(a, usual):
+    if forward is not None and near(forward, usual):  # so it is backward that is wrong
+        return name_factor((backward - usual) / scale + 1, names, sizes)
+    if not near(backward, usual):
         return None
-    ratio = (f - usual) / scale + 1
+    if forward is None:
+        return EXTRA
+    ratio = (forward - usual) / scale + 1
     if near(ratio, sizes["n samples"][0]):
         return "n samples", "forward sums the loss over the batch, backward is that of its mean"
-    c = common(ratio)
-    if c is None:
-        return None
-    which = named(groups, ratio)
-    words = f"forward counts {which} {c:.6g} times as often as backward does, which is as usual"
-    return "term weight", words
+    off = [i for i, c in enumerate(ratio) if not near(c, 1)]
+    whole = {groups[i] for i in off}
+    if names[off[0]] == PATH and len(off) == 1:
+        words = f"forward draws with the std exp({ratio[off[0]]:.4g} log_var / 2)"
+        return "std", f"{words}, backward is for exp(log_var / 2)"
+    if common(ratio) is None or sum(group in whole for group in groups) > len(off):
+        return EXTRA
+    c, which = common(ratio), named(groups, ratio)
+    words = (
+        f"as {which} grows, the loss of forward grows {c:.6g} times as fast as is usual, and as "
+    )
+    return ("sign" if near(c, -1) else "term weight"), words + "backward takes it to grow"
 
 
 EXTRA = (
@@ -148,6 +156,8 @@ EXTRA = (
     "backward is right for the usual terms, but the loss that forward returns holds another one, "
     "whose gradient is missing",
 )
+DECODER = "the decoder's gradient"
+PATH = "the path dz eps std / 2 in dlog_var"
 
 
 def common(ratio):
@@ -159,7 +169,7 @@ def common(ratio):
 def named(names, ratio):
     """Return the names of the terms that are off, each once."""
     odd = [name for name, c in zip(names, ratio, strict=True) if not near(c, 1)]
-    return " and ".join(dict.fromkeys(odd))
+    return ", ".join(dict.fromkeys(odd))
 
 
 def name_factor(ratio, names, sizes):
@@ -168,13 +178,12 @@ def name_factor(ratio, names, sizes):
     if c is None:
         return None
     if near(c, 0):
-        return "missing term", f"in the gradient {which} is missing"
+        return "missing term", f"missing in the gradient: {which}"
     if near(c, -1):
-        return "sign", f"the sign of {which} is flipped"
+        return "sign", f"the sign is flipped: {which}"
     fits = {cause: words for cause, (size, words) in sizes.items() if near(c, size)}
-    if not fits:
-        return "factor", f"{which} is {c:.6g} times the right one"
-    return " or ".join(fits), f"{which}: {', or '.join(fits.values())}"
+    words = ", or ".join(fits.values()) or f"{c:.6g} times the right one"
+    return " or ".join(fits) or "factor", f"{which}: {words}"
 
 
 def sizes_of_slips(n, **more):
@@ -191,12 +200,12 @@ def of_autoencoder(subject, terms, analytic, numeric):
     """Compare how often the reconstruction and the penalty count, in backward and in forward."""
     penalty = getattr(terms.model, "penalty", None)
     basis = [terms.encoder(terms.dz)]
-    groups, names = ["the reconstruction"], ["what the decoder sends back"]
+    groups, names = ["the reconstruction"] * 2, [DECODER, "what the decoder sends back"]
     if penalty is not None:
         basis.append(terms.encoder(penalty.backward()))
         groups, names = [*groups, "the penalty"], [*names, "the penalty's gradient"]
-    usual, sizes = np.ones(len(basis)), sizes_of_slips(len(subject.x))
-    return judge(analytic, numeric, basis, groups, names, usual, sizes)
+    both = (counts(terms, side, basis) for side in (analytic, numeric))
+    return judge(*both, groups, names, np.ones(len(names)), sizes_of_slips(len(subject.x)))
 
 
 def of_vae(subject, terms, analytic, numeric):
@@ -218,32 +227,31 @@ def of_vae(subject, terms, analytic, numeric):
     basis = [through(dz, zero), through(zero, path)]
     basis += [through(kmu * latent, zero) for latent in np.eye(d)]
     basis += [through(zero, klv * latent) for latent in np.eye(d)]
-    groups = ["the reconstruction"] * 2 + ["the KL"] * 2 * d
-    names = ["dz in dmu", "the path dz eps std / 2 in dlog_var"]
+    groups = ["the reconstruction"] * 3 + ["the KL"] * 2 * d
+    names = [DECODER, "dz in dmu", PATH]
     names += ["the KL's part in dmu"] * d + ["the KL's part in dlog_var"] * d
     weight = float(model.kl_weight if subject.training else model.beta)
-    usual = np.array([1.0, 1.0] + [weight] * 2 * d)
+    usual = np.array([1.0, 1.0, 1.0] + [weight] * 2 * d)
+    backward, forward = (counts(terms, side, basis) for side in (analytic, numeric))
     if subject.training and getattr(model, "free_bits", 0):
-        kl = gaussian_kl(mu, log_var).mean(axis=0)
-        counted = np.tile(kl > model.free_bits, 2)
-        a, f = fit(basis, analytic), fit(basis, numeric)
-        floored = np.concatenate([usual[:2], usual[2:] * counted])
-        if a is not None and f is not None and near(a, usual) and near(f, floored):
+        counted = gaussian_kl(mu, log_var).mean(axis=0) > model.free_bits
+        floored = usual * np.concatenate([[1, 1, 1], counted, counted])
+        known = forward is not None and near(forward, floored) and not counted.all()
+        if known and backward is not None and near(backward, usual):
             return "free bits", "a latent whose KL is below the floor has no gradient of the KL"
         usual = floored
     sizes = sizes_of_slips(n, latents=(1 / d, "it is a mean over latents, not their sum"))
     if weight:
         sizes["beta"] = 1 / weight, "beta is missing: it counts with weight 1"
-    found = judge(analytic, numeric, basis, groups, names, usual, sizes)
-    f = fit(basis, numeric)
-    if found is not None or f is None or not near(f, usual):
+    found = judge(backward, forward, groups, names, usual, sizes)
+    if found is not None or forward is None or not near(forward, usual):
         return found
-    k = usual[2 : 2 + d]
+    k = usual[3 : 3 + d]
     upstreams = slips(terms, mu, log_var, k / n, dz + k * kmu, path, k * klv)
     fits = {
         cause: words
         for cause, words, dmu, dlog_var in upstreams
-        if not wrong(through(dmu, dlog_var), analytic)
+        if not wrong(through(dmu, dlog_var), analytic[1])
     }
     return (" or ".join(fits), ", or ".join(fits.values())) if fits else None
 

@@ -6,10 +6,10 @@ memory, calls after other calls, the methods besides `backward`, parts that nobo
 
 import copy
 import inspect
+from functools import partial
 
 import numpy as np
 
-from miniae.losses import Loss
 from miniae.parameters import Parameterized
 from miniae.proof.differences import complex_slope, rounding_noise, slope
 from miniae.proof.likelihoods import likelihood_failures
@@ -18,19 +18,57 @@ from miniae.proof.report import SAFETY
 SINGLE = 1e-3  # of a block's largest entry: how far float32 may be off
 SINGLE_ROUNDING = 1e-4  # of the largest entry of all
 AS_GIVEN = ("arguments", "copies", "parts")  # of a model: what it was built from, and its parts
+CALLS = 8  # before the one that is compared with the first
 GENERIC = 1.37  # in place of a setting that is 1, where a missing factor hides
 
 
 def trials(subject, report):
-    """Yield (what is wrong in words, Subject to diagnose or None) for each trial that fails."""
-    for find in (unregistered, history, modes, batch_sizes, settings, memory_order, single):
-        yield from find(subject, report)
+    """Yield (cause, what is wrong in words, Subject to diagnose or None) per trial that fails.
+
+    Where the gradient is wrong as it is, only the trials that may say why. Where training and
+    evaluation differ, both go through all of them.
+    """
+    if report.side_effects:
+        return  # a call leaves its traces in the next: nothing that follows would be fair
+    yield from unregistered(subject)
+    right = report.verdict != "WRONG"
+    runs = {"": subject}
+    if not subject.is_loss:
+        other = not subject.training
+        variant = partial(subject.like, training=other)
+        if right:
+            yield from attempt_slope("mode", f"with training={other}", variant, report.tolerance)
+        if mode_matters(subject, variant):
+            runs[f"with training={other}, "] = variant()
+    for prefix, run in runs.items():
+        for cause, words, variant in trials_of(run, report.tolerance, right):
+            yield cause, prefix + words, variant
+
+
+def trials_of(subject, tolerance, right):
+    """Yield as `trials` does, of those that each mode goes through."""
+    yield from history(subject)
+    if not right:
+        return
+    yield from batch_sizes(subject, tolerance)
+    yield from settings(subject, tolerance)
+    yield from memory_order(subject)
+    yield from single(subject)
     if subject.is_layer:
         yield from params_alone(subject)
     if subject.is_loss:
-        yield from weights(subject, report)
+        yield from weights(subject, tolerance)
         for words in likelihood_failures(subject):
-            yield words, None
+            yield "mean or draw", words, None
+
+
+def mode_matters(subject, variant):
+    """Tell whether forward or backward in the other mode gives something else."""
+    try:
+        here, there = (one.gradient(one.start.astype(one.dtype)) for one in (subject, variant()))
+    except Exception:
+        return False  # which the trial of the mode has said
+    return not all(close(a, b) for a, b in zip(here, there, strict=True))
 
 
 def direction(sizes, blocks, seed):
@@ -74,47 +112,40 @@ def wrong_slope(subject, tolerance):
     return None
 
 
-def attempt_slope(words, variant, report):
+def attempt_slope(cause, words, variant, tolerance):
     """Yield a failure if the gradient of the Subject that variant() returns is wrong."""
     try:
         subject = variant()
-        off = wrong_slope(subject, report.tolerance)
+        off = wrong_slope(subject, tolerance)
     except Exception as error:
-        yield f"{words}: {type(error).__name__}: {error}", None
+        yield cause, f"{words}: {type(error).__name__}: {error}", None
         return
     if off is not None:
-        yield f"{words}: the gradient is wrong, off by {off:.1e} along a random direction", subject
+        words += f": the gradient is wrong, off by {off:.1e} along a random direction"
+        yield cause, words, subject
 
 
-def modes(subject, report):
-    """The other of training=True and training=False."""
-    if not subject.is_loss:
-        other = not subject.training
-        words = f"with training={other}"
-        yield from attempt_slope(words, lambda: subject.like(training=other), report)
-
-
-def batch_sizes(subject, report):
+def batch_sizes(subject, tolerance):
     """A batch of one, which may be refused, and one sample more than was given."""
     n = len(subject.x)
     for rows in ([0], [*range(n), 0]):
         words = f"with a batch of {len(rows)}, where {n} is right"
-        for words, variant in attempt_slope(
-            words, lambda rows=rows: subject.like(rows=rows), report
-        ):
-            if variant is not None or len(rows) > 1:
-                yield words, variant
+        variant = partial(subject.like, rows=rows)
+        for failure in attempt_slope("batch size", words, variant, tolerance):
+            refused = failure[2] is None
+            if len(rows) > 1 or not refused:
+                yield failure
 
 
-def settings(subject, report):
+def settings(subject, tolerance):
     """Settings of 1, such as beta or sigma: at 1 a factor may be missing, or squared."""
     try:
         twin, changed = generic_settings(subject.start)
     except Exception:  # an object that its arguments do not rebuild
         return
     if changed:
-        words = f"with {', '.join(changed)}"
-        yield from attempt_slope(words, lambda: subject.like(obj=twin), report)
+        variant = partial(subject.like, obj=twin)
+        yield from attempt_slope("settings", f"with {', '.join(changed)}", variant, tolerance)
 
 
 def generic_settings(obj):
@@ -172,55 +203,57 @@ def arguments_of(obj):
 
 def close(a, b, limit=1e-10):
     """Tell whether two gradients are equal but for rounding."""
+    a, b = np.asarray(a), np.asarray(b)
     scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
     return a.shape == b.shape and bool(np.abs(a - b).max(initial=0) <= limit * scale)
 
 
-def history(subject, report):
+def history(subject):
     """A copy that has seen other batches and other noise must give what a fresh one gives."""
-    fresh, used = subject.start.astype(subject.dtype), subject.start.astype(subject.dtype)
+    fresh, used = (subject.start.astype(subject.dtype) for _ in range(2))
     other = subject.like(rows=list(range(len(subject.x)))[::-1], dout=subject.dout)
     try:
-        for seed in range(1, 5):
+        for seed in range(1, CALLS + 1):
             other.seed = subject.seed + seed
             other.gradient(used)
         value, gradient = subject.gradient(fresh)
         later, again = subject.gradient(used)
     except Exception as error:
-        yield f"after other batches of the same size: {type(error).__name__}: {error}", None
+        words = f"after other batches of the same size: {type(error).__name__}: {error}"
+        yield "earlier calls", words, None
         return
-    if not close(np.atleast_1d(value), np.atleast_1d(later)):
-        yield (
-            (
-                f"the result depends on earlier calls: {later:.9g} after four other batches, "
-                f"{value:.9g} in a fresh copy, with the same x and the same noise"
-            ),
-            None,
+    if not close(value, later):
+        words = (
+            f"the result depends on earlier calls: with the same x and noise it is {value:.9g} in "
+            f"a fresh copy, {later:.9g} after {CALLS} other batches"
         )
+        yield "earlier calls", words, None
     elif not close(gradient, again):
-        yield "the gradient depends on earlier calls, though the result does not", None
+        words = "the gradient depends on earlier calls, though the result does not"
+        yield "earlier calls", words, None
 
 
-def memory_order(subject, report):
+def memory_order(subject):
     """Arrays whose entries lie in memory in another order, or with gaps."""
     if subject.x.ndim < 2:
         return
-    _, right = subject.gradient(subject.start.astype(subject.dtype))
-    orders = {"Fortran order": np.asfortranarray, "gaps between its rows": with_gaps}
-    for words, reorder in orders.items():
+    right = subject.gradient(subject.start.astype(subject.dtype))
+    for order, reorder in (("in Fortran order", np.asfortranarray), ("with gaps", with_gaps)):
         other = copy.copy(subject)
-        other.x = reorder(subject.x)
-        if subject.is_layer and np.ndim(subject.dout) > 1:
-            other.dout = reorder(subject.dout)
-        if subject.target is not None:
-            other.target = reorder(subject.target)
+        for name in ("x", "dout", "target"):
+            array = getattr(subject, name)
+            setattr(other, name, reorder(array) if np.ndim(array) > 1 else array)
         try:
-            _, gradient = other.gradient(subject.start.astype(subject.dtype))
+            found = other.gradient(subject.start.astype(subject.dtype))
         except Exception as error:
-            yield f"given arrays with {words}: {type(error).__name__}: {error}", None
+            words = f"with arrays {order} in memory: {type(error).__name__}: {error}"
+            yield "memory order", words, None
             continue
-        if not close(right, gradient):
-            yield f"given arrays with {words}, equal in all entries: another gradient", None
+        for what, a, b in zip(("result", "gradient"), right, found, strict=True):
+            if not close(a, b):
+                words = f"with equal arrays that lie {order} in memory, the {what} is another"
+                yield "memory order", words, None
+                break
 
 
 def with_gaps(array):
@@ -231,7 +264,7 @@ def with_gaps(array):
     return view
 
 
-def single(subject, report):
+def single(subject):
     """The backward pass in float32, which is what trains, against the one in float64."""
     try:
         rough = subject.like(dtype=np.float32)
@@ -240,7 +273,7 @@ def single(subject, report):
         with np.errstate(over="ignore", invalid="ignore"):
             value, gradient = rough.gradient()
     except Exception as error:
-        yield f"in float32: {type(error).__name__}: {error}", None
+        yield "float32", f"in float32: {type(error).__name__}: {error}", None
         return
     if not np.isfinite(value):
         return
@@ -249,7 +282,8 @@ def single(subject, report):
         off = np.abs(gradient[here] - right[here]).max(initial=0)
         scale = np.abs(right[here]).max(initial=0)
         if not off <= SINGLE * scale + SINGLE_ROUNDING * largest:
-            yield f"in float32: {name} is off by {off / (scale or largest or 1):.1e}", None
+            words = f"in float32 {name} is off by {off / (scale or largest or 1):.1e}"
+            yield "float32", f"{words}, in float64 it is right", None
 
 
 def params_alone(subject):
@@ -264,57 +298,55 @@ def params_alone(subject):
         subject.run(obj, subject.x)
         obj.backward_params(subject.dout)
     except Exception as error:
-        yield f"backward_params: {type(error).__name__}: {error}", None
+        yield "backward_params", f"backward_params: {type(error).__name__}: {error}", None
         return
     if not close(right, obj.dtheta):
-        yield "backward_params leaves other grads than backward: call it from backward", None
+        words = "backward_params leaves other grads than backward: let backward call it"
+        yield "backward_params", words, None
 
 
-def weights(subject, report):
+def weights(subject, tolerance):
     """`loss.backward(weight)` must be the gradient of sum_i weight_i per_sample_i."""
     cls = type(subject.start)
     if subject.x.ndim < 2 or "weight" not in inspect.signature(cls.backward).parameters:
         return
     rng, n = np.random.default_rng(subject.seed), len(subject.x)
-    weight = rng.uniform(0.5, 2, n)
     obj = subject.start.astype(subject.dtype)
     mean, each = obj.forward(subject.x, subject.target), obj.per_sample(subject.x, subject.target)
     if np.shape(each) != (n,):
-        yield f"per_sample returns shape {np.shape(each)} for {n} samples", None
+        yield "weight", f"per_sample returns shape {np.shape(each)} for {n} samples", None
     elif not abs(mean - each.mean()) <= 1e-10 * max(np.abs(each).max(), abs(mean)):
-        yield f"forward returns {mean:.9g}, but the mean of per_sample is {each.mean():.9g}", None
+        words = f"forward returns {mean:.9g}, but the mean of per_sample is {each.mean():.9g}"
+        yield "weight", words, None
     else:
         words = "backward(weight), the gradient of sum_i weight_i per_sample_i"
-        yield from attempt_slope(words, lambda: subject.like(weight=weight), report)
+        variant = partial(subject.like, weight=rng.uniform(0.5, 2, n))
+        yield from attempt_slope("weight", words, variant, tolerance)
 
 
-def unregistered(subject, report):
+def unregistered(subject):
     """Parts with parameters that are not in theta: never trained, never saved."""
     inside = {id(part) for _, part in subject.start.walk()}
-    for owner, part in subject.start.walk():
-        for name, value in vars(part).items():
-            if name in AS_GIVEN:
-                continue
-            for held in held_in(value):
+    for where, owner in subject.start.walk():
+        for name, value in vars(owner).items():
+            for held in held_in(value) if name not in AS_GIVEN else ():
                 if id(held) not in inside and held.theta.size:
-                    where = f"{owner}.{name}".lstrip(".")
-                    yield (
-                        (
-                            f"{where} holds {held}, which is not among the parts: it is not trained "
-                            "and not saved; pass it to super().__init__(parts={...})"
-                        ),
-                        None,
+                    words = (
+                        f"{where}.{name}".lstrip(".")
+                        + f" holds {held}, which is not among the parts: it is neither trained nor "
+                        "saved; pass it to super().__init__(parts={...})"
                     )
+                    yield "unregistered", words, None
 
 
-def held_in(value):
-    """Yield the objects with parameters that an attribute is, or holds in a list, tuple or dict."""
+def held_in(value, depth=3):
+    """Yield the objects with parameters that an attribute is, or holds inside it."""
     if isinstance(value, Parameterized):
         yield value
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple, set)):
         for each in value:
-            yield from held_in(each)
+            yield from held_in(each, depth)
     elif isinstance(value, dict):
-        yield from held_in(list(value.values()))
-    elif hasattr(value, "forward") and hasattr(value, "__dict__") and not isinstance(value, Loss):
-        yield from held_in(vars(value))
+        yield from held_in(list(value.values()), depth)
+    elif depth and hasattr(value, "__dict__") and not callable(value):
+        yield from held_in(vars(value), depth - 1)

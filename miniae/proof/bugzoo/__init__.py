@@ -14,7 +14,10 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     layers,
     losses,
     models,
+    objectives,
     others,
+    readers,
+    unseen,
 )
 from miniae.proof.bugzoo.instruments import gradient_check
 from miniae.proof.bugzoo.specimen import COLLECTION, Finding, Specimen

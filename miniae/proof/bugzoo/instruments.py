@@ -4,6 +4,7 @@ They know nothing of the specimens. Points, sizes and weights are drawn from the
 at mu = 1, log_var = 0 or with one latent, half of the specimens are right by accident.
 """
 
+import inspect
 import warnings
 
 import numpy as np
@@ -14,15 +15,23 @@ from miniae.layers import Dense, Dropout, Flatten, Layer, Sequential, Tanh
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, gaussian_kl
 from miniae.proof import estimates, gradcheck, oracles
 from miniae.proof.bugzoo.specimen import Finding
+from miniae.regularizers import Penalty
 from miniae.vae import VAE
 
 DRAWS = 20000
 SURE = 6.0  # standard errors; one honest comparison in 500 million is further off
 
 
-def build(cls, rng, n, features, units):
+def build(cls, rng, n, features, units, **given):
     """Make an object of a class with small generic sizes, and the x to feed it."""
     x = rng.standard_normal((n, features))
+    arguments = {"features": features, "batch": n}
+    wanted = arguments.keys() & inspect.signature(cls).parameters.keys()
+    if wanted:
+        return cls(**{name: arguments[name] for name in wanted}), x
+    if issubclass(cls, Penalty):
+        options = {"activation": "tanh", "code_activation": "sigmoid", "penalty": cls(0.7)}
+        return Autoencoder(features, 2, (4,), loss="mse", **options), x
     if issubclass(cls, Dense):
         return cls(features, units, rng=rng), x
     if issubclass(cls, Convolution):
@@ -36,9 +45,9 @@ def build(cls, rng, n, features, units):
         first, last = (Dense(features, features, rng=rng) for _ in range(2))
         return cls(first, Tanh(), last), x
     if issubclass(cls, GaussianNLL):
-        return cls(0.7, learn_sigma=True), x
+        return cls(**{"sigma": 0.7, "learn_sigma": True, **given}), x
     if issubclass(cls, VAE):
-        options = {"beta": 1.7, "dtype": "float64", "seed": int(rng.integers(99))}
+        options = {"beta": 1.7, "dtype": "float64", "seed": int(rng.integers(99)), **given}
         return cls(features, 2, (4,), **options), rng.random((n, features))
     if issubclass(cls, Autoencoder):
         # tanh, since with few units a ReLU layer can be dead, and a gradient of zero tells nothing
@@ -60,9 +69,12 @@ class Pull:
         return 2 / len(self.code) * (self.code - 0.25)
 
 
-def gradient_check(cls, seed, *, square=False, inside=False):
-    """Check every gradient of a layer, a loss or a model by complex step.
+def gradient_check(
+    cls, seed, *, square=False, inside=False, training=True, method="complex step", given=None
+):
+    """Check every gradient of a layer, a loss, a penalty or a model.
 
+    given : settings of the object
     square : make samples, features in and features out equally many, since a transposed matrix
         or a wrong axis of any other shape is an error already
     inside : put the layer into an autoencoder and check that
@@ -74,16 +86,16 @@ def gradient_check(cls, seed, *, square=False, inside=False):
         layers = Dense(2, units, rng=rng), cls(), Dense(units, features, rng=rng)
         obj = Autoencoder(features, 2, (4,), activation="tanh", decoder=Sequential(*layers))
     else:
-        obj, x = build(cls, rng, n, features, units)
+        obj, x = build(cls, rng, n, features, units, **(given or {}))
     target = rng.random(x.shape) if isinstance(obj, Loss) else None
-    report = gradcheck.gradient_check(obj, x, target, training=True, seed=seed)
+    report = gradcheck.gradient_check(obj, x, target, training=training, method=method, seed=seed)
     wrong = [block for block in report.blocks if not block.ok]
     evidence = f"largest error {report.max_error:.1e}"
     if wrong:
         evidence = ", ".join(f"{block.name} off by {block.error:.1e}" for block in wrong[:2])
         evidence += f", {len(wrong) - 2} more" if len(wrong) > 2 else ""
-    elif report.side_effects:
-        evidence = report.side_effects[0]
+    elif not report.ok:
+        evidence = [*report.side_effects, *report.failures, report.verdict.lower()][0]
     return Finding(not report.ok, evidence, report.cause)
 
 

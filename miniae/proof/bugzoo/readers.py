@@ -1,0 +1,167 @@
+"""Wrong code at the points where readers go next: normalisation, absolute values, loops."""
+
+import numpy as np
+
+from miniae.proof.bugzoo.instruments import gradient_check
+from miniae.proof.bugzoo.specimen import specimen
+from miniae.proof.bugzoo.twins import (
+    AbsoluteError,
+    BatchNorm,
+    BiasBeforeBatchNorm,
+    Huber,
+    LayerNorm,
+    LoopConvolution,
+    NormalizedBatch,
+    NormalizedRows,
+    RefusesOneSample,
+    ShiftedSoftmax,
+    SignedError,
+    SpreadPenalty,
+)
+
+
+@specimen("batchnorm-variance-constant", gradient_check, BatchNorm, "variance constant")
+class BatchNormVarianceConstant(BatchNorm):
+    """dx takes the variance for a constant, and np.var hides that from the complex step."""
+
+    def dx(self, dxhat):
+        return (dxhat - self.average(dxhat)) / self.cache[1]
+
+
+@specimen("batchnorm-mean-constant", gradient_check, BatchNorm, "mean constant")
+class BatchNormMeanConstant(BatchNorm):
+    """dx takes the mean for a constant."""
+
+    def dx(self, dxhat):
+        xhat, std = self.cache
+        return (dxhat - xhat * self.average(dxhat * xhat)) / std
+
+
+@specimen(
+    "batchnorm-both-constant", gradient_check, BatchNorm, "mean and variance constant"
+)  # fmt: skip
+class BatchNormBothConstant(BatchNorm):
+    """dx takes mean and variance for constants, as in evaluation with running statistics."""
+
+    def dx(self, dxhat):
+        return dxhat / self.cache[1]
+
+
+@specimen("batchnorm-variance-constant-projected", gradient_check, BatchNorm, "unknown",
+          method="projection")  # fmt: skip
+class BatchNormProjected(BatchNormVarianceConstant):
+    """The same, looked at by projection, which the lost imaginary part fooled too."""
+
+
+@specimen("layernorm-gamma-forgotten", gradient_check, LayerNorm, "gamma forgotten")
+class LayerNormGammaForgotten(LayerNorm):
+    """dx forgets gamma, which shows only where gamma is not 1."""
+
+    def dx(self, dxhat):
+        return super().dx(dxhat / self.params["gamma"])
+
+
+@specimen("layernorm-variance-constant", gradient_check, LayerNorm, "variance constant")
+class LayerNormVarianceConstant(LayerNorm):
+    """dx takes the variance for a constant."""
+
+    def dx(self, dxhat):
+        return (dxhat - self.average(dxhat)) / self.cache[1]
+
+
+@specimen("rows-norm-constant", gradient_check, NormalizedRows, "variance constant")
+class RowsNormConstant(NormalizedRows):
+    """dx takes the norm of a row for a constant."""
+
+    def backward(self, dout):
+        return dout / self.recall(dout)[1]
+
+
+@specimen("batch-norm-constant", gradient_check, NormalizedBatch, "variance constant")
+class BatchNormOfArrayConstant(NormalizedBatch):
+    """dx takes the norm of the whole array for a constant."""
+
+    def backward(self, dout):
+        return dout / self.recall(dout)[1]
+
+
+@specimen("loop-convolution-zeros", gradient_check, LoopConvolution, "zero")
+class LoopConvolutionZeros(LoopConvolution):
+    """backward fills its arrays and returns new zeros; forward's real array hides it."""
+
+    def backward(self, dout):
+        super().backward(dout)
+        self.grads["w"] = np.zeros(3)
+        return np.zeros_like(self.cache)
+
+
+@specimen("bias-before-batchnorm-counted", gradient_check, BiasBeforeBatchNorm, "unknown")
+class BiasBeforeBatchNormCounted(BiasBeforeBatchNorm):
+    """The bias before a normalisation gets the sum of dout, though it has no effect."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b"] = dout.sum(axis=0)
+        return dx
+
+
+@specimen("softmax-shift-counted", gradient_check, ShiftedSoftmax, "unknown")
+class SoftmaxShiftCounted(ShiftedSoftmax):
+    """The shift before a softmax gets the sum of dout, though it cancels."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["shift"] = [dout.sum()]
+        return dx
+
+
+@specimen("batchnorm-unbiased-forward-only", gradient_check, RefusesOneSample, "unknown")
+class UnbiasedForwardOnly(RefusesOneSample):
+    """forward divides the variance by n - 1, dx by n."""
+
+    def forward(self, x, training=False):
+        n, out = len(x), super().forward(x, training)
+        xhat, std = self.cache
+        spread = np.sqrt(np.var(x, axis=0, keepdims=True) * n / (n - 1) + self.eps)
+        xhat = xhat * std / spread
+        return self.remember((xhat, spread), self.params["gamma"] * xhat + 0 * out)
+
+
+@specimen("absolute-error-slope-0", gradient_check, AbsoluteError, "zero")
+class AbsoluteErrorSlopeZero(AbsoluteError):
+    """The slope of |r| is taken to be 0, as the complex step of np.abs says."""
+
+    def slopes(self, out, target, weight):
+        return 0 * (out - target) * weight
+
+
+@specimen("signed-error-doubled", gradient_check, SignedError, "2")
+class SignedErrorDoubled(SignedError):
+    """The slope is 2 sign(r), as the complex step of NumPy 2 says of sign(r) r."""
+
+    def slopes(self, out, target, weight):
+        return 2 * super().slopes(out, target, weight)
+
+
+@specimen("huber-tail-flat", gradient_check, Huber, "unknown")
+class HuberTailFlat(Huber):
+    """Beyond |r| = 1 the slope is 0 where it is sign(r)."""
+
+    def slopes(self, out, target, weight):
+        return np.where(np.abs(out - target) < 1, out - target, 0) * weight
+
+
+@specimen("huber-tail-square", gradient_check, Huber, "unknown")
+class HuberTailSquare(Huber):
+    """The slope is r everywhere, as if the loss were a square in its tails too."""
+
+    def slopes(self, out, target, weight):
+        return (out - target) * weight
+
+
+@specimen("spread-penalty-without-gradient", gradient_check, SpreadPenalty, "zero")
+class SpreadPenaltyWithoutGradient(SpreadPenalty):
+    """The penalty's gradient is zero, as the complex step of np.std says."""
+
+    def backward(self):
+        return np.zeros_like(self.cached())
