@@ -45,13 +45,26 @@ def attempt(evaluate, otherwise):
         return otherwise
 
 
+def discards(f, v):
+    """Tell whether NumPy warns that it discards the imaginary part in f, or f refuses it."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error", ComplexWarning)
+        try:
+            f(v + 1j * STEP)
+        except Exception:
+            return True
+    return False
+
+
 def rounding_noise(f, v, u):
     """Return how far values of f near v are from a smooth curve: its rounding error, about.
 
-    Over steps of 1e-10 a smooth f is straight to 1e-20, so that second differences are noise.
+    Over steps of 1e-7 a smooth f is straight to some 1e-14, so that second differences are noise:
+    that of float64, or of float32 where the code casts to it. The largest is left out, since there
+    may be a kink at v.
     """
-    values = np.array([f(v + t * 1e-10 * u) for t in (-2, -1, 0, 1, 2)])
-    return max(np.abs(np.diff(values, 2)).max(), 2e-16 * np.abs(values).max())
+    values = np.array([f(v + t * 1e-7 * u) for t in range(-3, 4)])
+    return max(np.sort(np.abs(np.diff(values, 2)))[-2], 2e-16 * np.abs(values).max())
 
 
 def slope(f, v, u, noise):
@@ -66,7 +79,8 @@ def slope(f, v, u, noise):
     """
     values = np.array([[f(v + h * u), f(v - h * u)] for h in LADDER])
     bends = np.abs(values.sum(axis=1) - 2 * f(v)) / LADDER
-    kinked = bends[1:] > np.maximum(0.5 * bends[:-1], 30 * noise / LADDER[1:])
+    unclear = 30 * noise / LADDER + 1e-9 * np.abs(values[:, 0] - values[:, 1]) / LADDER
+    kinked = bends[1:] > np.maximum(0.5 * bends[:-1], unclear[1:])
     first = 1 + np.flatnonzero(kinked).max(initial=-2) + 1
     best, error, row = (values[-1, 0] - values[-1, 1]) / (2 * LADDER[-1]), np.inf, []
     for h, (ahead, behind) in zip(LADDER[first:], values[first:], strict=True):

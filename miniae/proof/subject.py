@@ -45,7 +45,7 @@ class Subject:
     ):
         if not isinstance(obj, Parameterized):
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
-        rng = np.random.default_rng(seed)
+        rng, moves = np.random.default_rng(seed), np.random.default_rng([seed, 1])
         self.x = np.array(x, dtype=dtype)
         self.target = None if target is None else np.array(target, dtype=dtype)
         self.training, self.seed, self.given = training, seed, copied(given)
@@ -55,7 +55,7 @@ class Subject:
         for _, value, _ in self.start.named_params():
             first = value.flat[0] if value.size else 0.5
             if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
-                value += 0.1 * (abs(first) or 1) * rng.standard_normal(value.shape)
+                value += 0.1 * (abs(first) or 1) * moves.standard_normal(value.shape)
         self.exact, self._twin = self.start.astype(dtype), None
         self.dout = None if dout is None else np.array(dout, dtype=dtype)
         if self.is_layer and dout is None:

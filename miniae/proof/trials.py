@@ -7,6 +7,7 @@ memory, calls after other calls, the methods besides `backward`, parts that nobo
 import copy
 import inspect
 from functools import partial
+from types import FunctionType, ModuleType
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from miniae.proof.report import SAFETY
 
 SINGLE = 1e-3  # of a block's largest entry: how far float32 may be off
 SINGLE_ROUNDING = 1e-4  # of the largest entry of all
+CODE = (type, FunctionType, ModuleType)
 AS_GIVEN = ("arguments", "copies", "parts")  # of a model: what it was built from, and its parts
 CALLS = 8  # before the one that is compared with the first
+ROUNDINGS = 50  # rounding errors of the data that those on the way amount to
 GENERIC = 1.37  # in place of a setting that is 1, where a missing factor hides
 
 
@@ -270,6 +273,7 @@ def single(subject):
         rough = subject.like(dtype=np.float32)
         fine = rough.like(dtype=np.float64, dout=rough.dout)
         _, right = fine.gradient()
+        moved = [nudged(fine, seed).gradient()[1] - right for seed in range(3)]
         with np.errstate(over="ignore", invalid="ignore"):
             value, gradient = rough.gradient()
     except Exception as error:
@@ -281,9 +285,21 @@ def single(subject):
     for name, (here, _) in subject.blocks.items():
         off = np.abs(gradient[here] - right[here]).max(initial=0)
         scale = np.abs(right[here]).max(initial=0)
-        if not off <= SINGLE * scale + SINGLE_ROUNDING * largest:
+        sensitive = max(np.abs(each[here]).max(initial=0) for each in moved)
+        if not off <= SINGLE * scale + SINGLE_ROUNDING * largest + ROUNDINGS * sensitive:
             words = f"in float32 {name} is off by {off / (scale or largest or 1):.1e}"
             yield "float32", f"{words}, in float64 it is right", None
+
+
+def nudged(subject, seed):
+    """Return a Subject whose numbers are off by a rounding error of float32.
+
+    What that does to the gradient tells how far float32 may be off at such a point.
+    """
+    rng, obj = np.random.default_rng(seed), subject.start.astype(subject.dtype)
+    obj.theta = obj.theta * (1 + 1e-7 * rng.standard_normal(obj.theta.size))
+    x = subject.x * (1 + 1e-7 * rng.standard_normal(subject.x.shape))
+    return subject.like(obj=obj, x=x if subject.has_dx else subject.x, dout=subject.dout)
 
 
 def params_alone(subject):
@@ -348,5 +364,5 @@ def held_in(value, depth=3):
             yield from held_in(each, depth)
     elif isinstance(value, dict):
         yield from held_in(list(value.values()), depth)
-    elif depth and hasattr(value, "__dict__") and not callable(value):
+    elif depth and hasattr(value, "__dict__") and not isinstance(value, CODE):
         yield from held_in(vars(value), depth - 1)
