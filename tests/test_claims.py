@@ -25,7 +25,8 @@ def test_the_readme_counts_the_bug_zoo_rightly():
 
 def test_the_readme_tells_what_the_benchmark_measured():
     """Ahead of eager PyTorch in all; behind JAX in W1 to W4 and ahead of it in W0 and W5; level
-    with fused Adam, the mean of six ratios being within 15 % of 1; in less than half the memory."""
+    with fused Adam, the mean ratio of W1 to W5 being within 15 % of 1; in less than half of the
+    memory of all three."""
     assert "behind compiled JAX in the four dense VAEs and ahead of it in the other two" in README
     found = json.loads((ROOT / "docs" / "benchmark.json").read_text("utf-8"))["workloads"]
     peers = {name: result["peers"] for name, result in found.items()}
