@@ -1,11 +1,11 @@
-"""The certificate: every gradient, every oracle and the whole bug zoo, a line each.
+"""The certificate: every gradient, every oracle, the whole bug zoo, a line each.
 
     python -m miniae.proof             all of it, in under half a minute
     python -m miniae.proof zoo         the zoo alone
-    python -m miniae.proof zoo id ...  all that is known of some of its specimens
+    python -m miniae.proof zoo id ...  all that is known of some specimens
 
-The exit code is 0 if every line holds, and 1 if not. In a terminal of 100 columns or more (or with
-COLUMNS=100 before the command) the tables say more.
+The exit code is 0 if every line holds, and 1 if not. In a terminal of 100
+columns or more (or with COLUMNS=100 before the command) the tables say more.
 """
 
 import argparse
