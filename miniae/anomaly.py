@@ -15,9 +15,9 @@ def anomaly_score(model, X):
 
     It is the reconstruction loss of the sample from its code, in nats (or squared units of the
     data), and for a VAE that from the posterior's mean, plus the KL. Nothing is drawn: a row has
-    the same score in whatever company it comes, and at each call. A row so far out that its score
-    is no number counts as infinitely strange. Entries that a Masked loss leaves out add nothing:
-    compare rows with equally many.
+    the same score at each call and, but for rounding, in whatever company it comes. A row so far
+    out that its score is no number counts as infinitely strange. Entries that a Masked loss leaves
+    out add nothing: compare rows with equally many.
 
     Raises
     ------
@@ -55,8 +55,9 @@ class AnomalyDetector(Estimator):
     ----------
     threshold_ : float, the score above which a sample is an anomaly
     false_alarm_rate_ : float, the expected share of false alarms among new normal samples
-        Near `contamination`; with m rows held out it is no less than 1 / (m + 1). With holdout=0 it
-        holds only if the model was not trained on these rows (``fit(X, epochs=0)``).
+        Near `contamination`; with m rows held out it is no less than 1 / (m + 1). It holds if the
+        rows held out are normal too and new ones come from where they did; with holdout=0 only if
+        the model was not trained on these rows (``fit(X, epochs=0)``).
     decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
 
     Examples

@@ -7,8 +7,8 @@ each is the adjoint of the other, <correlate(x, W), y> = <x, scatter(y, W^T)>:
 * `scatter` multiplies every pixel by W and adds the result to a window: one becomes many.
 
 `Conv2D` goes forward by the first and backward by the second, `ConvTranspose2D` the other way
-round. As in every framework, "convolution" is correlation: the kernel is not flipped. Dumoulin and
-Visin (2016) draw what happens for all kernels, strides and paddings.
+round. As in Keras and PyTorch, "convolution" is correlation: the kernel is not flipped. Dumoulin
+and Visin (2016) draw what happens by kernel, stride and padding.
 """
 
 from operator import index
@@ -75,7 +75,7 @@ def pad(x, margins):
     """Put x (n, h, w, c) into a frame of zeros; margins are ((top, bottom), (left, right))."""
     n, *size, c = x.shape
     size = [length + sum(zeros) for length, zeros in zip(size, margins, strict=True)]
-    out = np.zeros((n, *size, c), x.dtype)  # np.pad takes 20 times as long for a small x
+    out = np.zeros((n, *size, c), x.dtype)  # for a small x np.pad takes several times as long
     crop(out, margins)[...] = x
     return out
 

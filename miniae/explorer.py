@@ -1,7 +1,7 @@
 """A page for a browser in which a class drags a point through the latent plane.
 
 The decoder's weights and a few lines of JavaScript are in the file: it needs no network and no
-Python, and opens on any laptop or phone.
+Python, and opens in the browser of a laptop or a phone.
 """
 
 import base64

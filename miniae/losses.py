@@ -1,7 +1,8 @@
 """Losses: how far an output is from its target, in nats or in squared units of the data.
 
 One convention: a loss **sums over features and takes the mean over samples**. So the likelihood
-and the KL of a VAE are on one scale, and no batch size or image size changes their balance.
+and the KL of a VAE are on one scale, and their weights are 1 and beta, whatever the size of the
+batch or of the image.
 """
 
 import numpy as np
@@ -210,7 +211,8 @@ def gaussian_kl(mu, log_var):
     -----
     E_q[log q(z) - log p(z)], with E(z - mu)^2 = s^2 and E z^2 = mu^2 + s^2, is
     (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B. s^2 - 1 is taken as
-    expm1(log s^2), which keeps its digits near the prior, so that float32 gives no KL below 0.
+    expm1(log s^2), which keeps its digits near the prior; it is at least log s^2, after rounding
+    too, so that no KL is below 0.
     """
     return 0.5 * (mu**2 + (np.expm1(log_var) - log_var))
 

@@ -16,6 +16,8 @@ class Masked(Loss):
     Such an entry adds nothing to the loss and nothing to the gradient. What remains is the loss of
     the observed entries: for a likelihood, of their marginal, since given z the entries are
     independent. In the input of a model a missing entry stands as 0. Nazabal et al. (2020), sec. 3.
+    To train on it is right where entries are missing at random (MAR): whether one is missing may
+    depend on what was observed, not on its own value. Rubin (1976).
 
     Parameters
     ----------
@@ -70,8 +72,12 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     An autoencoder looks for the code whose decoding comes closest to what was observed, by `steps`
     of Adam from the code of X with `start` in the holes. (To put reconstructions into the holes
     again and again looks simpler, and diverges for many a well-trained one.) A VAE draws: z from
-    q(z|x), then the missing entries from p(x|z), and so on in turn, a Markov chain whose law tends
-    to p(missing|observed) where q is the model's posterior. Rezende et al. (2014), appendix F.
+    q(z|x), then the missing entries from p(x|z), and so on in turn. Rezende et al. (2014), appendix
+    F. This is pseudo-Gibbs sampling: a Gibbs sampler would draw z from p(z|x), and only where q is
+    that does the law of the chain tend to p(missing|observed). Mattei and Frellsen (2018).
+
+    Like the loss `Masked`, it takes entries to be missing at random: what was observed may tell
+    which are missing, their own values may not. Rubin (1976).
 
     A model whose loss is Masked has learned from rows with holes, and sees the holes: an
     autoencoder then makes a single pass, and the draws of a VAE are independent.

@@ -174,8 +174,8 @@ class KLSparsity(Penalty):
     The code must lie in (0, 1), as with ``code_activation="sigmoid"``. A sigmoid far out rounds to
     0 or 1, and where a unit does so in a whole batch the KL would be infinite, though its true a
     is merely too near the end to tell. So a counts as no nearer to 0 or 1 than floats just below 1
-    are to each other (6e-8 in float32). Beyond, the gradient is 0, and nothing is lost by that: so
-    is the slope of a sigmoid that has been rounded to 0 or 1.
+    are to each other (6e-8 in float32). Beyond, the gradient is 0, and the penalty does not bring
+    the unit back; nor could it where a sigmoid has been rounded to 0 or 1, and has no slope.
     """
 
     config = ("rho", "weight")

@@ -190,8 +190,8 @@ class ConditionalVAE(VAE):
 class ImportanceWeightedVAE(VAE):
     """A VAE trained on a tighter bound, of k draws per sample. Burda et al. (2016), eq. 8 and 14.
 
-    loss = -E log (1/k) sum_j w_j with w_j = p(x|z_j) p(z_j) / q(z_j|x), which falls towards
-    -log p(x) as k grows; at k = 1 it is minus the ELBO, with the KL by draws.
+    loss = -E log (1/k) sum_j w_j with w_j = p(x|z_j) p(z_j) / q(z_j|x). Its expectation falls
+    towards -log p(x) as k grows; at k = 1 it is minus the ELBO, with the KL by draws.
 
     Parameters
     ----------

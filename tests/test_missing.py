@@ -196,6 +196,16 @@ def test_imputations_of_an_exact_vae_have_the_law_of_the_conditional_gaussian():
     assert (np.abs(guess[0] - expected)[gone] < 0.1 * std).all()
 
 
+def test_the_imputations_are_of_too_wide_a_law_where_q_is_too_wide():
+    vae, mean, covariance = exact_vae()
+    x, n = np.array([[0.7, np.nan, -1.0, np.nan, 0.2]]), 2000
+    std = np.sqrt(np.diag(conditional_gaussian(mean, covariance, x[0])[1]))
+    vae.encoder.layers[0].params["b"][2:] += np.log(4)  # twice the standard deviation
+    draws = vae.impute(x, steps=20, n_draws=n, seed=1)[:, 0, [1, 3]]
+    # The chain is pseudo-Gibbs: at its end the spread is off by far more than 5 standard errors.
+    assert (draws.std(axis=0) - std > 5 * std / np.sqrt(2 * n)).all()
+
+
 def test_an_autoencoder_imputes_what_its_reconstruction_repeats():
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((6, 2)))[0]  # rows in a plane, which it projects on

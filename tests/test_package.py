@@ -68,6 +68,13 @@ def test_modules_import_one_way_only():
                     assert ORDER.index(module) < ORDER.index(name), f"{name} imports {module}"
 
 
+def test_the_order_of_imports_is_the_one_that_contributing_tells():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(\w+)`", re.search(r"Imports point one way.*?`ORDER`", text, re.S)[0])
+    assert names[-1] == "ORDER" and len(names) > 10
+    assert names[:-1] == sorted(names[:-1], key=ORDER.index)
+
+
 def test_every_public_name_is_there_and_documented():
     for name in [*miniae.__all__, "datasets", "plots", "proof"]:
         assert getattr(miniae, name).__doc__, name

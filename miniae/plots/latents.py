@@ -222,10 +222,11 @@ def interpolation(model, A, B, steps=10, image_shape=None):
 
 
 def kl_per_dimension(model, X, **side):
-    """Draw how many nats each latent tells about the data, as bars in the order of the latents.
+    """Draw the KL of each latent from the prior, mean over X, as bars in the order of the latents.
 
-    A latent is in use ("active") where the variance of its posterior mean over X is above 0.01,
-    Burda et al. (2016). The others are as the prior: they tell nothing, and decode to nothing.
+    It is at least what the latent tells about the data (their mutual information), in nats. A
+    latent counts as in use ("active") where the variance of its posterior mean over X is above
+    0.01, Burda et al. (2016).
 
     Parameters
     ----------

@@ -25,9 +25,9 @@ def as_rows(X, features=None, name="X"):
 class PCA:
     """Principal component analysis: the best linear code of a given size, in closed form.
 
-    No linear autoencoder reaches a smaller squared error. Baldi and Hornik (1989). Projecting on
-    orthonormal rows V leaves an error of tr S - tr V S V' per sample, S the covariance of X: least
-    where V are the eigenvectors of the largest eigenvalues.
+    No linear autoencoder reaches a smaller squared error on the data of `fit`. Baldi and Hornik
+    (1989). Projecting on orthonormal rows V leaves an error of tr S - tr V S V' per sample, S the
+    covariance of X: least where V are the eigenvectors of the largest eigenvalues.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def conditional_gaussian(mean, covariance, x):
 
 
 class ProbabilisticPCA:
-    """The best linear-Gaussian latent variable model, in closed form. Tipping and Bishop (1999).
+    """The likeliest linear model with isotropic normal noise. Tipping and Bishop (1999).
 
     x = z W + mean + noise, z ~ N(0, I), noise ~ N(0, sigma2 I): what a linear VAE's decoder says,
     with W laid out as in `Dense`. Then x ~ N(mean, W'W + sigma2 I), whose likelihood is largest

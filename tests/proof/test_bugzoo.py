@@ -10,6 +10,7 @@ from miniae.proof.bugzoo import ZOO, Row, Specimen, instruments, score, survey
 from miniae.proof.bugzoo.models import OpenVAE
 from miniae.proof.oracle_certificate import Line
 from miniae.proof.subject import Subject
+from miniae.proof.table import table
 
 SEEDS = (0, 1)
 BY_ID = {each.id: each for each in ZOO}
@@ -148,6 +149,42 @@ def test_a_specimen_can_be_looked_at(capsys):
     assert "better than the exact answer" in out and "right code not caught" in out
     with pytest.raises(SystemExit, match="no specimen 'dodo'"):
         certificate.main(["zoo", "dodo"])
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_wider_than_the_terminal_and_a_wide_one_shows_more(columns, monkeypatch, capsys):
+    long = "a note of many words, " * 9
+    wrong = certificate.Checked("Sequential(" + "Dense(6, 5), " * 9, "central difference", 815_824,
+                                1.0, 1e-12, 0.0, False, long)  # fmt: skip
+    accuser = Specimen("accuser", "a paper " * 20, long, instruments.gradient_check, "zero",
+                       *[BY_ID["relu-ignores-dout"].wrong] * 2)  # fmt: skip
+    names = ("weights-read-after-update", "vae-noise-scale")  # a long source, much evidence
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(certificate, "check_gradients", lambda seed: [wrong])
+    monkeypatch.setattr(
+        "miniae.proof.oracle_certificate.certificate", lambda: [Line("it" * 20, 1, 1, True, long)]
+    )
+    monkeypatch.setattr(certificate, "ZOO", (*(BY_ID[name] for name in names), accuser))
+    assert certificate.main([]) == 1
+    tables = capsys.readouterr().out
+    assert tables.split().count("words,") == 2 * 9, "a note is in full, however narrow"
+    assert ("variational-auto" in tables) == ("seconds" in tables) == (columns == 120)
+    certificate.main(["zoo", *names, "accuser"])
+    described = capsys.readouterr().out
+    assert "variational-auto" in described and described.count("words,") == 9
+    assert max(map(len, (tables + described).splitlines())) <= columns
+
+
+def test_a_table_wraps_long_cells_in_their_own_column_and_loses_no_word(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "26")
+    rows = [("one two three four", "5", "a-very-long-word-indeed"), ("", "", "")]
+    assert table(("", "n", "word"), rows, flexible=(0, 2)).split("\n") == [
+        "            n  word",
+        "one two     5  a-very-",
+        "three four     long-word-",
+        "               indeed",
+        "",
+    ]
 
 
 def test_the_exit_code_is_1_if_a_specimen_escapes_or_correct_code_is_accused(monkeypatch, capsys):

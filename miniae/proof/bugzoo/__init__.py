@@ -1,4 +1,4 @@
-"""The bug zoo: deliberately wrong implementations, most from real public code.
+"""The bug zoo: deliberately wrong implementations, many from real public code.
 
 Each specimen names the instrument that must catch it; the correct code in its place must not be
 caught. So the zoo tests the instruments, and shows a reader what each of them is for.
