@@ -63,7 +63,7 @@ def rounding_noise(f, v, u):
     that of float64, or of float32 where the code casts to it. The largest is left out, since there
     may be a kink at v.
     """
-    values = np.array([f(v + t * 1e-7 * u) for t in range(-3, 4)])
+    values = np.array([f(v + t * 1e-7 * u) for t in range(-5, 6)])
     return max(np.sort(np.abs(np.diff(values, 2)))[-2], 2e-16 * np.abs(values).max())
 
 

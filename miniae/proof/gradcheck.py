@@ -99,7 +99,7 @@ def observe(subject, report):
     """Run forward and backward; report what they change that they must not; return the gradient."""
     before, x, dout = subject.exact.theta.copy(), subject.x.copy(), np.copy(subject.dout)
     target, given = np.copy(subject.target), {k: np.copy(v) for k, v in subject.given.items()}
-    subject.run(subject.exact, subject.x)
+    subject.run(subject.exact, subject.x, subject.given)
     dtheta, dx = subject.backward()
     again = subject.backward()
     for name, old, new in (
@@ -120,6 +120,7 @@ def observe(subject, report):
         dx = np.zeros_like(x)
     subject.x, subject.dout = x, None if subject.dout is None else dout
     subject.target = None if subject.target is None else target
+    subject.given.update({name: old for name, old in given.items() if old.ndim})
     return dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
 
 

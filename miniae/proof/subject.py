@@ -31,6 +31,7 @@ class Subject:
     obj, x, target, training, seed, given : as in `gradient_check`
     dtype : of the copy that is looked at; float64 but to see what float32 does
     weight : (n,) or None, for a loss: f is then sum_i weight_i per_sample_i, not their mean
+    dout, start : as below, where they are known already
 
     Attributes
     ----------
@@ -41,8 +42,9 @@ class Subject:
     """
 
     def __init__(
-        self, obj, x, target, training, seed, given, *, dtype=np.float64, weight=None, dout=None
-    ):
+        self, obj, x, target, training, seed, given, *,
+        dtype=np.float64, weight=None, dout=None, start=None,
+    ):  # fmt: skip
         if not isinstance(obj, Parameterized):
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
         rng, moves = np.random.default_rng(seed), np.random.default_rng([seed, 1])
@@ -51,11 +53,13 @@ class Subject:
         self.training, self.seed, self.given = training, seed, copied(given)
         self.weight, self.dtype = weight, dtype
         self.is_layer, self.is_loss = isinstance(obj, Layer), isinstance(obj, Loss)
-        self.start = obj.astype(dtype)
-        for _, value, _ in self.start.named_params():
-            first = value.flat[0] if value.size else 0.5
-            if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
-                value += 0.1 * (abs(first) or 1) * moves.standard_normal(value.shape)
+        self.start = start
+        if start is None:
+            self.start = obj.astype(dtype)
+            for _, value, _ in self.start.named_params():
+                first = value.flat[0] if value.size else 0.5
+                if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
+                    value += 0.1 * (abs(first) or 1) * moves.standard_normal(value.shape)
         self.exact, self._twin = self.start.astype(dtype), None
         self.dout = None if dout is None else np.array(dout, dtype=dtype)
         if self.is_layer and dout is None:
@@ -86,9 +90,9 @@ class Subject:
         obj.theta = v[: obj.theta.size]
         return self.run(obj, v[obj.theta.size :].reshape(self.x.shape) if self.has_dx else self.x)
 
-    def run(self, obj, x):
+    def run(self, obj, x, given=None):
         """Return the number that is differentiated, with the same noise every time."""
-        noise = Noise(self.seed)
+        noise, given = Noise(self.seed), copied(self.given) if given is None else given
         if self.is_loss:
             if self.weight is not None:
                 return np.sum(self.weight * obj.per_sample(x, self.target))
@@ -96,7 +100,7 @@ class Subject:
         if self.is_layer:
             obj.set_rng(noise)
             return np.sum(obj.forward(x, self.training) * self.dout)
-        return obj.loss(x, self.target, rng=noise, training=self.training, **self.given)
+        return obj.loss(x, self.target, rng=noise, training=self.training, **given)
 
     def backward(self, obj=None):
         """Return (dtheta, dx) by the object's own backward; dx is None for a model."""
@@ -107,11 +111,15 @@ class Subject:
         dx = obj.backward(*arguments)
         return obj.dtheta.copy(), np.array(dx) if self.has_dx else None
 
-    def gradient(self, obj=None):
+    def gradient(self, obj=None, point=None):
         """Run forward and backward; return f and the whole gradient as one vector like v."""
         obj = self.exact if obj is None else obj
-        obj.theta = self.point[: obj.theta.size]
-        value = self.run(obj, self.x)
+        point = self.point if point is None else point
+        obj.theta = point[: obj.theta.size]
+        x = self.x
+        if self.has_dx and point is not self.point:
+            x = point[obj.theta.size :].reshape(x.shape)
+        value = self.run(obj, x)
         dtheta, dx = self.backward(obj)
         if dx is not None and dx.shape != self.x.shape:
             raise ValueError(f"backward returned shape {dx.shape} for x {self.x.shape}")
@@ -135,6 +143,8 @@ class Subject:
             x, target = (None if a is None else take(a, rows) for a in (x, target))
             given = {name: take_given(name, value, n, rows) for name, value in given.items()}
         options = {"training": self.training, "dtype": self.dtype, **changes}
+        if obj is None and options["dtype"] == self.dtype:
+            options["start"] = self.start
         return Subject(obj or self.start, x, target, seed=self.seed, given=given, **options)
 
 
