@@ -70,6 +70,7 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "check_function",
     "conv_networks",
     "diagnose",
     "gaussian_kl",
@@ -77,13 +78,13 @@ __all__ = [
     "gradient_check",
     "metrics",
 ]
+PROOF = {"check_function": "gradcheck", "diagnose": "health", "gradient_check": "gradcheck"}
 
 
 def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
     if name in ("datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
-    if name in ("diagnose", "gradient_check"):
-        module = {"diagnose": "health", "gradient_check": "gradcheck"}[name]
-        return getattr(importlib.import_module(f"miniae.proof.{module}"), name)
+    if name in PROOF:
+        return getattr(importlib.import_module(f"miniae.proof.{PROOF[name]}"), name)
     raise AttributeError(f"module 'miniae' has no attribute {name!r}")

@@ -56,6 +56,14 @@ def discards(f, v):
     return False
 
 
+def value(f, v):
+    """Return f(v); NaN where f refuses it, as a density does outside its range."""
+    try:
+        return f(v)
+    except (ArithmeticError, ValueError):
+        return np.nan
+
+
 def rounding_noise(f, v, u):
     """Return how far values of f near v are from a smooth curve: its rounding error, about.
 
@@ -63,8 +71,9 @@ def rounding_noise(f, v, u):
     that of float64, or of float32 where the code casts to it. The largest is left out, since there
     may be a kink at v.
     """
-    values = np.array([f(v + t * 1e-7 * u) for t in range(-5, 6)])
-    return max(np.sort(np.abs(np.diff(values, 2)))[-2], 2e-16 * np.abs(values).max())
+    values = np.array([value(f, v + t * 1e-7 * u) for t in range(-5, 6)])
+    bends = np.sort(np.nan_to_num(np.abs(np.diff(values, 2))))
+    return max(bends[-2], 2e-16 * np.nanmax(np.abs([f(v), *values])))
 
 
 def slope(f, v, u, noise):
@@ -75,13 +84,15 @@ def slope(f, v, u, noise):
     difference, and rounding over the step, is its error. Ridders (1982).
 
     At a kink the one-sided slopes differ, for all steps that reach it alike, where a smooth f
-    bends in proportion to h. Such steps are left out; if they are all, the error is infinite.
+    bends in proportion to h. Such steps are left out, and so are those at which f fails. If that
+    leaves none, the error is infinite.
     """
-    values = np.array([[f(v + h * u), f(v - h * u)] for h in LADDER])
+    values = np.array([[value(f, v + h * u), value(f, v - h * u)] for h in LADDER])
     bends = np.abs(values.sum(axis=1) - 2 * f(v)) / LADDER
     unclear = 30 * noise / LADDER + 1e-9 * np.abs(values[:, 0] - values[:, 1]) / LADDER
-    kinked = bends[1:] > np.maximum(0.5 * bends[:-1], unclear[1:])
-    first = 1 + np.flatnonzero(kinked).max(initial=-2) + 1
+    useless = ~np.isfinite(bends)  # out of the range of f
+    useless[1:] |= bends[1:] > np.maximum(0.5 * bends[:-1], unclear[1:])
+    first = np.flatnonzero(useless).max(initial=-1) + 1
     best, error, row = (values[-1, 0] - values[-1, 1]) / (2 * LADDER[-1]), np.inf, []
     for h, (ahead, behind) in zip(LADDER[first:], values[first:], strict=True):
         above, row = row, [(ahead - behind) / (2 * h)]

@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 import numpy as np
 
 from miniae.parameters import Parameterized
+from miniae.proof.comparison import direction
 from miniae.proof.differences import complex_slope, rounding_noise, slope
 from miniae.proof.likelihoods import likelihood_failures
 from miniae.proof.report import SAFETY
@@ -73,17 +74,6 @@ def trials_of(subject, tolerance, right):
 def mode_matters(subject, other):
     """Tell whether forward or backward in the other mode gives something else."""
     return not all(close(a, b) for a, b in zip(subject.gradient(), other.gradient(), strict=True))
-
-
-def direction(sizes, blocks, seed):
-    """Return a random direction along which blocks of gradients of such sizes count alike."""
-    rng, u = np.random.default_rng(seed), np.zeros(sizes.size)
-    largest = sizes.max(initial=0)
-    for here, _ in blocks.values():
-        size = max(sizes[here].max(initial=0), 1e-3 * largest) or 1.0
-        u[here] = rng.standard_normal(here.stop - here.start) / size
-    u /= np.abs(u).max(initial=0) or 1.0
-    return u * min(1.0, 3 / (np.linalg.norm(u) or 1.0))
 
 
 def wrong_slope(subject, tolerance):
