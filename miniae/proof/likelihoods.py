@@ -14,7 +14,8 @@ import numpy as np
 
 from miniae.losses import Loss
 
-DRAWS = 4000
+DRAWS = 4000  # or fewer, of large samples
+NUMBERS = 1_000_000  # drawn at once, at the most
 SURE = 6.5  # standard errors; a right loss is further off once in ten thousand million
 
 
@@ -65,7 +66,8 @@ def draw_failures(loss, out, seed):
     if type(loss).draw is Loss.draw:
         return
     row, rng = 1.5 * np.tanh(out[:1]), np.random.default_rng(seed)  # no draw is near certain
-    tiled = np.repeat(row, DRAWS, axis=0)
+    n = int(np.clip(NUMBERS // row.size, 400, DRAWS))
+    tiled = np.repeat(row, n, axis=0)
     try:
         draws = np.asarray(loss.draw(tiled.copy(), rng), float)
     except NotImplementedError:
@@ -73,17 +75,17 @@ def draw_failures(loss, out, seed):
     if draws.shape != tiled.shape:
         yield f"draw returns shape {draws.shape} for out of shape {tiled.shape}"
         return
-    off = z_score(draws.reshape(DRAWS, -1) - np.asarray(loss.mean(row)).ravel())
+    off = z_score(draws.reshape(n, -1) - np.asarray(loss.mean(row)).ravel())
     if off > SURE:
         yield f"draws have another mean than mean(out): off by {off:.0f} standard errors"
         return
     if "weight" not in inspect.signature(type(loss).backward).parameters:
         return
-    u, ones = rng.standard_normal(row.shape), np.ones(DRAWS)
+    u, ones = rng.standard_normal(row.shape), np.ones(n)
 
     def score(shift):
         loss.per_sample(tiled + shift * u, draws)
-        return (loss.backward(ones) * u).reshape(DRAWS, -1).sum(axis=1)
+        return (loss.backward(ones) * u).reshape(n, -1).sum(axis=1)
 
     h = 0.03  # wide enough that draws at a kink, as of a Laplace density, show up
     bend = (score(h) - score(-h)) / (2 * h)

@@ -11,11 +11,13 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
+from miniae.losses import Loss
 from miniae.parameters import Parameterized
 from miniae.proof.comparison import direction
 from miniae.proof.differences import complex_slope, rounding_noise, slope
 from miniae.proof.likelihoods import likelihood_failures
 from miniae.proof.report import SAFETY
+from miniae.proof.settings import generic_settings
 
 SINGLE = 1e-3  # of a block's largest entry: how far float32 may be off
 SINGLE_ROUNDING = 1e-4  # of the largest entry of all
@@ -23,7 +25,6 @@ CODE = (type, FunctionType, ModuleType)
 AS_GIVEN = ("arguments", "copies", "parts")  # of a model: what it was built from, and its parts
 CALLS = 8  # before the one that is compared with the first
 ROUNDINGS = 50  # rounding errors of the data that those on the way amount to
-GENERIC = 1.37  # in place of a setting that is 1, where a missing factor hides
 
 
 def trials(subject, report):
@@ -45,30 +46,42 @@ def trials(subject, report):
                 runs[f"{prefix}, "] = other
         except Exception as error:
             yield "mode", f"{prefix}: {type(error).__name__}: {error}", None
-        if right and len(runs) == 2:
-            yield from attempt_slope("mode", prefix, lambda: other, report.tolerance)
     for prefix, run in runs.items():
-        for cause, words, variant in trials_of(run, report.tolerance, right):
+        failures = list(history(run))
+        if right and not failures and run is not subject:
+            words = prefix.removesuffix(", ")
+            failures += attempt_slope("mode", words, lambda run=run: run, report.tolerance)
+            prefix = prefix if not failures else ""
+        if right and not failures:
+            failures += trials_of(run, report.tolerance)
+        for cause, words, variant in failures:
             yield cause, prefix + words, variant
-            if cause == "earlier calls":
-                break  # what follows would depend on them too
 
 
-def trials_of(subject, tolerance, right):
+def trials_of(subject, tolerance):
     """Yield as `trials` does, of those that each mode goes through."""
-    yield from history(subject)
-    if not right:
-        return
     yield from batch_sizes(subject, tolerance)
     yield from settings(subject, tolerance)
     yield from memory_order(subject)
     yield from single(subject)
     if subject.is_layer:
         yield from params_alone(subject)
-    if subject.is_loss:
-        yield from weights(subject, tolerance)
-        for words in likelihood_failures(subject):
+    loss = subject if subject.is_loss else None
+    if not (subject.is_layer or subject.is_loss):
+        loss = inner_loss(subject)
+    if loss is not None:
+        yield from weights(loss, tolerance)
+        for words in likelihood_failures(loss):
             yield "mean or draw", words, None
+
+
+def inner_loss(subject):
+    """Return the Subject of a model's reconstruction loss, at a random out; None if it has none."""
+    model, target = subject.start, subject.x if subject.target is None else subject.target
+    if not isinstance(getattr(model, "reconstruction_loss", None), Loss):
+        return None
+    out = np.random.default_rng(subject.seed).standard_normal(target.shape)
+    return subject.like(obj=model.reconstruction_loss, x=out, target=target, given={})
 
 
 def mode_matters(subject, other):
@@ -143,59 +156,6 @@ def settings(subject, tolerance):
         yield from attempt_slope("settings", f"with {', '.join(changed)}", variant, tolerance)
 
 
-def generic_settings(obj):
-    """Return a copy of obj whose settings of 1.0 are another number, and which they are.
-
-    The copy is built by the constructor, from attributes of its arguments' names, so that what
-    the constructor derives from them fits.
-    """
-    changed = []
-
-    def rebuilt(value):
-        if isinstance(value, (list, tuple)):
-            return type(value)(rebuilt(each) for each in value)
-        if not hasattr(value, "forward") and not hasattr(value, "loss"):
-            return value
-        before, arguments = len(changed), arguments_of(value)
-        for name, argument in arguments.items():
-            if type(argument) in (float, np.float64, np.float32) or name == "beta":
-                if argument == 1 and name not in ("p", "lr"):
-                    changed.append(f"{name}={GENERIC}")
-                    arguments[name] = GENERIC
-            else:
-                arguments[name] = rebuilt(argument)
-        if len(changed) == before:
-            return value
-        stars = [p for p in parameters_of(value) if p.kind is p.VAR_POSITIONAL]
-        twin = (
-            type(value)(*arguments.pop(stars[0].name), **arguments)
-            if stars
-            else type(value)(**arguments)
-        )
-        if isinstance(value, Parameterized):
-            twin = twin.astype(value.theta.dtype)
-            twin.theta = value.theta
-        return twin
-
-    twin = rebuilt(obj)
-    if changed and hasattr(obj, "start_epoch"):
-        twin.start_epoch(1)
-    return twin, changed
-
-
-def parameters_of(obj):
-    """Return the parameters of an object's constructor."""
-    return list(inspect.signature(type(obj)).parameters.values())
-
-
-def arguments_of(obj):
-    """Return the arguments that build an object like obj, by name."""
-    if hasattr(obj, "get_params"):
-        return dict(obj.get_params())
-    names = [p.name for p in parameters_of(obj) if p.kind is not p.VAR_KEYWORD]
-    return {name: getattr(obj, name) for name in names if hasattr(obj, name)}
-
-
 def close(a, b, limit=1e-10):
     """Tell whether two gradients are equal but for rounding."""
     a, b = np.asarray(a), np.asarray(b)
@@ -212,12 +172,16 @@ def history(subject):
             other.seed = subject.seed + seed
             other.gradient(used)
         value, gradient = subject.gradient(fresh)
+        twice, _ = subject.gradient(subject.start.astype(subject.dtype))
         later, again = subject.gradient(used)
     except Exception as error:
         words = f"after other batches of the same size: {type(error).__name__}: {error}"
         yield "earlier calls", words, None
         return
-    if not close(value, later):
+    if not close(value, twice):
+        words = "two fresh copies differ, with the same x and rng: all noise must come from rng"
+        yield "noise", words, None
+    elif not close(value, later):
         words = (
             f"the result depends on earlier calls: with the same x and noise it is {value:.9g} in "
             f"a fresh copy, {later:.9g} after {CALLS} other batches"

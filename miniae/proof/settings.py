@@ -1,0 +1,62 @@
+"""Settings that hide a mistake: at beta = 1 or sigma = 1 a factor may be missing, or squared."""
+
+import inspect
+
+import numpy as np
+
+from miniae.parameters import Parameterized
+
+GENERIC = 1.37  # in place of a setting that is 1
+
+
+def generic_settings(obj):
+    """Return a copy of obj whose settings of 1.0 are another number, and which they are.
+
+    The copy is built by the constructor, from attributes of its arguments' names, so that what
+    the constructor derives from them fits.
+    """
+    changed = []
+
+    def rebuilt(value):
+        if isinstance(value, (list, tuple)):
+            return type(value)(rebuilt(each) for each in value)
+        if not hasattr(value, "forward") and not hasattr(value, "loss"):
+            return value
+        before, arguments = len(changed), arguments_of(value)
+        for name, argument in arguments.items():
+            if type(argument) in (float, np.float64, np.float32) or name == "beta":
+                if argument == 1 and name not in ("p", "lr"):
+                    changed.append(f"{name}={GENERIC}")
+                    arguments[name] = GENERIC
+            else:
+                arguments[name] = rebuilt(argument)
+        if len(changed) == before:
+            return value
+        stars = [p for p in parameters_of(value) if p.kind is p.VAR_POSITIONAL]
+        twin = (
+            type(value)(*arguments.pop(stars[0].name), **arguments)
+            if stars
+            else type(value)(**arguments)
+        )
+        if isinstance(value, Parameterized):
+            twin = twin.astype(value.theta.dtype)
+            twin.theta = value.theta
+        return twin
+
+    twin = rebuilt(obj)
+    if changed and hasattr(obj, "start_epoch"):
+        twin.start_epoch(1)
+    return twin, changed
+
+
+def parameters_of(obj):
+    """Return the parameters of an object's constructor."""
+    return list(inspect.signature(type(obj)).parameters.values())
+
+
+def arguments_of(obj):
+    """Return the arguments that build an object like obj, by name."""
+    if hasattr(obj, "get_params"):
+        return dict(obj.get_params())
+    names = [p.name for p in parameters_of(obj) if p.kind is not p.VAR_KEYWORD]
+    return {name: getattr(obj, name) for name in names if hasattr(obj, name)}
