@@ -15,7 +15,7 @@ from miniae.proof.table import table
 SEEDS = (0, 1)
 BY_ID = {each.id: each for each in ZOO}
 TWINS = {
-    (each.instrument, each.right, *each.options): each for each in ZOO
+    (each.instrument, each.right, str(each.options)): each for each in ZOO
 }  # one specimen for each correct code and instrument
 
 
@@ -38,8 +38,8 @@ def test_the_correct_code_is_not_accused(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [each.id for each in TWINS.values()])
-def test_the_correct_code_is_never_accused_over_100_seeds(name):
-    for seed in range(100):
+def test_the_correct_code_is_never_accused_over_200_seeds(name):
+    for seed in range(200):
         finding = BY_ID[name].examine_correct(seed)
         assert not finding.caught, f"seed {seed}: {finding.evidence}"
 
@@ -47,13 +47,13 @@ def test_the_correct_code_is_never_accused_over_100_seeds(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BY_ID)
 def test_every_specimen_is_caught_at_20_seeds(name):
-    for seed in range(20):
+    for seed in range(20):  # tests/proof/test_diagnosis.py takes further ones
         finding = BY_ID[name].examine(seed)
         assert finding.caught, f"seed {seed}: {finding.evidence}"
 
 
-def test_there_are_at_least_40_with_ids_of_their_own_and_a_source_and_a_sentence_each():
-    assert len(ZOO) >= 40 and len(BY_ID) == len(ZOO)
+def test_there_are_at_least_130_with_ids_of_their_own_and_a_source_and_a_sentence_each():
+    assert len(ZOO) >= 130 and len(BY_ID) == len(ZOO)
     public = [each for each in ZOO if each.source != "constructed"]
     assert len(public) >= 20
     for each in ZOO:
