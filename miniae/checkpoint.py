@@ -27,6 +27,7 @@ def describe_data(data):
 def checksum(values):
     """Return the CRC-32 of all entries, taken ROWS rows at a time."""
     total = 0
+    values = np.atleast_1d(values)
     for start in range(0, len(values), ROWS):
         total = zlib.crc32(values[start : start + ROWS].tobytes(), total)
     return total
@@ -62,18 +63,19 @@ class Run:
     Attributes
     ----------
     first : int, the epochs that the model had behind it before
-    best_loss, best_epoch, best_theta : what early stopping remembers
+    best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
     stopped : bool, whether it has ended the run
     """
 
     def __init__(self, first):
         self.first, self.stopped = first, False
-        self.best_loss, self.best_epoch, self.best_theta = np.inf, first, None
+        self.best_loss, self.best_epoch, self.best = np.inf, first, None
 
-    def judge(self, loss, epoch, theta, patience):
+    def judge(self, loss, epoch, model, patience):
         """Take note of the validation loss after an epoch."""
         if loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.best_theta = loss, epoch, theta.copy()
+            self.best_loss, self.best_epoch = loss, epoch
+            self.best = {name: array.copy() for name, array in storage.learned(model).items()}
         self.stopped = epoch - self.best_epoch >= patience
 
 
@@ -106,6 +108,7 @@ class Checkpoint:
             "optimizer": describe_optimizer(optimizer),
             **settings,
             "weights at the start": f"#{checksum(model.theta):08x}",
+            "buffers at the start": describe_data(dict(model.named_buffers()) or None),
         }
         self.facts = json.loads(json.dumps(facts, default=repr))
         self.last = None  # stamp of the file as this run left it
@@ -136,7 +139,7 @@ class Checkpoint:
             return
         try:
             arrays = archives.read(self.path)
-            theta, header = arrays["theta"], json.loads(str(arrays["header"]))
+            header = json.loads(str(arrays["header"]))
             state = json.loads(str(arrays["run"])) if "run" in arrays else None
             names = state["moments"] if state else ()
             moments = {name: arrays[f"optimizer.{name}"] for name in names}
@@ -160,14 +163,21 @@ class Checkpoint:
             )
         require(done <= end, f"{refused} has come to epoch {done}, beyond the {end} that are asked")
         model, optimizer, run = self.model, self.optimizer, self.run
-        model.theta, model.history = theta, history
+        now, best = (storage.learned_in(arrays, prefix) for prefix in ("", "best_"))
+        try:
+            for state_then in (now, best) if best else (now,):
+                storage.check_learned(model, state_then)
+        except ValueError as error:
+            raise ValueError(f"{refused} cannot be read: {error}") from None
+        storage.restore(model, now)
+        model.history = history
         model.rng.bit_generator.state = state["rng"]
         for owner, values in zip((optimizer, model), state["adjusted"], strict=True):
             for name, value in values.items():
                 setattr(owner, name, value)
         optimizer.t, optimizer.state = state["t"], moments
         run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
-        run.best_theta, run.stopped = arrays.get("best_theta"), state["stopped"]
+        run.best, run.stopped = best or None, state["stopped"]
 
     def write(self):
         """Write the file anew.
@@ -193,8 +203,7 @@ class Checkpoint:
             "adjusted": adjusted(model, optimizer),
         }
         arrays = {f"optimizer.{name}": vector for name, vector in optimizer.state.items()}
-        if run.best_theta is not None:
-            arrays["best_theta"] = run.best_theta
+        arrays |= {f"best_{name}": array for name, array in (run.best or {}).items()}
         arrays["run"] = np.array(json.dumps(state))
         archives.write(
             self.path, {**storage.model_arrays(model), **arrays}, f"{self.path}.{os.getpid()}.part"

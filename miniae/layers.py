@@ -28,9 +28,10 @@ class Layer(Parameterized):
     array to use and ``self.grads["W"] = ...`` the assignment to make in `backward`.
     """
 
-    def __init__(self, *, parts=None, **params):
-        super().__init__(params, parts)
-        self.out_shape = None
+    out_shape = None  # what shape the last forward returned
+
+    def __init__(self, *, parts=None, buffers=None, **params):
+        super().__init__(params, parts, buffers)
 
     def __call__(self, x, training=False):
         return self.forward(x, training)

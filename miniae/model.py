@@ -43,6 +43,7 @@ class Model(Estimator, Parameterized):
 
     encoder = property(lambda self: self.parts["encoder"])  # to put another in, build a model
     decoder = property(lambda self: self.parts["decoder"])
+    reconstruction_loss = property(lambda self: self.parts["loss"])
     draws = 1  # codes that `loss` draws for each sample
 
     def __init__(self, arguments, loss, code_size):
@@ -66,7 +67,6 @@ class Model(Estimator, Parameterized):
         named = getattr(loss, "__name__", loss)
         require(not isinstance(loss, type), f"{argument}={named} is a class: write {named}()")
         given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
-        self.reconstruction_loss = copy.deepcopy(given)
         networks = copy.deepcopy([get("encoder"), get("decoder")])
         for name, network in zip(("encoder", "decoder"), networks, strict=True):
             if not isinstance(network, (Sequential, type(None))):
@@ -80,9 +80,8 @@ class Model(Estimator, Parameterized):
             built = self.build(code_size, get("activation"), get("dropout"), self.rng, dtype)
             networks = [a or Sequential(b) for a, b in zip(networks, built, strict=True)]
         encoder, decoder = networks
-        super().__init__(
-            parts={"encoder": encoder, "decoder": decoder, "loss": self.reconstruction_loss}
-        )
+        parts = {"encoder": encoder, "decoder": decoder, "loss": copy.deepcopy(given)}
+        super().__init__(parts=parts)
         self._own(dtype)
         check_networks(self, code_size)
 

@@ -26,17 +26,20 @@ def choose(table, name, argument):
     raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
 
 
+def assign(array, value, name):
+    """Copy a value into an array of the same shape."""
+    if array.shape != np.shape(value):  # no `require`: in each step, and words take time
+        raise ValueError(f"{name} has shape {array.shape}, cannot take {np.shape(value)}")
+    array[...] = value
+
+
 class Views(dict):
     """Arrays by name, each a view into one vector: assigning to a name copies into its view."""
 
     def __setitem__(self, name, value):
         if name not in self:
-            raise KeyError(f"no parameter {name!r} here; there are {sorted(self)}")
-        shape = np.shape(value)
-        require(
-            shape == self[name].shape, f"{name} has shape {self[name].shape}, cannot take {shape}"
-        )
-        self[name][...] = value
+            raise KeyError(f"no array {name!r} here; there are {sorted(self)}")
+        assign(self[name], value, name)
 
     def update(self, *arrays, **more):
         """Copy several arrays into their views."""
@@ -55,27 +58,56 @@ class Parameterized:
     `grads` name reshaped views into them, and the vectors of `parts` are slices of them. So an
     optimiser sees two vectors, and a layer sees its matrices, with nothing copied in between.
 
+    An attribute that has parameters itself is a part, under the attribute's name: with
+    ``self.inner = Dense(3, 2)`` that layer is trained, saved and checked too.
+
     Parameters
     ----------
     params : dict of str to ndarray, its own parameters
-    parts : dict of str to Parameterized, the objects it is made of
+    parts : dict of str to Parameterized, the objects it is made of besides its attributes
+    buffers : dict of str to ndarray
+        What it keeps besides, such as running means: saved, copied and restored with theta, but
+        not trained. Floating-point numbers take the dtype of theta, others keep theirs.
     """
 
     config = ()  # names of the attributes that rebuild it as constructor arguments
 
-    def __init__(self, params=None, parts=None):
+    def __init__(self, params=None, parts=None, buffers=None):
         self.params, self.grads = params or {}, {}
-        self.parts = parts or {}
+        self.parts, self.buffers = {}, buffers or {}
         self.cache = None  # what backward needs of the last forward
-        for name, part in self.parts.items():
-            require(
-                part.theta.base is None,
-                f"{name}, {part}, lives in another network: use copy.deepcopy of it",
-            )
-        self._own(np.result_type(np.float32, *(value for _, value, _ in self.named_params())))
+        for name, part in {**(parts or {}), **vars(self)}.items():
+            self._take_up(name, part)
+        self._own()
 
-    def _own(self, dtype):
-        size = sum(value.size for _, value, _ in self.named_params())
+    def __setattr__(self, name, value):
+        """Set an attribute; one with parameters becomes a part, in place of an earlier one."""
+        if isinstance(value, Parameterized) and "_theta" in vars(self):
+            self._take_up(name, value)
+            if value.theta.base is None:
+                self._own()
+        object.__setattr__(self, name, value)
+
+    def _take_up(self, name, part):
+        """Make an object with parameters a part of this one; what is no such object is no part."""
+        if not isinstance(part, Parameterized) or any(part is p for _, p in self.walk()):
+            return
+        require(
+            part.theta.base is None,
+            f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
+            f"looked at, keep it in a tuple, self.{name} = (layer,)",
+        )
+        bound = vars(self).get("_theta")
+        require(
+            bound is None or bound.base is None,
+            f"{name}: {self} is part of a network whose parameters are laid out; assign its parts "
+            "before the network is built",
+        )
+        self.parts[name] = part
+
+    def _own(self, dtype=None):
+        values = [value for _, value, _ in self.named_params()]
+        size, dtype = sum(v.size for v in values), dtype or np.result_type(np.float32, *values)
         self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
 
     def bind(self, theta, dtheta):
@@ -93,6 +125,10 @@ class Parameterized:
             part.bind(theta[here], dtheta[here])
             start = here.stop
         self.params, self.grads = Views(params), Views(grads)
+        self.buffers = Views(
+            (name, value.astype(theta.dtype if value.dtype.kind in "fc" else value.dtype))
+            for name, value in self.buffers.items()
+        )
         self._theta, self._dtheta = theta, dtheta
 
     @property
@@ -102,11 +138,7 @@ class Parameterized:
 
     @theta.setter
     def theta(self, value):
-        shape = np.shape(value)
-        require(
-            shape == self._theta.shape, f"theta has shape {self._theta.shape}, cannot take {shape}"
-        )
-        self._theta[...] = value
+        assign(self._theta, value, "theta")
 
     @property
     def dtheta(self):
@@ -137,6 +169,12 @@ class Parameterized:
             for key, value in part.params.items():
                 yield f"{name}.{key}".lstrip("."), value, part.grads.get(key)
 
+    def named_buffers(self):
+        """Yield (name, buffer), with names as "encoder.1.running_mean"."""
+        for name, part in self.walk():
+            for key, value in part.buffers.items():
+                yield f"{name}.{key}".lstrip("."), value
+
     def astype(self, dtype):
         """Return a deep copy whose parameters have another dtype (complex128 for a check)."""
         twin = copy.deepcopy(self)
@@ -148,7 +186,8 @@ class Parameterized:
 
     def __getstate__(self):
         # Copies and pickles hold values only: a copied view is no view of the copied vector.
-        return {**vars(self), "params": dict(self.params), "grads": dict(self.grads), "cache": None}
+        plain = {name: dict(getattr(self, name)) for name in ("params", "grads", "buffers")}
+        return {**vars(self), **plain, "cache": None}
 
     def __setstate__(self, state):
         vars(self).update(state)

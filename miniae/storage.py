@@ -1,8 +1,8 @@
 """Storage: a model in one .npz file, readable without running anything that the file says.
 
-The file holds `theta` and a JSON header: the class, its arguments, a table of parameter names and
-shapes, the history. Networks, losses, corruptions and penalties are written as constructor calls of
-miniae's own classes; nothing is pickled.
+The file holds `theta`, the buffers and a JSON header: the class, its arguments, a table of
+parameter names and shapes, the history. Networks, losses, corruptions and penalties are written as
+constructor calls of miniae's own classes; nothing is pickled.
 """
 
 import itertools
@@ -99,9 +99,38 @@ def header(model):
     }
 
 
+def learned(model):
+    """Return what training changes in a model, a dict of arrays by name: themselves, no copies."""
+    return {"theta": model.theta, **{f"buffer.{k}": v for k, v in model.named_buffers()}}
+
+
+def learned_in(arrays, prefix=""):
+    """Return those arrays of a file that `learned` named, a prefix before the name taken off."""
+    starts = (f"{prefix}theta", f"{prefix}buffer.")
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(starts)}
+
+
+def check_learned(model, arrays):
+    """Refuse arrays that are not what `learned` returns of such a model: ValueError says why."""
+    here = learned(model)
+    for name in sorted({*here, *arrays}):
+        ours, its = (
+            f"of dtype {a[name].dtype} and shape {a[name].shape}" if name in a else "missing"
+            for a in (here, arrays)
+        )
+        require(ours == its, f"its {name} is {its}, the model's is {ours}")
+
+
+def restore(model, arrays):
+    """Copy into a model what `learned` returned of one like it; ValueError if it does not fit."""
+    check_learned(model, arrays)
+    for name, array in learned(model).items():
+        array[...] = arrays[name]
+
+
 def model_arrays(model):
     """Return the arrays of a model's file."""
-    return {"theta": model.theta, "header": np.array(json.dumps(header(model), default=float))}
+    return {**learned(model), "header": np.array(json.dumps(header(model), default=float))}
 
 
 def save(model, path):
@@ -127,10 +156,10 @@ def load(cls, path, **given):
     """
     try:
         arrays = archives.read(path)
-        theta, header = arrays.pop("theta"), json.loads(str(arrays.pop("header")))
-        require(
-            not arrays or "run" in arrays, f"it has entries that are not known: {sorted(arrays)}"
-        )
+        header = json.loads(str(arrays.pop("header")))
+        its = learned_in(arrays)
+        strange = sorted(set(arrays) - set(its))
+        require(not strange or "run" in arrays, f"it has entries that are not known: {strange}")
         require(header["format"] == FORMAT, f"its format is {header['format']!r}")
         require(header["version"] == VERSION, f"its version is {header['version']}, not {VERSION}")
         odd = sorted(set(header) ^ KEYS)
@@ -139,7 +168,7 @@ def load(cls, path, **given):
         require(name == cls.__name__, f"it holds a {name}: use {name}.load")
         strange = sorted(set(given) - set(header["arguments"]))
         require(not strange, f"{name} has no arguments {strange}")
-        check_size(header["arguments"], theta.size)
+        check_size(header["arguments"], its["theta"].size)
         arguments = {
             key: given[key] if key in given else rebuild(value, key)
             for key, value in header["arguments"].items()
@@ -147,14 +176,10 @@ def load(cls, path, **given):
         model = cls(**arguments)
         shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
         require(
-            shapes == header["shapes"],
+            list(shapes.items()) == list(header["shapes"].items()),  # in the order of theta
             f"its parameters are {header['shapes']}, but the networks have {shapes}",
         )
-        require(
-            np.isrealobj(theta) and theta.dtype == model.theta.dtype,
-            f"its theta is of dtype {theta.dtype}, not {model.theta.dtype}",
-        )
-        model.theta = theta
+        restore(model, its)
         model.history = {str(key): list(values) for key, values in header["history"].items()}
     except FileNotFoundError:
         raise

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from miniae import storage
 from miniae.batches import Rows, Stream, unpack
 from miniae.checkpoint import Checkpoint, Run, describe_data
 from miniae.inputs import check_data, side_names, take
@@ -175,7 +176,7 @@ def fit(
         Hold this fraction of the rows out, the last ones, before shuffling (as in Keras).
     early_stopping : int or None
         Stop when the validation loss has not improved for so many epochs. Either way the weights
-        of the best epoch of this call are restored at its end.
+        and buffers of the best epoch of this call are restored at its end.
     shuffle : bool, draw a new order of the rows in each epoch
     callback : function of (model, epoch, logs), called after each epoch, counted from 0
     checkpoint : path or None
@@ -252,15 +253,15 @@ def fit(
             if callback is not None:
                 callback(model, epoch, logs)
             if early_stopping is not None:
-                run.judge(logs["val_loss"], epoch, model.theta, early_stopping)
+                run.judge(logs["val_loss"], epoch, model, early_stopping)
             last = run.stopped or epoch + 1 == end
             if keeper is not None and (last or (epoch + 1 - run.first) % checkpoint_every == 0):
                 keeper.write()
             if run.stopped:
                 break
     finally:
-        if run.best_theta is not None:
-            model.theta = run.best_theta
+        if run.best is not None:
+            storage.restore(model, run.best)
     return model
 
 
