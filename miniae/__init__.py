@@ -70,6 +70,8 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "check_function",
+    "check_optimizer",
     "conv_networks",
     "diagnose",
     "gaussian_kl",
@@ -77,13 +79,18 @@ __all__ = [
     "gradient_check",
     "metrics",
 ]
+CHECKS = {  # and the rooms of miniae.proof that they are in
+    "check_function": "gradcheck",
+    "check_optimizer": "optimizers",
+    "diagnose": "health",
+    "gradient_check": "gradcheck",
+}
 
 
 def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
     if name in ("datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
-    if name in ("diagnose", "gradient_check"):
-        module = {"diagnose": "health", "gradient_check": "gradcheck"}[name]
-        return getattr(importlib.import_module(f"miniae.proof.{module}"), name)
+    if name in CHECKS:
+        return getattr(importlib.import_module(f"miniae.proof.{CHECKS[name]}"), name)
     raise AttributeError(f"module 'miniae' has no attribute {name!r}")
