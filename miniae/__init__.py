@@ -71,6 +71,7 @@ __all__ = [
     "SquaredError",
     "Tanh",
     "check_function",
+    "check_optimizer",
     "conv_networks",
     "diagnose",
     "gaussian_kl",
@@ -78,13 +79,18 @@ __all__ = [
     "gradient_check",
     "metrics",
 ]
-PROOF = {"check_function": "gradcheck", "diagnose": "health", "gradient_check": "gradcheck"}
+CHECKS = {  # and the rooms of miniae.proof that they are in
+    "check_function": "gradcheck",
+    "check_optimizer": "optimizers",
+    "diagnose": "health",
+    "gradient_check": "gradcheck",
+}
 
 
 def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
     if name in ("datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
-    if name in PROOF:
-        return getattr(importlib.import_module(f"miniae.proof.{PROOF[name]}"), name)
+    if name in CHECKS:
+        return getattr(importlib.import_module(f"miniae.proof.{CHECKS[name]}"), name)
     raise AttributeError(f"module 'miniae' has no attribute {name!r}")

@@ -76,8 +76,9 @@ class SGD(Optimizer):
 
     velocity = momentum * velocity + dtheta;  theta -= lr * velocity
     With nesterov, theta moves by lr * (momentum * velocity + dtheta): the gradient is looked up
-    one step ahead, in the form of Sutskever et al. (2013) that PyTorch uses too. weight_decay
-    adds weight_decay * theta to the gradient.
+    one step ahead. Both are PyTorch's rules. With a constant lr they are those of Sutskever et al.
+    (2013), who keep lr in the velocity: under a schedule theirs moves old gradients at their own
+    lr, and this one at the present lr. weight_decay adds weight_decay * theta to the gradient.
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):

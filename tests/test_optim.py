@@ -30,6 +30,47 @@ def test_nesterov_looks_one_step_ahead_as_by_hand():
     assert np.allclose(path[:, 0], [-0.15, -0.625, -0.5625])
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_sutskevers_at_a_constant_rate_and_differs_as_stated_under_a_schedule(nesterov):
+    """Sutskever et al. (2013), equations 1 to 4, and both rules unrolled as in docs/04.
+
+    Some 30 steps of a dozen roundings each, on numbers of about 1: 1e-13 leaves room for all.
+    """
+    mu, steepness = 0.8, np.array([0.3, 1.0, 4.0])
+
+    def theirs(rate, steps=30):
+        phi, velocity, points = np.ones(3), np.zeros(3), []
+        for t in range(steps):
+            points.append(phi + mu * velocity if nesterov else phi)
+            velocity = mu * velocity - rate(t) * steepness * points[-1]
+            phi = phi + velocity
+        return np.array([*points, phi + mu * velocity if nesterov else phi])
+
+    def here(rate, steps=30):
+        theta, points, optimizer = np.ones(3), [np.ones(3)], SGD(rate, mu, nesterov)
+        for _ in range(steps):
+            optimizer.step(theta, steepness * theta)
+            points.append(theta.copy())
+        return np.array(points)
+
+    def constant(t):
+        return 0.05
+
+    def falling(t):
+        return 0.1 if t < 10 else 0.02
+
+    assert np.abs(theirs(constant) - here(constant)).max() < 1e-13
+    first, past = (1 + mu, mu**2) if nesterov else (1, mu)
+    for path, old in ((theirs, lambda t, i: falling(i)), (here, lambda t, i: falling(t))):
+        theta = path(falling)
+        for t in range(30):
+            pulls = (mu ** (t - 1 - i) * old(t, i) * steepness * theta[i] for i in range(t))
+            due = theta[t] - first * falling(t) * steepness * theta[t] - past * sum(pulls)
+            assert np.abs(theta[t + 1] - due).max() < 1e-13
+    assert np.abs(theirs(falling) - here(falling))[:11].max() < 1e-13  # up to the drop
+    assert np.abs(theirs(falling) - here(falling)).max() > 0.1
+
+
 def test_adam_follows_three_steps_computed_by_hand():
     betas, lr, eps, gradients = (0.9, 0.99), 0.1, 1e-3, [2.0, -1.0, 0.5]
     # m:      0.2,      0.08,                  0.122

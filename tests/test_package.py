@@ -46,8 +46,8 @@ def test_the_reading_path_stays_short():
     assert counts["layers"] + counts["losses"] + counts["optim"] < 300, counts
 
 
-def test_import_loads_neither_matplotlib_nor_urllib():
-    heavy = ("matplotlib", "urllib.request")
+def test_import_loads_neither_matplotlib_nor_urllib_nor_the_instruments():
+    heavy = ("matplotlib", "urllib.request", "miniae.proof")
     code = f"import sys, miniae; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The certificate: every gradient, every oracle, the whole bug zoo, a line each.
+"""The certificate: gradients, optimisers, oracles, the bug zoo, a line each.
 
     python -m miniae.proof             all of it, in under half a minute
     python -m miniae.proof zoo         the zoo alone
@@ -42,8 +42,10 @@ from miniae.losses import (
 from miniae.missing import Masked
 from miniae.model import Model
 from miniae.networks import Condition
+from miniae.optim import Optimizer
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
+from miniae.proof.optimizers import check_optimizer
 from miniae.proof.table import WIDE, fill, table, width
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, Penalty
 from miniae.vae import VAE
@@ -228,6 +230,27 @@ def show_gradients(seed):
     return held == len(lines)
 
 
+def check_optimizers(seed):
+    """Yield the report on every optimiser that `miniae` exports."""
+    for name in sorted(miniae.__all__):
+        cls = getattr(miniae, name)
+        if isinstance(cls, type) and issubclass(cls, Optimizer) and cls is not Optimizer:
+            yield check_optimizer(cls, seed=seed)
+
+
+def show_optimizers(seed):
+    """Print the table of optimisers; return whether all lines hold."""
+    reports = list(progress("optimisers", check_optimizers(seed)))
+    header = ("optimiser", "rule", "properties", "", "")
+    print(table(header, [
+        (r.name, r.rule, str(len(r.properties)), verdict(r.ok), ", ".join(r.wrong))
+        for r in reports
+    ], flexible=(4,)))  # fmt: skip
+    held = sum(r.ok for r in reports)
+    print(f"{held} of {len(reports)} optimisers right\n", flush=True)
+    return held == len(reports)
+
+
 def show_oracles():
     """Print the table of oracles; return whether all lines hold."""
     from miniae.proof.oracle_certificate import certificate
@@ -309,7 +332,7 @@ def main(argv=None):
         return 0 if show_specimens(options.seed, options.id) else 1
     held = []
     if options.what == "all":
-        held += [show_gradients(options.seed), show_oracles()]
+        held += [show_gradients(options.seed), show_optimizers(options.seed), show_oracles()]
     held.append(show_zoo(options.seed))
     result = "all holds" if all(held) else "FAILED"
     print(f"{result}; seed {options.seed}, {time.perf_counter() - start:.1f} s")

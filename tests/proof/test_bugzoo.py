@@ -8,6 +8,7 @@ from miniae.model import Model
 from miniae.proof import __main__ as certificate
 from miniae.proof.bugzoo import ZOO, Row, Specimen, instruments, score, survey
 from miniae.proof.bugzoo.models import OpenVAE
+from miniae.proof.optimizers import OptimizerReport, Property
 from miniae.proof.oracle_certificate import Line
 from miniae.proof.subject import Subject
 from miniae.proof.table import table
@@ -208,11 +209,16 @@ def test_the_exit_code_is_1_if_any_line_of_the_certificate_fails(monkeypatch, ca
     def oracle(ok):
         return lambda: [Line("it", 1.0, 1.0, ok, "what")]
 
-    monkeypatch.setattr(certificate, "ZOO", (BY_ID["momentum-sign"],))
-    for gradients_hold, oracles_hold in ((True, True), (False, True), (True, False)):
+    def optimizer(ok):
+        return lambda seed: [OptimizerReport("it", "sgd", {}, [Property("steps", ok)])]
+
+    monkeypatch.setattr(certificate, "ZOO", (BY_ID["relu-ignores-dout"],))
+    for wrong in (None, 0, 1, 2):
+        gradients_hold, oracles_hold, optimizers_hold = (k != wrong for k in range(3))
         monkeypatch.setattr(certificate, "check_gradients", checked(gradients_hold))
+        monkeypatch.setattr(certificate, "check_optimizers", optimizer(optimizers_hold))
         monkeypatch.setattr("miniae.proof.oracle_certificate.certificate", oracle(oracles_hold))
-        holds = gradients_hold and oracles_hold
+        holds = wrong is None
         assert certificate.main([]) == (0 if holds else 1)
         out = capsys.readouterr().out
         assert ("FAIL" in out) != holds and ("all holds" in out) == holds
@@ -221,6 +227,13 @@ def test_the_exit_code_is_1_if_any_line_of_the_certificate_fails(monkeypatch, ca
 def test_the_certificate_checks_every_public_layer_loss_and_model():
     assert certificate.public_classes() <= certificate.classes_of(certificate.subjects())
     assert {Dense, VAE} <= certificate.public_classes()
+
+
+@pytest.mark.slow
+def test_the_certificate_checks_every_public_optimiser():
+    reports = list(certificate.check_optimizers(0))
+    assert [report.name for report in reports] == ["Adam", "SGD"]
+    assert all(report.ok and not report.notes for report in reports)
 
 
 def test_the_certificate_fails_for_a_public_class_that_is_not_checked(monkeypatch):

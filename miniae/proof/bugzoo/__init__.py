@@ -15,6 +15,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     losses,
     models,
     objectives,
+    optimizers,
     others,
     readers,
     unseen,
@@ -49,9 +50,16 @@ class Row:
 
 
 def survey(seed=0, specimens=None):
-    """Examine the specimens (the whole zoo by default) and their correct twins, one by one."""
+    """Examine the specimens (the whole zoo by default) and their correct twins, one by one.
+
+    Specimens that share a twin and an instrument share what it says of the twin.
+    """
+    correct = {}
     for each in ZOO if specimens is None else specimens:
-        yield Row(each, each.examine(seed), each.examine_correct(seed))
+        twin = each.instrument, each.right, str(each.options)
+        if twin not in correct:
+            correct[twin] = each.examine_correct(seed)
+        yield Row(each, each.examine(seed), correct[twin])
 
 
 def score(rows):

@@ -1,12 +1,10 @@
-"""Wrong functions, penalties and optimisers, each with one sentence that says what is wrong."""
+"""Wrong functions and penalties, each with one sentence that says what is wrong."""
 
 import numpy as np
 
 from miniae.losses import gaussian_kl
-from miniae.optim import SGD, Adam
 from miniae.proof.bugzoo.instruments import (
     batch_mean_on_target,
-    hand_computed_steps,
     monte_carlo_kl,
     sampled_moments,
     two_batch_sizes,
@@ -65,53 +63,3 @@ class SparsityPerElement(KLSparsity):
 
     def forward(self, code):
         return self.weight * self.divergence(code).sum(axis=1).mean()
-
-
-@specimen(
-    "adam-without-t", hand_computed_steps, Adam,
-    source="eriklindernoren/ML-From-Scratch, optimizers.py",
-)  # fmt: skip
-class AdamWithoutT(Adam):
-    """m and v are divided by 1 - beta in every step, where it is 1 - beta^t."""
-
-    def update(self, theta, dtheta, lr, m, v):
-        t, self.t = self.t, 1
-        super().update(theta, dtheta, lr, m, v)
-        self.t = t
-
-
-@specimen("adam-t-per-parameter", hand_computed_steps, Adam)
-class AdamTPerParameter(Adam):
-    """t counts the arrays updated, not the steps: the bias corrections fade too early."""
-
-    def update(self, theta, dtheta, lr, m, v):
-        self.t += 1
-        super().update(theta, dtheta, lr, m, v)
-
-
-@specimen("adam-root-missing", hand_computed_steps, Adam)
-class AdamRootMissing(Adam):
-    """The step is m_hat / v_hat, without the square root: large gradients make small steps."""
-
-    def update(self, theta, dtheta, lr, m, v):
-        beta1, beta2 = self.betas
-        m[...] = beta1 * m + (1 - beta1) * dtheta
-        v[...] = beta2 * v + (1 - beta2) * dtheta**2
-        theta -= lr * m / (1 - beta1**self.t) / (v / (1 - beta2**self.t) + self.eps)
-
-
-@specimen("momentum-sign", hand_computed_steps, SGD)
-class MomentumSign(SGD):
-    """The velocity is subtracted from the gradient: what should speed up brakes."""
-
-    def update(self, theta, dtheta, lr, velocity):
-        velocity *= -1
-        super().update(theta, dtheta, lr, velocity)
-
-
-@specimen("momentum-not-kept", hand_computed_steps, SGD)
-class MomentumNotKept(SGD):
-    """The velocity is computed for the step and not kept for the next."""
-
-    def update(self, theta, dtheta, lr, velocity):
-        super().update(theta, dtheta, lr, velocity.copy())

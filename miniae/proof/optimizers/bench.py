@@ -1,0 +1,219 @@
+"""The bench on which an optimiser is tried: runs are made here, and judged, a line each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from miniae.proof.optimizers.patterns import explain
+from miniae.proof.optimizers.report import OptimizerReport, Property
+from miniae.proof.optimizers.rules import clipped, clipped_as_in_torch, lengths
+from miniae.proof.optimizers.runs import Trial, Walk, compare, draw, start, with_zeros
+from miniae.proof.optimizers.subject import said
+
+LATE = 50  # steps after which no known mistake shows for the first time
+CLEAR = 3  # limits by which a run must be off before a cause is looked for
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many steps the runs have; with hurry, the first wrong line ends all, without a cause."""
+
+    steps: int = 3000
+    single: int = 1500  # in float32
+    together: int = 1500  # with all settings varied
+    short: int = 200
+    long: int = 3  # with vectors across the borders of blocks
+    hurry: bool = False
+
+
+class Enough(Exception):
+    """Raised in a hurry, when the first line is wrong."""
+
+
+class Bench:
+    """An optimiser, the report on it, and what the runs so far have shown.
+
+    Attributes
+    ----------
+    other : dict, settings other than those as they are
+    tried : set of str, the settings that could be varied
+    fullest : dict, what to change so that all settings act; {} until they are known to be right
+    causes : set of str, the known mistakes found so far
+    explained : dict, the mistakes found in runs, and these, by what identifies them
+    lasts : dict, what to change so that something lasts from step to step: a momentum
+    clip : function, how the optimiser clips: as in the paper, or with PyTorch's 1e-6
+    written, beside : what was written to: the step of a gradient, 0 for none; theta's neighbours
+    """
+
+    def __init__(self, subject, rng, size):
+        self.subject, self.rng, self.size = subject, rng, size
+        self.given = subject.settings
+        self.report = OptimizerReport(
+            subject.name, subject.rule, self.given, notes=list(subject.notes)
+        )
+        self.other = generic(rng, self.given)
+        self.tried, self.causes, self.explained = set(), set(), {}
+        self.lasts, self.fullest = {}, {}
+        self.written, self.beside, self.clip = 0, False, clipped
+
+    def scales(self, n):
+        """Draw ordinary scales of the gradient, over six orders of magnitude."""
+        return 10 ** self.rng.uniform(-3, 3, n)
+
+    def small(self, n):
+        """Draw scales about as large as eps, if the rule has one."""
+        eps = self.given.get("eps")
+        return [] if eps is None else (eps or 1e-8) * 10 ** self.rng.uniform(-1, 1, n)
+
+    def tiny(self, n):
+        """Draw scales from 1e-30 to 1e-12."""
+        return 10 ** (-30 + 18 / n * (np.arange(n) + self.rng.random(n)))
+
+    def ordinary(self, steps, n=7):
+        """Draw gradients of ordinary scales, zeros among them."""
+        return with_zeros(self.rng, draw(self.rng, steps, self.scales(n)))
+
+    def schedule(self):
+        """Draw a learning rate that is another at every step."""
+        rate, pace, phase = self.other["lr"], self.rng.uniform(0.5, 1.5), self.rng.uniform(0, 6)
+        return lambda step: rate * (0.6 + 0.4 * np.sin(pace * step + phase)) / (1 + step / 1000)
+
+    def trial(self, gradients, optimizer=None, meddle=None, period=None, refill=False, **changes):
+        """Let an optimiser walk; a new one with the settings as they are if none is given."""
+        settings = {**self.given, **changes}
+        optimizer = self.subject.fresh() if optimizer is None else optimizer
+        theta = start(self.rng, gradients[:, :period], settings)
+        walk = Walk(optimizer, np.resize(theta, gradients.shape[1]), refill)
+        return self.judged(walk.run(gradients, meddle), settings, period)
+
+    def judged(self, walk, settings, period=None):
+        """Note what a walk has written to, and return it as a Trial."""
+        self.written = self.written or walk.gradient_changed()
+        self.beside = self.beside or walk.neighbours_changed()
+        trial = Trial(walk, self.subject.rule, settings, period)
+        if settings["clip_norm"] is not None and self.clip is not clipped:
+            trial.follow(trial.problem.but(clip=self.clip))
+        return trial
+
+    def varied(self, name, gradients=None, **changes):
+        """Try other settings; return None, with a note, if no optimiser takes them."""
+        why = self.subject.why_not(changes)
+        if not why:
+            try:
+                optimizer = self.subject.build(**changes)
+            except Exception as error:
+                why = f"its constructor raised {said(error)}"
+        if why:
+            return self.skip(name, why)
+        gradients = self.ordinary(self.size.short) if gradients is None else gradients
+        trial = self.trial(gradients, optimizer, **changes)
+        # some constructors only pass settings on, or never see that lr is a function
+        unchecked = set(changes) - self.subject.named or callable(changes.get("lr"))
+        if unchecked and trial.walk.trouble.startswith("step 1 raised"):
+            return self.skip(name, trial.walk.trouble)
+        self.tried |= set(changes)
+        return trial
+
+    def both(self, gradients, **options):
+        """Try the settings as they are with a momentum, and all others as far as they are right."""
+        trials = []
+        for changes in (self.lasts, self.fullest):
+            if "clip_norm" in changes:
+                changes = changes | {"clip_norm": middle_norm(gradients)}
+            if changes or not trials:
+                optimizer = self.subject.build(**changes) if changes else None
+                trials.append(self.trial(gradients, optimizer, **options, **changes))
+        return trials
+
+    def lasting(self):
+        """Return what to change so that something lasts from step to step: a momentum."""
+        if self.subject.rule != "sgd" or self.given["momentum"]:
+            return {}
+        changes = {"momentum": self.other["momentum"]}
+        if self.subject.why_not(changes) or "momentum" not in self.subject.named:
+            return {}
+        try:
+            self.subject.build(**changes)
+        except Exception:
+            return {}
+        return changes
+
+    def line(self, name, *trials, columns=slice(None)):
+        """Add a line on what all trials have in common; return whether it is right."""
+        found = [self.compare(trial, columns) for trial in trials]
+        wrong = [t for t, f in zip(trials, found, strict=True) if f.ratio > 1 or t.walk.trouble]
+        worst = max(found, key=lambda f: f.ratio)
+        if not wrong and not any(f.seen for f in found):
+            self.skip(name, "rounding hides the steps")
+            return True
+        entry = worst.entry + (columns.start or 0)
+        line = Property(
+            name, not wrong, worst.error, worst.limit, worst.step, entry, worst.first or None
+        )
+        self.add(line)
+        troubles = [trial.walk.trouble for trial in wrong if trial.walk.trouble]
+        line.detail = troubles[0] if troubles else "theta becomes NaN or infinite" * worst.lost
+        if wrong and not troubles:
+            line.cause = self.cause(wrong, worst)
+        return line.ok
+
+    def compare(self, trial, columns=slice(None)):
+        """Compare a run with the rule, and find out whether it clips as PyTorch does."""
+        problem = trial.problem
+        found = compare(trial.expected, problem.theta, trial.after, columns)
+        if found.ratio <= 1 or problem.settings["clip_norm"] is None or self.clip is not clipped:
+            return found
+        trial.follow(problem.but(clip=clipped_as_in_torch))
+        other = compare(trial.expected, problem.theta, trial.after, columns)
+        if other.ratio > 1:
+            trial.follow(problem)
+            return found
+        self.clip = clipped_as_in_torch
+        self.report.notes.append("the norm is 1e-6 larger when it clips, as in PyTorch; that is "
+                                 "let pass")  # fmt: skip
+        return other
+
+    def right(self, trials):
+        """Tell whether some runs follow the rule, without a line in the report."""
+        return all(self.compare(trial).ratio <= 1 and not trial.walk.trouble for trial in trials)
+
+    def cause(self, trials, worst):
+        """Return which known mistakes explain wrong runs, in words."""
+        if worst.first > LATE or worst.ratio < CLEAR:
+            return ""
+        runs = tuple(id(trial) for trial in trials)
+        if runs not in self.explained:  # several lines may be about the same runs
+            self.explained[runs] = explain(trials, self.given, self.causes), trials
+        causes, _ = self.explained[runs]
+        self.causes |= set(causes)
+        return " or ".join(causes)
+
+    def fact(self, name, ok, detail):
+        """Add a line on something that holds or does not."""
+        self.add(Property(name, ok, detail="" if ok else detail))
+
+    def add(self, line):
+        """Add a line."""
+        self.report.properties.append(line)
+        if self.size.hurry and not line.ok:
+            raise Enough
+
+    def skip(self, what, why):
+        """Note what was not tried."""
+        self.report.notes.append(f"not tried: {what} ({why})")
+
+
+def middle_norm(gradients):
+    """Return a norm that half of the gradients exceed."""
+    return float(np.median(lengths(gradients)))
+
+
+def generic(rng, given):
+    """Draw settings that no simple mistake is blind to."""
+    other = {"lr": rng.uniform(0.02, 0.1), "weight_decay": rng.uniform(0.05, 0.3)}
+    if "betas" in given:
+        other["betas"] = rng.uniform(0.6, 0.88), rng.uniform(0.9, 0.98)
+        other["eps"] = 10 ** rng.uniform(-4, -2.5)
+    else:
+        other |= {"momentum": rng.uniform(0.5, 0.85), "nesterov": True}
+    return other

@@ -1,0 +1,119 @@
+"""The report on an optimiser: a line per property, and what is probably wrong."""
+
+import textwrap
+from dataclasses import asdict, dataclass, field
+
+from miniae.inspection import aligned
+
+WIDTH = 80
+
+
+@dataclass
+class Property:
+    """One property of an optimiser, in a line of the report.
+
+    error, limit : float or None
+        How far theta is off where it is furthest off for its rounding error, and how far it may
+        be, both relative to the step that is due there. None where nothing is measured.
+    step, entry : int or None, where that is; steps count from 1, entries from 0
+    first : int or None, the first wrong step
+    detail : str, what is wrong, where it can be seen
+    cause : str, which known mistake gives just these steps; "" if none does
+    """
+
+    name: str
+    ok: bool
+    error: float | None = None
+    limit: float | None = None
+    step: int | None = None
+    entry: int | None = None
+    first: int | None = None
+    detail: str = ""
+    cause: str = ""
+
+
+@dataclass
+class OptimizerReport:
+    """What `check_optimizer` found.
+
+    Attributes
+    ----------
+    name, rule : str, of the class, and "sgd", "adam" or "adamw"
+    settings : dict, as they were before some were varied
+    properties : list of Property
+    notes : list of str, what was assumed, and what was not tried, with the reason
+    diagnosis : str, what is probably wrong, in words; "" if nothing is
+    """
+
+    name: str
+    rule: str
+    settings: dict
+    properties: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    diagnosis: str = ""
+
+    @property
+    def ok(self):
+        """Whether the optimiser does what the rule says, in all that was tried."""
+        return all(line.ok for line in self.properties)
+
+    @property
+    def wrong(self):
+        """The names of the properties that fail."""
+        return [line.name for line in self.properties if not line.ok]
+
+    def to_dict(self):
+        """Return everything as plain numbers, strings, lists and dicts."""
+        settings = {k: "a function" if callable(v) else v for k, v in self.settings.items()}
+        return {**asdict(self), "settings": settings, "ok": self.ok}
+
+    def raise_if_wrong(self):
+        """Raise AssertionError with the report unless all is well."""
+        if not self.ok:
+            raise AssertionError(f"wrong optimiser\n{self}")
+
+    def __str__(self):
+        shown = ", ".join(f"{name}={text(value)}" for name, value in self.settings.items())
+        lines = wrap(f"{self.name} by the rule {self.rule!r}: {shown}")
+        rows = [("property", "error", "limit", "worst at", "")]
+        for line in self.properties:
+            where = "-" if line.step is None else f"step {line.step}, entry {line.entry}"
+            figures = ["-" if v is None else f"{v:.1e}" for v in (line.error, line.limit)]
+            rows.append((line.name, *figures, where, "ok" if line.ok else "WRONG"))
+        lines += aligned(rows)
+        for line in self.properties:
+            seen = [f"right up to step {line.first - 1}"] if (line.first or 0) > 1 else []
+            seen += [line.detail] if line.detail else []
+            lines += wrap(f"{line.name}: {'; '.join(seen)}") if seen else []
+        for note in self.notes:
+            lines += wrap(f"note: {note}")
+        lines += wrap(f"diagnosis: {self.diagnosis}") if self.diagnosis else []
+        held = len(self.properties) - len(self.wrong)
+        verdict = "all ok" if self.ok else "WRONG"
+        lines += wrap(f"{verdict}: {held} of {len(self.properties)} properties hold")
+        return "\n".join(lines)
+
+
+def text(value):
+    """Return a setting in words."""
+    if callable(value):
+        return "a function"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def wrap(text):
+    """Return a text as lines that fit, those after the first indented."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=True)
+
+
+def diagnose(properties):
+    """Return the causes of all wrong lines in words, and which lines have none that is known."""
+    causes = {}
+    for line in properties:
+        if not line.ok and (line.cause or not line.detail):
+            causes.setdefault(line.cause or "no known pattern", []).append(line.name)
+    said = []
+    for cause, names in causes.items():
+        more = f" and {len(names) - 2} more" if len(names) > 3 else ""
+        said.append(f"{cause} ({', '.join(names[:2] if more else names)}{more})")
+    return "; ".join(said)

@@ -1,0 +1,206 @@
+"""What is checked: an optimiser as given, its settings, and how to build others like it."""
+
+import copy
+import inspect
+from numbers import Real
+
+from miniae.optim import SGD, Adam, Optimizer
+from miniae.parameters import require
+from miniae.proof.optimizers.rules import NAMES, OFF, RULES
+
+KNOWN = {SGD: "sgd", Adam: "adamw"}  # miniae's Adam has its decay apart
+ASSUMED = {"betas": (0.9, 0.999), "eps": 1e-8, **OFF}
+PAIR = ("beta1", "beta2")  # what some classes take in the place of betas
+EMPTY = inspect.Parameter.empty
+
+
+class Subject:
+    """An optimiser to check.
+
+    Parameters
+    ----------
+    optimizer : an object with `step`, or a class or function that makes one
+    rule : str or None
+    given : dict, the settings that the caller gives
+    lr : float, for a constructor that wants one if the caller gives none
+
+    Attributes
+    ----------
+    settings : dict, every setting of the rule
+    takes : set of str, the settings that its constructor takes by name
+    named : set of str, those of them that stand in its signature, not only in its **settings
+    ours : bool, whether it is a miniae Optimizer
+    notes : list of str, what had to be assumed
+    refusal : str, why none can be built, "" if they can
+    """
+
+    def __init__(self, optimizer, rule, given, lr):
+        self.instance = optimizer if is_instance(optimizer) else None
+        self.maker = optimizer if self.instance is None else type(optimizer)
+        require(callable(self.maker), f"optimizer={optimizer!r} has no method step, and is neither "
+                "a class nor a function that makes an optimiser")  # fmt: skip
+        defaults, self.named = constructor_settings(self.maker)
+        self.passed, self.notes, self.refusal = {}, [], ""
+        if self.instance is None:
+            first = self._first(given, defaults, lr)
+        else:
+            first = optimizer
+        require(callable(getattr(first, "step", None)),
+                f"{type(first).__name__} has no method step(theta, dtheta)")  # fmt: skip
+        self.ours = isinstance(first, Optimizer)
+        require(not self.ours or first.t == 0,
+                f"{first!r} has made {getattr(first, 't', 0)} steps: check a new one")  # fmt: skip
+        self.name = getattr(self.maker, "__name__", "<lambda>")
+        self.name = type(first).__name__ if self.name == "<lambda>" else self.name
+        self.rule = choose_rule(first, rule)
+        for name, value in given.items():
+            require(name in NAMES[self.rule], f"{name}={value!r} is no setting of the rule "
+                    f"{self.rule!r}; these are: {', '.join(NAMES[self.rule])}")  # fmt: skip
+        self.takes = {name for name in NAMES[self.rule] if name in defaults}
+        self.settings = self._read(first, given)
+        if self.instance is not None:
+            self.passed = {k: v for k, v in self.settings.items() if k in self.takes & self.named}
+            try:
+                self.build()
+            except Exception as error:
+                self.refusal = f"{self.name} cannot be built again: {said(error)}"
+            try:
+                self.fresh()
+            except Exception as error:
+                raise ValueError(f"{self.name} cannot be copied ({said(error)}): give its class, "
+                                 "or a function that makes it") from error  # fmt: skip
+
+    def _first(self, given, defaults, lr):
+        """Build the first one: from what is given, the defaults, and an lr if it wants one."""
+        self.passed = {k: v for k, v in defaults.items() if v is not None}
+        wanted = [name for name, value in self.passed.items() if value is EMPTY]
+        wanted += ["lr"] * ("lr" in defaults and "lr" not in self.named)
+        self.passed |= {name: lr if name == "lr" else ASSUMED[name] for name in wanted}
+        self.passed |= {name: value for name, value in given.items() if name in defaults}
+        try:
+            first, second = self._call(self.passed), self._call(self.passed)
+        except TypeError as error:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in self.passed.items())
+            raise ValueError(
+                f"{self.maker!r} cannot be called with ({arguments}): {error}; give an optimiser "
+                "that is made, or a function of the settings that makes one"
+            ) from error
+        require(first is not second, f"{self.maker!r} returns the same object each time: it must "
+                "make a new one")  # fmt: skip
+        return first
+
+    def _read(self, first, given):
+        """Return every setting of the rule: given, passed on, an attribute, or assumed."""
+        found, assumed = {}, {}
+        for name in NAMES[self.rule]:
+            own = attribute(first, name)
+            if self.instance is not None and name in given and own is not None:
+                require(callable(own) or own == as_setting(name, given[name]), f"{name}="
+                        f"{given[name]!r} is given, but the optimiser has {own!r}")  # fmt: skip
+            for value in (given.get(name), self.passed.get(name), own):
+                if value is not None:
+                    found[name] = as_setting(name, value)
+                    break
+            else:
+                require(name != "lr", "lr is unknown: it is no attribute of the optimiser; give it "
+                        "to check_optimizer, as in lr=0.01")  # fmt: skip
+                found[name] = assumed[name] = ASSUMED[name]
+        assumed.pop("clip_norm", None)
+        if assumed:
+            values = ", ".join(f"{name}={value!r}" for name, value in assumed.items())
+            self.notes.append(f"assumed, since the optimiser does not say: {values}")
+        return found
+
+    def _call(self, settings):
+        settings = dict(settings)
+        if "betas" in settings and set(PAIR) <= set(parameters(self.maker)[0]):
+            settings |= zip(PAIR, settings.pop("betas"), strict=True)
+        return self.maker(**settings)
+
+    def build(self, **changes):
+        """Return a new one from the constructor, with other settings if they are given."""
+        return self._call(self.passed | changes)
+
+    def fresh(self):
+        """Return a new one with the settings as they are."""
+        return self.build() if self.instance is None else copy.deepcopy(self.instance)
+
+    def why_not(self, names):
+        """Return why settings cannot be varied, "" if they can."""
+        missing = [name for name in names if name not in self.takes]
+        if missing:
+            return f"the constructor takes no {' and no '.join(missing)}"
+        return self.refusal
+
+
+def is_instance(optimizer):
+    """Tell an optimiser from what makes one."""
+    return not isinstance(optimizer, type) and hasattr(optimizer, "step")
+
+
+def choose_rule(first, rule):
+    """Return the rule: as given, or of the class if it is miniae's."""
+    if rule is None:
+        rule = next((KNOWN[base] for base in type(first).__mro__ if base in KNOWN), None)
+    require(
+        rule in RULES,
+        f"rule={rule!r}: say which rule {type(first).__name__} follows. 'sgd' (with or without "
+        "momentum and Nesterov), 'adam' (weight decay is added to the gradient, as in torch.optim."
+        "Adam) or 'adamw' (weight decay apart, as in torch.optim.AdamW and miniae.Adam)",
+    )
+    return rule
+
+
+def as_setting(name, value):
+    """Return a setting in the form in which settings are compared."""
+    return tuple(value) if name == "betas" else value
+
+
+def attribute(optimizer, name):
+    """Return a setting that an object has as an attribute; None if there is none that can be."""
+    value = getattr(optimizer, name, None)
+    if name == "betas":
+        value = [getattr(optimizer, beta, None) for beta in PAIR] if value is None else value
+        fits = isinstance(value, (tuple, list)) and len(value) == 2
+        return tuple(value) if fits and all(isinstance(beta, Real) for beta in value) else None
+    return value if isinstance(value, Real) or (name == "lr" and callable(value)) else None
+
+
+def parameters(maker):
+    """Return (dict of what a class or function takes by name: default, whether more is taken).
+
+    A class that hands its ``**settings`` on takes what the class above it takes.
+    """
+    chain, found = [maker], {}
+    if isinstance(maker, type):
+        above = [base for base in maker.__mro__ if base is not object and "__init__" in vars(base)]
+        chain = [base.__init__ for base in above]
+    for function in chain:
+        try:
+            own = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return found, False
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        found = {p.name: p.default for p in own if p.kind in named} | found
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own):
+            return found, False
+    return found, bool(chain)
+
+
+def constructor_settings(maker):
+    """Return the settings that a class or function takes by name, with their defaults.
+
+    And the set of those in its signature; where it takes any name, the others are None.
+    """
+    found, more = parameters(maker)
+    if set(PAIR) <= set(found):
+        pair = tuple(found[beta] for beta in PAIR)
+        found["betas"] = EMPTY if EMPTY in pair else pair
+    known = {name: found[name] for names in NAMES.values() for name in names if name in found}
+    others = dict.fromkeys(name for names in NAMES.values() for name in names) if more else {}
+    return others | known, set(known)
+
+
+def said(error):
+    """Return an exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
