@@ -72,7 +72,7 @@ def trials_of(subject, tolerance):
     if loss is not None:
         yield from weights(loss, tolerance)
         for words in likelihood_failures(loss):
-            yield "mean or draw", words, None
+            yield "likelihood", words, None
 
 
 def inner_loss(subject):

@@ -169,7 +169,7 @@ class WeightOverN(SquaredError):
         return super().backward(weight) / (1 if weight is None else len(weight))
 
 
-@specimen("mean-returns-logits", gradient_check, BernoulliNLL, "mean or draw")
+@specimen("mean-returns-logits", gradient_check, BernoulliNLL, "likelihood")
 class MeanReturnsLogits(BernoulliNLL):
     """mean returns the logits as they are, which are taken for pixels."""
 
@@ -177,7 +177,7 @@ class MeanReturnsLogits(BernoulliNLL):
         return np.array(out)
 
 
-@specimen("draw-with-variance", gradient_check, GaussianNLL, "mean or draw")
+@specimen("draw-with-variance", gradient_check, GaussianNLL, "likelihood")
 class DrawWithVariance(GaussianNLL):
     """draw multiplies the noise by sigma^2."""
 
@@ -185,7 +185,7 @@ class DrawWithVariance(GaussianNLL):
         return out + self.sigma**2 * rng.standard_normal(out.shape)
 
 
-@specimen("draw-at-random", gradient_check, BernoulliNLL, "mean or draw")
+@specimen("draw-at-random", gradient_check, BernoulliNLL, "likelihood")
 class DrawAtRandom(BernoulliNLL):
     """draw throws a fair coin for every pixel."""
 
