@@ -212,7 +212,7 @@ class Examination(Bench):
             return after if t >= when else before(t) if callable(before) else before
 
         trial = self.trial(self.ordinary(self.size.short), optimizer, meddle, lr=lr)
-        if self.subject.ours or self.right([trial]):
+        if self.subject.ours or self.right([trial]) or not self.right([self.main]):
             return self.line(name, trial)
         why = trial.walk.trouble or self.cause([trial], self.compare(trial)) or "no known pattern"
         return self.report.notes.append(f"setting lr between steps does not do what a schedule "
