@@ -70,6 +70,7 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "check_sampler",
     "conv_networks",
     "diagnose",
     "gaussian_kl",
@@ -83,7 +84,8 @@ def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
     if name in ("datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
-    if name in ("diagnose", "gradient_check"):
-        module = {"diagnose": "health", "gradient_check": "gradcheck"}[name]
+    if name in ("check_sampler", "diagnose", "gradient_check"):
+        modules = {"check_sampler": "samplers", "diagnose": "health", "gradient_check": "gradcheck"}
+        module = modules[name]
         return getattr(importlib.import_module(f"miniae.proof.{module}"), name)
     raise AttributeError(f"module 'miniae' has no attribute {name!r}")

@@ -4,6 +4,16 @@ Where it is, `health` (as `miniae.diagnose`) says what else a model that trains 
 """
 
 from miniae.proof.gradcheck import check_function, gradient_check
+from miniae.proof.noise import Property
 from miniae.proof.report import Block, GradientReport
+from miniae.proof.samplers import SamplerReport, check_sampler
 
-__all__ = ["Block", "GradientReport", "check_function", "gradient_check"]
+__all__ = [
+    "Block",
+    "GradientReport",
+    "Property",
+    "SamplerReport",
+    "check_function",
+    "check_sampler",
+    "gradient_check",
+]
