@@ -13,8 +13,10 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     convolution,
     layers,
     losses,
+    methods,
     models,
     others,
+    samplers,
 )
 from miniae.proof.bugzoo.instruments import gradient_check
 from miniae.proof.bugzoo.specimen import COLLECTION, Finding, Specimen

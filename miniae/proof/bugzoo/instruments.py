@@ -15,6 +15,7 @@ from miniae.losses import BernoulliNLL, GaussianNLL, Loss, gaussian_kl
 from miniae.proof import estimates, gradcheck, oracles
 from miniae.proof.bugzoo.specimen import Finding
 from miniae.vae import VAE
+from miniae.variants import ImportanceWeightedVAE
 
 DRAWS = 20000
 SURE = 6.0  # standard errors; one honest comparison in 500 million is further off
@@ -38,7 +39,8 @@ def build(cls, rng, n, features, units):
     if issubclass(cls, GaussianNLL):
         return cls(0.7, learn_sigma=True), x
     if issubclass(cls, VAE):
-        options = {"beta": 1.7, "dtype": "float64", "seed": int(rng.integers(99))}
+        options = {"dtype": "float64", "seed": int(rng.integers(99))}
+        options.update({} if issubclass(cls, ImportanceWeightedVAE) else {"beta": 1.7})
         return cls(features, 2, (4,), **options), rng.random((n, features))
     if issubclass(cls, Autoencoder):
         # tanh, since with few units a ReLU layer can be dead, and a gradient of zero tells nothing
