@@ -11,6 +11,7 @@ from miniae.proof.bugzoo.vae_instruments import (
     elbo_of_linear,
     evaluation_by_hand,
     kl_schedule,
+    noise_in_fit,
     noise_test,
     passes_by_hand,
     posterior_draws,
@@ -30,6 +31,15 @@ class EpsReseeded(VAE):
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         rng = np.random.default_rng(0) if training else rng
         return super().loss(x, target, eps=eps, rng=rng, training=training)
+
+
+@specimen("vae-eps-reseeded-by-epoch", noise_in_fit, VAE)
+class EpsReseededByEpoch(VAE):
+    """Each epoch seeds the generator again: the same eps, and the same order of rows, each time."""
+
+    def start_epoch(self, epoch):
+        super().start_epoch(epoch)
+        self.rng = np.random.default_rng(0)
 
 
 @specimen("vae-no-noise-in-evaluation", noise_test, VAE)

@@ -27,6 +27,18 @@ def noise_test(sampler, seed):
     return verdict(check_sampler(sampler, n=DRAWS, seed=seed))
 
 
+def noise_in_fit(cls, seed):
+    """Test the noise that `fit` trains with, an epoch of one batch at a time."""
+    vae = estimates.transparent(cls, 3)
+
+    def draws(mu, log_var, rng):
+        vae.rng, x = rng, np.concatenate([mu, log_var], axis=1)
+        vae.fit(x, epochs=1, batch_size=len(x), shuffle=False, verbose=0)
+        return vae.decoder.layers[0].z
+
+    return verdict(check_sampler(draws, n=DRAWS, seed=seed))
+
+
 def prior_draws(cls, seed):
     """Test the codes that `sample` decodes: they must be N(0, I), and follow from the seed."""
     vae, drawn = cls(4, 3, (5,), dtype="float64", seed=seed), []
@@ -77,7 +89,7 @@ def stated_posterior(cls, seed):
     rng = np.random.default_rng(seed)
     vae = estimates.transparent(cls, 3)
     mu = rng.standard_normal((7, 3)) * [1.5, 0.7, 0.05]  # the last one is not active
-    log_var = rng.uniform(-3, 1, (7, 3))
+    log_var = rng.uniform(-14, 3, (7, 3))
     x = np.concatenate([mu, log_var], axis=1)
     posterior = vae.posterior(x)
     return compare_methods([
@@ -98,12 +110,14 @@ def passes_by_hand(cls, seed):
     mu, log_var = code[:, :3], code[:, 3:]
     out, loss = vae.decoder.forward(mu), vae.reconstruction_loss
     mean, nll = loss.mean(out), loss.per_sample(out, x)
-    ends = vae.interpolate(x[0], x[1])[[0, -1]]
+    path, t = vae.interpolate(x[0], x[1], steps=4), np.linspace(0, 1, 4)[:, None]
+    moved = np.tile(mu[0], (3, 1)) * [1, 0, 1] + np.outer([-2, 0, 2], [0, 1, 0])
     return compare_methods([
         ("encode", vae.encode(x), mu),
         ("decode", vae.decode(mu), mean),
         ("reconstruct", vae.reconstruct(x), mean),
-        ("interpolate, ends,", ends, mean[:2]),
+        ("interpolate", path, vae.decode((1 - t) * mu[0] + t * mu[1])),
+        ("traverse", vae.traverse(x[0], [1], (-2, 2), 3)[0], vae.decode(moved)),
         ("anomaly_score", vae.anomaly_score(x), nll + gaussian_kl(mu, log_var).sum(axis=1)),
     ])  # fmt: skip
 
