@@ -72,6 +72,7 @@ __all__ = [
     "Tanh",
     "check_function",
     "check_optimizer",
+    "check_sampler",
     "conv_networks",
     "diagnose",
     "gaussian_kl",
@@ -82,6 +83,7 @@ __all__ = [
 CHECKS = {  # and the rooms of miniae.proof that they are in
     "check_function": "gradcheck",
     "check_optimizer": "optimizers",
+    "check_sampler": "samplers",
     "diagnose": "health",
     "gradient_check": "gradcheck",
 }

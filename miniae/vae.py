@@ -198,8 +198,9 @@ class VAE(Model):
         """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
 
         log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is a mean
-        over k draws: a lower bound in expectation that rises to log p(x) with k. Burda et al.
-        (2016), eq. 8. Memory does not grow with k.
+        over k draws: a lower bound in expectation that rises with k, to log p(x) if the ELBO is
+        finite. Burda et al. (2016), eq. 8, who assume bounded weights for it. Memory does not
+        grow with k.
         """
         require(isinstance(k, (int, np.integer)) and k > 0, f"k={k!r} must be an integer above 0")
         rng = np.random.default_rng(EVALUATION_SEED)

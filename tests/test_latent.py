@@ -116,3 +116,14 @@ def test_history_of_a_vae_has_the_weight_in_force_and_the_active_units():
     assert vae.history["kl_weight"] == [0.0, 0.5, 1.0]
     assert "val_kl_weight" not in vae.history  # evaluation uses the full beta
     assert len(vae.history["val_active_units"]) == 3
+
+
+def test_a_latent_that_is_not_active_may_tell_all_the_same():
+    # one bit in two narrow peaks, 16 standard deviations apart: see `active_units`
+    vae, X = VAE(1, 1, (), dtype="float64"), np.array([[0.0], [1.0]] * 20)
+    vae.encoder.layers[0].params["W"] = [[0.18, 0.0]]
+    vae.encoder.layers[0].params["b"] = [-0.09, -9.0]
+    assert vae.active_units(X) == 0 and vae.encode(X).var() == pytest.approx(0.0081)
+    assert vae.kl_per_dimension(X)[0] == pytest.approx(4.0, abs=0.01)
+    Z = vae.posterior_sample(X, 1000, seed=0)
+    assert ((Z[..., 0] > 0) == (X[:, 0] == 1)).all()

@@ -4,14 +4,19 @@ Where it is, `health` (as `miniae.diagnose`) says what else a model that trains 
 """
 
 from miniae.proof.gradcheck import check_function, gradient_check
+from miniae.proof.noise import Property
 from miniae.proof.optimizers import OptimizerReport, check_optimizer
 from miniae.proof.report import Block, GradientReport
+from miniae.proof.samplers import SamplerReport, check_sampler
 
 __all__ = [
     "Block",
     "GradientReport",
     "OptimizerReport",
+    "Property",
+    "SamplerReport",
     "check_function",
     "check_optimizer",
+    "check_sampler",
     "gradient_check",
 ]

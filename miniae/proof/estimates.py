@@ -1,9 +1,10 @@
-"""What no closed form gives, with an error attached: log p(x) by quadrature, the KL by chance.
+"""What no closed form gives, with an error attached: the KL and bounds of log p(x), by chance.
 
 An estimate by chance comes with its standard error. A correct program is off by more than 5 of
 them once in 1.7 million comparisons.
 """
 
+import copy
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,88 +12,85 @@ import numpy as np
 
 from miniae.layers import Layer, Reshape, Sequential
 from miniae.losses import GaussianNLL
-from miniae.model import ROWS
 from miniae.numerics import LOG_2PI
 from miniae.parameters import require
+from miniae.proof.quadrature import grid_log_likelihood  # noqa: F401 (beside the other estimates)
 from miniae.vae import VAE
 
-ELEMENTS = 2**20  # numbers per array in flight: bounds the memory
 
-
-def grid_log_likelihood(vae, X, points=401, width=8.0):
-    """Return log p(x) of any VAE with one or two latents, by quadrature over the latents.
-
-    Parameters
-    ----------
-    vae : VAE, latent_dim 1 or 2; only its decoder and likelihood are used
-    X : (n, *input_shape)
-    points : int, odd, 5 or more: grid points per latent
-    width : float, the grid reaches from -width to width, in the prior's standard deviations
-
-    Returns
-    -------
-    log_p : (n,), in nats
-    error : (n,), in nats: the change on halving the grid (taking every second point), plus the
-        share of the sum in the outer eighth of the grid, in case it was cut off there. Right to
-        an order of magnitude where the grid is far too narrow or too coarse, else larger than true
-
-    Notes
-    -----
-    p(x) = int p(x|z) p(z) dz = h^d sum over the grid, the trapezoidal rule. For a smooth integrand
-    that fades at both ends its error falls like exp(-c / h): Trefethen and Weideman (2014), sec. 5.
-    For a Gaussian peak of standard deviation s it is 2 exp(-2 (pi s / h)^2): 5e-9 at h = s, and
-    at h = s / 2 below 1e-30. So halving changes far more than the error that is left.
-    What is kept in memory besides the grid does not grow with it.
-    """
-    fits = isinstance(vae, VAE) and vae.latent_dim in (1, 2)
-    require(fits, f"vae={vae} must be a VAE of 1 or 2 latents")
-    odd = isinstance(points, (int, np.integer)) and points >= 5 and points % 2
-    require(odd, f"points={points!r} must be an odd integer, 5 or more")
-    require(0 < width < np.inf, f"width={width!r} must be above 0")
-    exact, d = vae.astype(np.float64), vae.latent_dim
-    X = exact._batch(X, "X", bounds=exact.reconstruction_loss.bounds)
-    index = np.indices((points,) * d).reshape(d, -1).T
-    h = 2 * width / (points - 1)
-    subsets = (
-        np.ones(len(index), bool),
-        (index % 2 == 0).all(axis=1),
-        (np.abs(index * h - width) > 0.875 * width).any(axis=1),
-    )
-    sums = np.full((3, len(X)), -np.inf)
-    m = int(np.clip(ELEMENTS // X.size, 1, ROWS))
-    for here in (slice(start, start + m) for start in range(0, len(index), m)):
-        z = index[here] * h - width
-        out = exact.decoder.forward(z)
-        pairs = np.repeat(X, len(z), axis=0)
-        nll = exact.reconstruction_loss.per_sample(np.concatenate([out] * len(X)), pairs)
-        log_joint = -nll.reshape(len(X), -1) - 0.5 * (z**2 + LOG_2PI).sum(axis=1)
-        for row, subset in zip(sums, subsets, strict=True):
-            row[:] = np.logaddexp(row, np.logaddexp.reduce(log_joint[:, subset[here]], axis=1))
-    log_p, half, rim = sums + d * np.log([[h], [2 * h], [h]])
-    return log_p, np.abs(log_p - half) + np.exp(rim - log_p)
-
-
-class _Tap(Layer):
-    """Keep what comes in, (n, d), and put out zeros, (n, 2 d)."""
+class Tap(Layer):
+    """Keep the z that comes in, (n, d), and return zeros, (n, 2 d)."""
 
     def forward(self, x, training=False):
+        """z (n, d) -> zeros (n, 2 d)."""
         self.z = np.array(x)
         return np.zeros((len(x), 2 * x.shape[1]), x.dtype)
 
+    def backward(self, dout):
+        """(n, 2 d) -> zeros (n, d)."""
+        return np.zeros_like(self.z)
 
-def sampler_of(model_class=VAE):
-    """Return sampler(mu, log_var, rng) -> z: the very reparameterisation in model_class's `loss`.
 
-    It runs `loss` on a model whose encoder passes its input on, so that mu and log_var are what
-    the caller gives, and whose decoder keeps the z that it is fed.
+def transparent(model, latent_dim):
+    """Return a copy of a VAE, or a new one of a VAE class, that shows the z it draws.
+
+    Its encoder passes x = (mu, log_var), (n, 2 latent_dim), on as the posterior, and its decoder
+    is a `Tap`. All else is the model's own: its methods, its settings and its dtype.
     """
+    if isinstance(model, type):
+        try:
+            model = model(2 * latent_dim, latent_dim, (), likelihood=GaussianNLL(), dtype="float64")
+        except TypeError as error:
+            message = f"{model.__name__} needs more to be built ({error}): pass a model of it"
+            raise TypeError(message) from None
+    twin, size = copy.deepcopy(model), 2 * model.latent_dim
+    twin.input_shape, twin.reconstruction_loss = (size,), GaussianNLL()
+    networks = {"encoder": Sequential(Reshape(size)), "decoder": Sequential(Tap())}
+    twin.parts.update(networks, loss=twin.reconstruction_loss)
+    twin._own(twin.theta.dtype)
+    return twin
+
+
+def sampler_of(model=VAE, training=False):
+    """Return sampler(mu, log_var, rng) -> z: the very reparameterisation in the model's `loss`.
+
+    Parameters
+    ----------
+    model : VAE class, or a VAE, which keeps its class and settings
+    training : bool
+        How `loss` is called: with training=True as `fit` does it, the noise coming from the
+        model's own rng, which is the given one; else with rng=rng.
+
+    Returns
+    -------
+    sampler : function of mu and log_var, both (n, latent_dim), and a Generator
+        It returns z of that shape, or (k, n, latent_dim) where `loss` draws k times for each row.
+
+    Raises
+    ------
+    TypeError : model is neither
+    """
+    is_class = isinstance(model, type)
+    if not (issubclass(model, VAE) if is_class else isinstance(model, VAE)):
+        raise TypeError(f"model={model!r} must be a VAE or a subclass of it")
+    twins = {}  # one for each number of latents, which keeps its state from call to call
 
     def sampler(mu, log_var, rng):
         d = mu.shape[1]
-        networks = {"encoder": Sequential(Reshape(2 * d)), "decoder": Sequential(_Tap())}
-        model = model_class(2 * d, d, (), likelihood=GaussianNLL(), dtype="float64", **networks)
-        model.loss(np.concatenate([mu, log_var], axis=1), rng=rng)
-        return model.decoder.layers[0].z
+        require(
+            is_class or d == model.latent_dim,
+            f"mu has shape {mu.shape}, but {model} has {getattr(model, 'latent_dim', d)} latents",
+        )
+        twin = twins.setdefault(d, None) or transparent(model, d)
+        twins[d] = twin
+        x = np.concatenate([mu, log_var], axis=1)
+        if training:
+            twin.rng = rng
+            twin.loss(x, training=True)
+        else:
+            twin.loss(x, rng=rng)
+        z = twin.decoder.layers[0].z
+        return z if len(z) == len(mu) else z.reshape(-1, *mu.shape)
 
     return sampler
 
@@ -119,9 +117,10 @@ def monte_carlo_kl(mu, log_var, n, rng, sampler=None):
     """Estimate KL(N(mu, exp(log_var)) || N(0, I)), summed over latents, from n draws a row.
 
     It is the mean of log q(z) - log p(z) over draws from q. It knows the two log densities and
-    nothing of the analytic KL or of how z is drawn: where the sampler does not draw from the q
-    that mu and log_var state (exp(log_var) taken for the standard deviation, say), the estimate
-    leaves the analytic KL, though every gradient is right.
+    nothing of the analytic KL or of how z is drawn. The difference is quadratic in z, so that only
+    the mean and the variance of the draws matter: where they are not those that mu and log_var
+    state (exp(log_var) taken for the standard deviation, say), the estimate leaves the analytic KL,
+    though every gradient is right. Noise of +-1 does not move it: that is for `check_sampler`.
 
     Parameters
     ----------
@@ -205,8 +204,10 @@ def weight_z_scores(vae, X, log_p, k=20, repeats=200):
 
     log_likelihood(X, k) is the logarithm of a mean of k weights, each of expectation p(x). So
     exp(log_likelihood - log p) has expectation 1 at any k: an exact test, where the logarithm
-    itself is right in the limit only. It wants weights of finite variance: a posterior q(z|x) no
-    narrower than the true one. Arguments as in `bound_gaps`.
+    itself is right in the limit only. It wants weights of finite variance: where q and the true
+    posterior are normal, with variances v_q and v_p, E_q w^2 is int p(x, z)^2 / q dz, whose
+    integrand goes like exp(-z^2 / v_p + z^2 / (2 v_q)). So v_q must be above v_p / 2, in every
+    direction. Arguments as in `bound_gaps`.
     """
     estimate = vae.log_likelihood(_repeat(X, log_p, repeats), k).reshape(repeats, -1)
     ratio = np.exp(estimate - log_p)

@@ -87,7 +87,7 @@ class Evidence:
     terms : dict of str to float, as `evaluate` gives them
     x, out : (n, features) float64, data and reconstructions; NaN in x is not judged
     active : (latent_dim,) bools, the latents or code units that tell something about x
-    kl : (latent_dim,), nats, of a VAE
+    kl, told : (latent_dim,), nats, of a VAE: the KL, and what the codes tell of x, if normal
     residual : float, root mean square of x - decode(z), with z drawn if the model is a VAE
     varies, reacts : float
         The variance of the reconstructions, and of what random codes decode to, over that of x.
@@ -138,6 +138,8 @@ class Evidence:
             mu, log_var = call(model.posterior, X, side)
             self.kl = gaussian_kl(mu, log_var).mean(axis=0)
             self.active = is_active(mu)
+            noise = np.exp(log_var.astype(np.float64)).mean(axis=0)
+            self.told = 0.5 * np.log1p(mu.var(axis=0, dtype=np.float64) / noise)
             drawn = flat(call(model.decode, call(model.posterior_sample, X, side, seed=0)[0], side))
         else:
             variance = call(model.encode, X, side).var(axis=0, dtype=np.float64)

@@ -12,6 +12,7 @@ from miniae.proof.evidence import scan
 USUAL = {"dead": 0.0, "saturated": 0.1}  # share of a layer's units that needs no words
 MANY = {"dead": 0.34, "saturated": 0.1}  # and above which there is something to be done
 MARGIN = 1.05  # by how much a model may miss PCA, fitted to other rows, and be called its equal
+NOTHING = 0.1  # nats of KL, or of information, below which a latent counts as the prior's
 IGNORED = 1e-3  # share of the data's variance below which an output counts as constant
 REACH = {Sigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0)}  # what such a last layer can put out
 
@@ -210,6 +211,9 @@ def check_codes(evidence):
     if evidence.is_vae:
         figures["kl"] = float(evidence.kl.sum())
         words = f"{n} of {d} latents are active, {figures['kl']:.3g} nats of KL"
+        if (~active & (evidence.kl > NOTHING)).any():
+            yield from _costly_latents(evidence, words, figures)
+            return
     if n == d:
         yield Finding("codes", "ok", words, figures=figures)
     elif n:
@@ -227,6 +231,29 @@ def check_codes(evidence):
         yield _judge(evidence, "codes", words, remedy, figures)
     else:
         remedy = "see the units above; else a lower learning rate, or a smaller penalty"
+        yield _judge(evidence, "codes", words, remedy, figures)
+
+
+def _costly_latents(evidence, words, figures):
+    """Yield what latents that are not active and yet have a KL are: no collapse, in any case.
+
+    For normal codes whose means have the variance S and whose noise has N, what a latent tells of x
+    is log(1 + S / N) / 2 nats. The KL is that, and what the codes cost by being far from N(0, 1).
+    """
+    costly = ~evidence.active & (evidence.kl > NOTHING)
+    telling = costly & (evidence.told > NOTHING)
+    figures["idle_kl"] = float(evidence.kl[costly].sum())
+    names = ", ".join(map(str, np.flatnonzero(costly)[:10])) + ", ..." * int(costly.sum() > 10)
+    words += f"; not active, and yet {figures['idle_kl']:.3g} nats: {names}"
+    if telling.any():
+        words += "; their means vary little, and so does the noise about them: they are in use"
+        yield Finding("codes", "note", words, "", figures)
+        return
+    words += "; no collapse: their codes are the same for all rows, and far from the prior"
+    remedy = "train on, or build the model again with a lower learning rate; look at posterior(X)"
+    if evidence.active.any():
+        yield Finding("codes", "note", words, remedy, figures)
+    else:
         yield _judge(evidence, "codes", words, remedy, figures)
 
 

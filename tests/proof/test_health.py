@@ -209,6 +209,36 @@ def test_a_posterior_collapsed_by_a_large_beta_is_found_with_what_follows_from_i
     assert "does not beat the mean" in one(report, "baselines").cause
 
 
+def with_codes(mean, slope, log_var, d=2):
+    """A VAE whose latents all have mu = mean + slope x_0 and this log_var, and has been trained."""
+    vae = VAE(D, d, (), dtype="float64")
+    W = vae.encoder.layers[0].params["W"]
+    W[...] = 0
+    W[0, :d] = slope
+    vae.encoder.layers[0].params["b"] = [mean] * d + [log_var] * d
+    vae.dtheta[...] = 1
+    return vae
+
+
+@pytest.mark.parametrize(
+    ("mean", "slope", "log_var", "severity", "words"),
+    [
+        (0.0, 0.0, 0.0, "problem", "posterior collapse"),
+        (-0.05, 0.1, 0.0, "problem", "posterior collapse"),
+        (-0.09, 0.18, -9.0, "note", "0 of 2 latents are active, 8.01 nats of KL"),
+        (-0.09, 0.18, -9.0, "note", "they are in use"),
+        (1350.0, 0.0, 0.0, "problem", "no collapse: their codes are the same for all rows"),
+        (0.0, 0.0, 15.0, "problem", "0 of 2 latents are active, 3.27e+06 nats of KL"),
+        (0.0, 0.0, 15.0, "problem", "no collapse"),
+        (-1.0, 2.0, -2.0, "ok", "2 of 2 latents are active"),
+    ],
+)
+def test_collapse_is_judged_by_the_kl_too(mean, slope, log_var, severity, words):
+    finding = one(diagnose(with_codes(mean, slope, log_var), data(kind="binary")), "codes")
+    assert finding.severity == severity and words in finding.cause, finding
+    assert ("posterior collapse" in finding.cause) == (words == "posterior collapse")
+
+
 def test_latents_that_are_not_needed_are_noted_and_named_but_no_problem():
     X = data()
     vae = trained(VAE(D, 8, (32,), likelihood=GaussianNLL(0.5), beta=4.0), X, 60)

@@ -1,5 +1,4 @@
 import itertools
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from miniae.proof.estimates import (
     Gap,
     bound_gaps,
     grid_log_likelihood,
+    log_normal,
     moment_z_scores,
     monte_carlo_kl,
     sampler_of,
@@ -524,6 +524,14 @@ class TestSampling:
 
         assert np.abs(moment_z_scores(MU, LOG_VAR, N, 0, sampler)[0]).max(axis=1).min() > SIGMA
 
+    def test_noise_of_the_right_mean_and_variance_does_not_move_the_kl(self):
+        def sampler(mu, log_var, rng):
+            return mu + np.exp(log_var / 2) * rng.choice([-1.0, 1.0], mu.shape)
+
+        estimate, error = monte_carlo_kl(MU, LOG_VAR, N, 0, sampler)
+        assert (np.abs(estimate - KL) < SIGMA * error).all()
+        assert np.abs(moment_z_scores(MU, LOG_VAR, N, 0, sampler)[0]).max() < SIGMA
+
     def test_the_figures_of_the_public_bug_are_reproduced(self):
         wrong, _ = monte_carlo_kl(MU[:1], LOG_VAR[:1], N, 0, sampler_of(ExpStd))
         right, _ = monte_carlo_kl(MU[:1], LOG_VAR[:1], N, 0)
@@ -559,70 +567,6 @@ class TestSampling:
         for estimate in (monte_carlo_kl, moment_z_scores):
             with pytest.raises(ValueError, match=words):
                 estimate(*arguments)
-
-
-class TestGrid:
-    @pytest.mark.parametrize("d", [1, 2])
-    def test_it_is_the_marginal_of_a_linear_vae(self, d):
-        vae = linear_vae(latent_dim=d)
-        X = own_samples(vae)
-        log_p, error = grid_log_likelihood(vae, X, points=121)
-        assert log_p.shape == error.shape == (20,)
-        assert np.abs(log_p - gaussian_marginal(vae, X)).max() < 1e-12 > error.max()
-
-    @pytest.mark.parametrize("d", [1, 2])
-    def test_the_probabilities_of_all_binary_images_sum_to_one(self, d):
-        vae = VAE((2, 3), d, (5,), dtype="float64")
-        vae.decoder.theta = 1.5 * np.random.default_rng(d).standard_normal(vae.decoder.theta.size)
-        images = np.array(list(itertools.product([0, 1], repeat=6))).reshape(-1, 2, 3)
-        log_p, _ = grid_log_likelihood(vae, images, points=161)
-        assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-12)
-
-    @pytest.mark.parametrize("points", [5, 11, 15, 21, 31, 41, 61])
-    @pytest.mark.parametrize("width", [1.0, 3.0, 8.0])
-    def test_the_stated_error_is_never_far_below_the_true_one(self, points, width):
-        vae = linear_vae(latent_dim=1)
-        X = own_samples(vae)
-        log_p, error = grid_log_likelihood(vae, X, points, width)
-        true = np.abs(log_p - gaussian_marginal(vae, X))
-        assert (true <= 10 * error + 1e-13).all()
-        if error.max() < 0.1:
-            assert (true <= error + 1e-13).all()
-
-    def test_the_model_stays_as_it_is(self, trained):
-        vae, X, _ = trained
-        vae.loss(X)
-        vae.backward()
-        gradient = vae.dtheta.copy()
-        grid_log_likelihood(vae, X[:2], points=21)
-        vae.backward()
-        assert np.array_equal(gradient, vae.dtheta)
-
-    def test_memory_does_not_grow_with_the_grid(self):
-        vae, X = VAE(400, 2, (10,)), np.random.default_rng(0).random((20, 400))
-        peaks = []
-        for points in (15, 45):
-            tracemalloc.start()
-            grid_log_likelihood(vae, X, points)
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-        assert peaks[1] < 1.1 * peaks[0] < 2e8
-
-    @pytest.mark.parametrize(
-        ("options", "words"),
-        [
-            ({"points": 100}, "points=100 must be an odd integer"),
-            ({"points": 3}, "points=3 must be an odd integer, 5 or more"),
-            ({"width": 0}, "width=0 must be above 0"),
-            ({"vae": VAE(4, 3)}, "VAE.*latent_dim=3.* must be a VAE of 1 or 2 latents"),
-            ({"vae": Autoencoder(4, 2)}, "must be a VAE of 1 or 2 latents"),
-            ({"X": np.full((2, 4), 1.5)}, r"X\[0, 0\] is 1.5"),
-            ({"X": np.ones(4)}, r"X must have shape \(n, 4\)"),
-        ],
-    )
-    def test_impossible_arguments_are_refused(self, options, words):
-        with pytest.raises(ValueError, match=words):
-            grid_log_likelihood(**{"vae": VAE(4, 2), "X": np.ones((2, 4)), **options})
 
 
 class WithoutTheHalf(VAE):
@@ -696,6 +640,51 @@ class TestBounds:
                 check(vae, X, log_p[:3])
             with pytest.raises(ValueError, match="repeats=1 must be an integer above 1"):
                 check(vae, X, log_p, repeats=1)
+
+
+class TestWeights:
+    """Importance weights p(x, z) / q(z) of a linear VAE, where q has a multiple of p's variance."""
+
+    def narrow(self, share):
+        vae = set_posterior(linear_vae(latent_dim=1), widen=np.log(share))
+        return vae, own_samples(vae, n=4)
+
+    def second_moment(self, share, width):
+        """E_q w^2 over p(x)^2, the integral cut off at so many standard deviations of p(z|x)."""
+        z = np.linspace(-width, width, 100_001)
+        log_ratio = 2 * log_normal(z, 0.0, 0.0) - log_normal(z, 0.0, np.log(share))
+        return np.exp(log_ratio).sum() * (z[1] - z[0])
+
+    def test_their_variance_is_finite_where_q_has_more_than_half_of_the_variance(self):
+        # int p^2 / q = share / sqrt(2 share - 1), for normal p and q
+        for share in (0.6, 1.5):
+            finite = share / np.sqrt(2 * share - 1)
+            assert self.second_moment(share, 20) == pytest.approx(finite, rel=1e-6)
+        assert self.second_moment(0.45, 20) < 1e-3 * self.second_moment(0.45, 30)
+        assert self.second_moment(0.5, 40) == pytest.approx(2 * self.second_moment(0.5, 20))
+
+    def test_the_bound_rises_to_log_p_all_the_same_where_the_elbo_is_finite(self):
+        vae, X = self.narrow(0.4)
+        assert np.isfinite(exact_elbo(vae, X)).all()
+        gaps = [
+            np.mean(gaussian_marginal(vae, X)) - np.mean(vae.log_likelihood(X, k=k))
+            for k in (1, 100, 100_000)
+        ]
+        assert gaps[0] > gaps[1] and abs(gaps[2]) < 0.02 < gaps[0]
+
+
+def test_with_a_variance_for_each_feature_a_linear_model_may_be_likelier_than_ppca():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5)) * [1.0, 1.0, 0.5, 0.3, 0.2]
+    X[:, :2] += rng.standard_normal((300, 1))
+    mean, S = X.mean(axis=0), np.cov(X.T, bias=True)
+    W, psi = 0.5 * rng.standard_normal((1, 5)), np.diag(S).copy()
+    for _ in range(500):  # EM for factor analysis: Bishop (2006), eqs. 12.66 to 12.70
+        B = W @ np.linalg.inv(W.T @ W + np.diag(psi))
+        W = np.linalg.solve(np.eye(1) - B @ W.T + B @ S @ B.T, B @ S)
+        psi = np.diag(S - W.T @ B @ S)
+    factors = gaussian_log_density(X, mean, W.T @ W + np.diag(psi)).mean()
+    assert factors > ProbabilisticPCA(1).fit(X).log_likelihood(X).mean() + 0.1
 
 
 @pytest.mark.slow

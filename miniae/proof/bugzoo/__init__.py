@@ -13,11 +13,13 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     convolution,
     layers,
     losses,
+    methods,
     models,
     objectives,
     optimizers,
     others,
     readers,
+    samplers,
     unseen,
 )
 from miniae.proof.bugzoo.instruments import gradient_check

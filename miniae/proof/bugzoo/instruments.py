@@ -17,6 +17,7 @@ from miniae.proof import estimates, gradcheck, optimizers, oracles
 from miniae.proof.bugzoo.specimen import Finding
 from miniae.regularizers import Penalty
 from miniae.vae import VAE
+from miniae.variants import ImportanceWeightedVAE
 
 DRAWS = 20000
 SURE = 6.0  # standard errors; one honest comparison in 500 million is further off
@@ -47,7 +48,9 @@ def build(cls, rng, n, features, units, **given):
     if issubclass(cls, GaussianNLL):
         return cls(**{"sigma": 0.7, "learn_sigma": True, **given}), x
     if issubclass(cls, VAE):
-        options = {"beta": 1.7, "dtype": "float64", "seed": int(rng.integers(99)), **given}
+        options = {"dtype": "float64", "seed": int(rng.integers(99))}
+        options |= {} if issubclass(cls, ImportanceWeightedVAE) else {"beta": 1.7}
+        options |= given
         return cls(features, 2, (4,), **options), rng.random((n, features))
     if issubclass(cls, Autoencoder):
         # tanh, since with few units a ReLU layer can be dead, and a gradient of zero tells nothing

@@ -325,7 +325,7 @@ class NLLSign(VAE):
         return -super().log_likelihood(X, k)
 
 
-@specimen("vae-nll-ignores-k", importance_estimate, VAE, source="pythae, get_nll")
+@specimen("vae-nll-ignores-k", importance_estimate, VAE)
 class NLLIgnoresK(VAE):
     """The number of draws k is ignored: one is taken, and the estimate is a noisy ELBO."""
 

@@ -6,30 +6,10 @@ from miniae.losses import gaussian_kl
 from miniae.proof.bugzoo.instruments import (
     batch_mean_on_target,
     monte_carlo_kl,
-    sampled_moments,
     two_batch_sizes,
 )
 from miniae.proof.bugzoo.specimen import specimen
 from miniae.regularizers import KLSparsity, L1Penalty
-
-
-def reparameterize(mu, log_var, rng):
-    """Draw z from N(mu, exp(log_var)), correctly."""
-    return mu + np.exp(log_var / 2) * rng.standard_normal(mu.shape)
-
-
-@specimen(
-    "sampler-std-is-variance", sampled_moments, reparameterize, source="dezero, examples/vae.py"
-)  # fmt: skip
-def std_is_variance(mu, log_var, rng):
-    """The noise is multiplied by exp(log_var), which is the variance."""
-    return mu + np.exp(log_var) * rng.standard_normal(mu.shape)
-
-
-@specimen("sampler-uniform-noise", sampled_moments, reparameterize)
-def uniform_noise(mu, log_var, rng):
-    """The noise is uniform on [0, 1] where standard normal is due."""
-    return mu + np.exp(log_var / 2) * rng.random(mu.shape)
 
 
 @specimen(
