@@ -83,15 +83,15 @@ class Parameterized:
     def __setattr__(self, name, value):
         """Set an attribute; one with parameters becomes a part, in place of an earlier one."""
         if isinstance(value, Parameterized) and "_theta" in vars(self):
-            self._take_up(name, value)
-            if value.theta.base is None:
+            refused = isinstance(getattr(type(self), name, None), property)
+            if not refused and self._take_up(name, value):
                 self._own()
         object.__setattr__(self, name, value)
 
     def _take_up(self, name, part):
-        """Make an object with parameters a part of this one; what is no such object is no part."""
+        """Make an object with parameters a part, and tell whether it is a new one."""
         if not isinstance(part, Parameterized) or any(part is p for _, p in self.walk()):
-            return
+            return False
         require(
             part.theta.base is None,
             f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
@@ -104,6 +104,7 @@ class Parameterized:
             "before the network is built",
         )
         self.parts[name] = part
+        return True
 
     def _own(self, dtype=None):
         values = [value for _, value, _ in self.named_params()]

@@ -44,9 +44,9 @@ def transparent(model, latent_dim):
             message = f"{model.__name__} needs more to be built ({error}): pass a model of it"
             raise TypeError(message) from None
     twin, size = copy.deepcopy(model), 2 * model.latent_dim
-    twin.input_shape, twin.reconstruction_loss = (size,), GaussianNLL()
+    twin.input_shape = (size,)
     networks = {"encoder": Sequential(Reshape(size)), "decoder": Sequential(Tap())}
-    twin.parts.update(networks, loss=twin.reconstruction_loss)
+    twin.parts.update(networks, loss=GaussianNLL())
     twin._own(twin.theta.dtype)
     return twin
 
