@@ -17,6 +17,8 @@ from miniae.proof.differences import (
 )
 from miniae.proof.report import SAFETY
 
+KINKS = 500  # entries that are looked at for a kink, at the most
+
 
 def direction(sizes, blocks, seed):
     """Return a random direction along which blocks of gradients of such sizes count alike."""
@@ -41,6 +43,8 @@ def compare(report, f, v, blocks, gradient, seed):
         numeric = attempt(lambda: complex_step(f, v), None)
         if numeric is None or not agrees(f, v, numeric, gradient, blocks, seed):
             report.method = "central difference"
+        else:
+            errors = kink_errors(f, v, numeric, gradient, report.tolerance)
     if report.method == "central difference":
         numeric, errors = central_difference(f, v)
         report.kinks = crossed(f, v, np.isinf(errors))
@@ -49,6 +53,21 @@ def compare(report, f, v, blocks, gradient, seed):
         parts = (a[here].reshape(shape) for a in (gradient, numeric, errors))
         report.compare(name, *parts, largest=largest)
     return numeric
+
+
+def kink_errors(f, v, numeric, gradient, tolerance):
+    """Return inf for entries where the two gradients differ because f has a kink there, else 0.
+
+    There a gradient is a matter of taste: at x = 0 the slope of a ReLU may be 0 or 1.
+    """
+    errors = np.zeros(v.size)
+    scale = max(np.abs(numeric).max(initial=0), np.abs(gradient).max(initial=0))
+    differ = np.flatnonzero(~(np.abs(gradient - numeric) <= tolerance * scale))
+    for k in differ[:KINKS]:
+        u = np.zeros(v.size)
+        u[k] = max(1.0, abs(v[k]))
+        errors[k] = np.inf if np.isinf(slope(f, v, u, rounding_noise(f, v, u))[1]) else 0.0
+    return errors
 
 
 def agrees(f, v, numeric, gradient, blocks, seed):
@@ -95,6 +114,15 @@ def compare_projections(report, f, v, blocks, gradient, seed):
             lines = [within(name, u) for u in U]
             pairs = [slope(f, v, line, rounding_noise(f, v, line)) for line in lines]
             slopes[name] = np.array(pairs).T
+    else:
+        for name, U in directions.items():
+            off = np.abs(U @ gradient[blocks[name][0]] - slopes[name][0])
+            for k in np.flatnonzero(
+                off > report.tolerance * np.abs(slopes[name][0]).max(initial=0)
+            ):
+                u = within(name, U[k])
+                if np.isinf(slope(f, v, u, rounding_noise(f, v, u))[1]):
+                    slopes[name][1][k] = np.inf  # a kink
     largest = max((np.abs(values).max() for values, _ in slopes.values()), default=0)
     for name, (values, errors) in slopes.items():
         here, shape = blocks[name]

@@ -89,6 +89,8 @@ def diagnose(subject, report, gradient, numeric, check, derivative):
             a, b = (v[here].reshape(shape) for v in (gradient, numeric))
             if subject.is_layer:
                 found = verdict(hypotheses.of_layer(subject, block.name, right), a, b)
+                if found is not None and SLOPES & set(found[0].split(" or ")):
+                    found = found if elementwise(subject, right, b) else None
                 if found is None and block.name == "x":
                     found = verdict(of_normalization(subject, b), a, b)
             elif subject.is_loss:
@@ -99,6 +101,19 @@ def diagnose(subject, report, gradient, numeric, check, derivative):
             if found is not None:
                 return found[0], f"{block.name}: {found[1]}"
     return NONE
+
+
+SLOPES = {"other activation", "wrong variable", "square missing"}  # of a layer that has a slope
+
+
+def elementwise(subject, right, dx):
+    """Tell whether one entry of dout moves one entry of the right dx only."""
+    dout = subject.dout.copy()
+    if dout.shape != dx.shape:
+        return False
+    dout.flat[0] += 1.0
+    moved = np.abs(right("x", subject.x, dout) - dx) > MATCH * np.abs(dx).max(initial=0)
+    return not moved.flat[1:].any()
 
 
 def diagnose_side_effect(subject, report):
@@ -215,6 +230,8 @@ def diagnose_block(analytic, numeric, sizes):
 
     sizes : dict of str to float, numbers that a forgotten factor may be, with their names
     """
+    if not np.isfinite(numeric).all():
+        return "not finite", "forward gives NaN or inf here: choose another point, or guard it"
     if not np.isfinite(analytic).all():
         return "not finite", "it holds NaN or inf: look for a division by zero or an overflow"
     if not analytic.any():

@@ -73,7 +73,7 @@ def rounding_noise(f, v, u):
     """
     values = np.array([value(f, v + t * 1e-7 * u) for t in range(-5, 6)])
     bends = np.sort(np.nan_to_num(np.abs(np.diff(values, 2))))
-    return max(bends[-2], 2e-16 * np.nanmax(np.abs([f(v), *values])))
+    return max(bends[-2], 2e-16 * np.nan_to_num(np.abs([f(v), *values])).max())
 
 
 def slope(f, v, u, noise):

@@ -7,6 +7,7 @@ import numpy as np
 from miniae.parameters import Parameterized
 
 GENERIC = 1.37  # in place of a setting that is 1
+FACTORS = ("alpha", "beta", "gamma", "scale", "sigma", "strength", "temperature", "weight")
 
 
 def generic_settings(obj):
@@ -24,7 +25,8 @@ def generic_settings(obj):
             return value
         before, arguments = len(changed), arguments_of(value)
         for name, argument in arguments.items():
-            if type(argument) in (float, np.float64, np.float32) or name == "beta":
+            number = type(argument) in (float, np.float64, np.float32)
+            if number or (name in FACTORS and type(argument) is int):
                 if argument == 1 and name not in ("p", "lr"):
                     changed.append(f"{name}={GENERIC}")
                     arguments[name] = GENERIC
@@ -59,4 +61,5 @@ def arguments_of(obj):
     if hasattr(obj, "get_params"):
         return dict(obj.get_params())
     names = [p.name for p in parameters_of(obj) if p.kind is not p.VAR_KEYWORD]
-    return {name: getattr(obj, name) for name in names if hasattr(obj, name)}
+    found = {name: getattr(obj, name, getattr(obj, f"_{name}", None)) for name in names}
+    return {name: value for name, value in found.items() if value is not None}

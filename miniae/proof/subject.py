@@ -47,7 +47,8 @@ class Subject:
     ):  # fmt: skip
         if not isinstance(obj, Parameterized):
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
-        rng, moves = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+        # Not the plain seed: x may have been drawn from it, and dout must not be x.
+        rng, moves = (np.random.default_rng([seed, stream]) for stream in (1, 2))
         self.x = np.array(x, dtype=dtype)
         self.target = None if target is None else np.array(target, dtype=dtype)
         self.training, self.seed, self.given = training, seed, copied(given)
@@ -63,8 +64,11 @@ class Subject:
         self.exact, self._twin = self.start.astype(dtype), None
         self.dout = None if dout is None else np.array(dout, dtype=dtype)
         if self.is_layer and dout is None:
-            # Another input first: a cache that is appended to, or not renewed, then shows.
-            self.decoy = self.x + rng.standard_normal(self.x.shape).astype(dtype)
+            # Another input first: a cache that is appended to, or not renewed, then shows. It
+            # keeps within the range of x, in which the layer may be defined.
+            self.decoy = blend(
+                self.x, np.roll(self.x, 1, axis=0) if len(self.x) > 1 else 0 * self.x
+            )
             self.exact.set_rng(Noise(seed))
             out = self.exact.forward(self.decoy.copy(), training)
             self.dout = rng.standard_normal(out.shape).astype(dtype)
@@ -140,7 +144,8 @@ class Subject:
         )
         if rows is not None:
             n = len(x)
-            x, target = (None if a is None else take(a, rows) for a in (x, target))
+            x = take(x, rows)
+            target = None if target is None else take(target, rows, mixed=False)
             given = {name: take_given(name, value, n, rows) for name, value in given.items()}
         options = {"training": self.training, "dtype": self.dtype, **changes}
         if obj is None and options["dtype"] == self.dtype:
@@ -153,14 +158,19 @@ def copied(given):
     return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
 
 
-def take(array, rows):
-    """Return the rows of an array; one taken twice is the second time a mean with the next row.
+def blend(a, b):
+    """Return a mean of two arrays of data, or b where they hold labels or counts."""
+    return b.copy() if (a == np.round(a)).all() else (0.6 * a + 0.4 * b).astype(a.dtype)
 
-    A mean keeps within the range of the data, and is no copy.
+
+def take(array, rows, mixed=True):
+    """Return the rows of an array; one that is taken twice is blended the second time.
+
+    So it keeps within the range of the data, and is no copy.
     """
     out = np.array(array[rows])
-    if out.dtype.kind == "f" and len(array) > 1 and len(rows) > len(array):
-        out[-1] = 0.6 * array[rows[-1]] + 0.4 * array[rows[-1] + 1]
+    if mixed and out.dtype.kind == "f" and len(rows) > len(array) > 1:
+        out[-1] = blend(array[rows[-1]], array[rows[-1] + 1])
     return out
 
 
@@ -169,4 +179,4 @@ def take_given(name, value, n, rows):
     shape = np.shape(value)
     if name == "eps" and len(shape) > 1:
         return np.take(value, rows, axis=-2)
-    return take(np.asarray(value), rows) if shape[:1] == (n,) else value
+    return take(np.asarray(value), rows, mixed=False) if shape[:1] == (n,) else value

@@ -129,7 +129,8 @@ def judge(backward, forward, groups, names, usual, sizes):
         return None
     scale = np.where(usual == 0, 1, usual)
     if forward is not None and near(forward, usual):  # so it is backward that is wrong
-        return name_factor((backward - usual) / scale + 1, names, sizes)
+        ratio = np.where((usual == 0) & (np.abs(backward) > CLOSE), np.nan, backward / scale)
+        return name_factor(np.where((usual == 0) & np.isfinite(ratio), 1, ratio), names, sizes)
     if not near(backward, usual):
         return None
     if forward is None:
@@ -145,16 +146,14 @@ def judge(backward, forward, groups, names, usual, sizes):
     if common(ratio) is None or sum(group in whole for group in groups) > len(off):
         return EXTRA
     c, which = common(ratio), named(groups, ratio)
-    words = (
-        f"as {which} grows, the loss of forward grows {c:.6g} times as fast as is usual, and as "
-    )
-    return ("sign" if near(c, -1) else "term weight"), words + "backward takes it to grow"
+    words = f"forward counts {which} {c:.6g} times as often as backward does, which is as usual"
+    return ("sign" if near(c, -1) else "term weight"), words
 
 
 EXTRA = (
     "extra term",
-    "backward is right for the usual terms, but the loss that forward returns holds another one, "
-    "whose gradient is missing",
+    "backward is right for the usual loss, but forward returns another one: with a term more, "
+    "whose gradient is missing, or a term in another form",
 )
 DECODER = "the decoder's gradient"
 PATH = "the path dz eps std / 2 in dlog_var"
@@ -169,7 +168,8 @@ def common(ratio):
 def named(names, ratio):
     """Return the names of the terms that are off, each once."""
     odd = [name for name, c in zip(names, ratio, strict=True) if not near(c, 1)]
-    return ", ".join(dict.fromkeys(odd))
+    some = {name for name in odd if odd.count(name) < list(names).count(name)}
+    return ", ".join(f"{n}, of some latents" if n in some else n for n in dict.fromkeys(odd))
 
 
 def name_factor(ratio, names, sizes):
@@ -243,6 +243,8 @@ def of_vae(subject, terms, analytic, numeric):
     sizes = sizes_of_slips(n, latents=(1 / d, "it is a mean over latents, not their sum"))
     if weight:
         sizes["beta"] = 1 / weight, "beta is missing: it counts with weight 1"
+        sizes["beta twice"] = weight, "beta counts twice"
+        sizes["beta twice"] = weight, "beta counts twice"
     found = judge(backward, forward, groups, names, usual, sizes)
     if found is not None or forward is None or not near(forward, usual):
         return found

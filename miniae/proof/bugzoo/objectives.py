@@ -66,7 +66,7 @@ class KLBelowCapacity(OpenVAE):
 
 
 @specimen("vae-free-bits-in-forward-only", gradient_check, VAE, "free bits",
-          given={"free_bits": 0.2})  # fmt: skip
+          given={"free_bits": 5.0})  # fmt: skip
 class FreeBitsInForwardOnly(VAE):
     """A latent below its free bits costs a constant, but its KL still has a gradient."""
 
