@@ -25,6 +25,7 @@ BAND = 0.85  # of pi / h: from there on the transform is looked at
 SAFETY = 6.0  # times the largest value there; the most that was needed in many trials is 3.8
 RESOLVED = 0.5  # relative error above which the grid says nothing
 HIDDEN = 1.0  # nats by which the integrand may rise between two points without being looked at
+STEEP = 4.0  # nats from point to point, above which a kink may hide more than the spectrum shows
 DETOUR, BEND = 1.5, 0.25  # of its squared step and the ones beside it: a path is not straight
 FAR, NEAR = 12.0, 8.0  # how far the surroundings of the grid are looked at, and how far closely
 
@@ -78,14 +79,13 @@ def grid_log_likelihood(vae, X, points=401, width=8.0):
 def _nodes(points, width):
     """Return where the latents are evaluated (m,), and which of these make up the grid, a slice.
 
-    Beyond the grid it is every half, where there is less than 1e-15 of the prior; up to there it is
-    as finely as within, but no finer than 0.1.
+    Beyond the grid it is as finely as within, but no finer than 0.1, and than 0.25 where there is
+    less than 1e-15 of the prior.
     """
     grid = np.linspace(-width, width, points)
-    close = max(NEAR, width)
-    step = max(grid[1] - grid[0], 0.1)
-    outer = [np.linspace(a, b, 1 + int(np.ceil((b - a) / size)))[1:] if b > a else []
-             for a, b, size in ((width, close, step), (close, FAR, 0.5))]  # fmt: skip
+    close, h = max(NEAR, width), grid[1] - grid[0]
+    outer = [np.linspace(a, b, 1 + int(np.ceil((b - a) / step)))[1:] if b > a else []
+             for a, b, step in ((width, close, max(h, 0.1)), (close, FAR, 0.25))]  # fmt: skip
     outer = np.concatenate(outer)
     return np.concatenate([-outer[::-1], grid, outer]), slice(len(outer), len(outer) + points)
 
@@ -158,24 +158,34 @@ def _larger(values, axis):
 
 
 def _cells(log_joint, gaps, steps, curvature):
-    """Return by how much log_joint may rise within each cell, and its largest value there.
+    """Return the larger values of log_joint at the corners of each cell, and two possible rises.
 
-    Along the line between two points let -log p(x, z) have the values a and b, and a second
-    derivative of at most k (per unit of the way): curvature times the squared step of the output,
-    plus the prior's. It lies above the parabola of that curvature through a and b, whose minimum is
-    k / 8 (1 - 2 |a - b| / k)^2 below the smaller of them where |a - b| < k / 2, else it has none in
-    between. For a Gaussian likelihood and a straight path, it would be the parabola.
+    The first is for a smooth path. Along the line between two points let -log p(x, z) have the
+    values a and b, and a second derivative of at most k (per unit of the way): curvature times the
+    squared step of the output, plus the prior's. It lies above the parabola of that curvature
+    through a and b, whose minimum is k / 8 (1 - 2 |a - b| / k)^2 below the smaller of them where
+    |a - b| < k / 2, else it has none in between. For a Gaussian likelihood and a straight path, it
+    would be the parabola. The second is for a kink: up to it, log_joint goes on as in the cell
+    before or behind.
     """
-    top, rise = log_joint, 0.0
+    corner, arc, onward = log_joint, 0.0, 0.0
     for axis, step in enumerate(steps):
-        shape = [-1 if a == axis else 1 for a in range(log_joint.ndim)]
-        k = curvature * step + gaps.reshape(shape) ** 2
-        difference = np.abs(np.diff(log_joint, axis=axis))
-        along = k / 8 * np.maximum(0, 1 - 2 * difference / k) ** 2
-        for other in set(range(log_joint.ndim)) - {axis}:
-            along = _larger(along, other)
-        top, rise = _larger(top, axis), rise + along
-    return rise, top + rise
+        gap = gaps.reshape(-1, *[1] * (log_joint.ndim - 1))
+        change = np.diff(np.moveaxis(log_joint, axis, 0), axis=0)
+        k = curvature * np.moveaxis(step, axis, 0) + gap**2
+        slope = np.pad(change / gap, [(1, 1)] + [(0, 0)] * (log_joint.ndim - 1))
+        along = [
+            k / 8 * np.maximum(0, 1 - 2 * np.abs(change) / k) ** 2,
+            gap * np.maximum(0, np.maximum(slope[:-2], -slope[2:])),
+        ]
+        for other in range(1, log_joint.ndim):
+            along = [_larger(rise, other) for rise in along]
+        corner = _larger(corner, axis)
+        arc, onward = (
+            total + np.moveaxis(rise, 0, axis)
+            for total, rise in zip((arc, onward), along, strict=True)
+        )
+    return corner, arc, onward
 
 
 def _log_sum(values):
@@ -198,10 +208,11 @@ def _estimate(log_joint, nodes, inside, steps, curvature):
     if not (coarse < RESOLVED and np.isfinite(curvature)) or _rises(log_joint, log_p):
         return log_p, np.inf
 
-    rise, top = _cells(log_joint, gaps, steps, curvature)
-    mass = top + np.sum(np.meshgrid(*[np.log(gaps)] * d, indexing="ij"), axis=0)
-    within = np.zeros(mass.shape, bool)
+    corner, arc, onward = _cells(log_joint, gaps, steps, curvature)
+    within = np.zeros(corner.shape, bool)
     within[(slice(inside.start, inside.stop - 1),) * d] = True
+    rise = np.maximum(arc, np.where(within & (onward < STEEP), 0, onward))
+    mass = corner + rise + np.sum(np.meshgrid(*[np.log(gaps)] * d, indexing="ij"), axis=0)
     unseen = _log_sum(mass[~within | (rise > HIDDEN)]) - log_p
     too_low = np.logaddexp(np.log1p(coarse), unseen)
     rounding = 16 * np.finfo(float).eps * (1 + np.abs(log_p))

@@ -97,14 +97,14 @@ def test_the_error_is_never_below_the_true_one_with_two_latents(case):
 @pytest.mark.parametrize("activation", ["tanh", "softplus"])
 def test_with_a_smooth_decoder_it_is_the_true_error_with_042_times_the_points(activation, d):
     # The true error oscillates with the phase of the transform, the stated one is its envelope
-    # times SAFETY: the ratio is 6 / (2 |cos|) and a few times that. Below 1e-12 both are rounding.
+    # times SAFETY: the ratio is 6 / (2 |cos|), and a few times that with two latents.
     ratios = []
     for seed in range(8):
-        vae, X = random_decoder("bernoulli", d, activation, (12,), 1.0, seed)
-        exact, error = (grid_log_likelihood(vae, X, points)[i] for i, points in ((0, 321), (1, 81)))
-        true = np.abs(grid_log_likelihood(vae, X, 35)[0] - exact)
-        ratios += [e / t for e, t in zip(error, true, strict=True) if t > 1e-12]
-    assert len(ratios) > 10 and 0.3 < np.median(ratios) < 100, np.sort(ratios)
+        vae, X = random_decoder("bernoulli", d, activation, (12,), 1.5, seed)
+        exact, error = (grid_log_likelihood(vae, X, points)[i] for i, points in ((0, 241), (1, 57)))
+        true = np.abs(grid_log_likelihood(vae, X, 25)[0] - exact)
+        ratios += [e / t for e, t in zip(error, true, strict=True) if t > 1e-10]  # else: rounding
+    assert len(ratios) > 20 and 1 < np.median(ratios) < 30, np.sort(ratios)
 
 
 @pytest.mark.slow
