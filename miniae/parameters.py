@@ -59,7 +59,8 @@ class Parameterized:
     optimiser sees two vectors, and a layer sees its matrices, with nothing copied in between.
 
     An attribute that has parameters itself is a part, under the attribute's name: with
-    ``self.inner = Dense(3, 2)`` that layer is trained, saved and checked too.
+    ``self.inner = Dense(3, 2)`` that layer is trained, saved and checked too. Layers in a list or
+    a dict go into `parts`.
 
     Parameters
     ----------
@@ -73,8 +74,8 @@ class Parameterized:
     config = ()  # names of the attributes that rebuild it as constructor arguments
 
     def __init__(self, params=None, parts=None, buffers=None):
-        self.params, self.grads = params or {}, {}
-        self.parts, self.buffers = {}, buffers or {}
+        self.params, self.grads, self.parts = params or {}, {}, {}
+        self.buffers = {name: np.asarray(value) for name, value in (buffers or {}).items()}
         self.cache = None  # what backward needs of the last forward
         for name, part in {**(parts or {}), **vars(self)}.items():
             self._take_up(name, part)
@@ -86,6 +87,8 @@ class Parameterized:
             refused = isinstance(getattr(type(self), name, None), property)
             if not refused and self._take_up(name, value):
                 self._own()
+        elif value is None and vars(self).get("parts", {}).pop(name, None) is not None:
+            self._own()
         object.__setattr__(self, name, value)
 
     def _take_up(self, name, part):

@@ -188,7 +188,7 @@ def test_the_matrix_of_windows_stays_within_its_bound_unless_one_image_needs_mor
 
 
 @named(layers())
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_gradient_is_exact(layer, seed):
     x = np.random.default_rng(seed).standard_normal((3, 5, 4, 2))
     gradient_check(layer, x, seed=seed, tolerance=1e-12).raise_if_wrong()

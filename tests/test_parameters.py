@@ -159,6 +159,9 @@ def test_a_part_that_is_assigned_again_is_replaced_and_one_in_use_elsewhere_is_r
     assert layer.theta.size == 18 and np.array_equal(layer.parts["inner"].params["W"], W)
     layer.inner = other  # the same once more
     assert layer.theta.size == 18
+    layer.inner = None
+    assert layer.theta.size == 3 and not layer.parts
+    layer.inner = other
     with pytest.raises(ValueError, match=r"again, Dense.*lives in another network.*self.again = "):
         layer.again = network().layers[0]
     Sequential(layer)

@@ -212,6 +212,7 @@ def test_a_seed_repeats_a_denoiser_to_the_byte(corruption):
     assert a.theta.tobytes() == b.theta.tobytes() != other.theta.tobytes()
 
 
+@pytest.mark.slow
 @each_corruption
 def test_the_gradient_of_a_denoiser_is_right(corruption):
     model = Autoencoder(8, 3, (5,), corruption=corruption)

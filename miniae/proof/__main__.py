@@ -52,7 +52,6 @@ from miniae.vae import VAE
 from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
-SECONDS = 10.0  # for the full-size VAE
 
 
 @dataclass
@@ -198,10 +197,7 @@ def check_gradients(seed):
     for method in METHODS:
         yield check("VAE, by each method", VAE(6, 2, (5,)), method, seed)
     full = VAE(784, 20, (500,))
-    full = check("VAE, 784-500-20", full, "projection", seed, n=16, modes=(True,))
-    if full.seconds > SECONDS:
-        full.ok, full.note = False, f"took longer than {SECONDS:g} s"
-    yield full
+    yield check("VAE, 784-500-20", full, "projection", seed, n=16, modes=(True,))
     for missing in sorted(public_classes() - classes_of(everything), key=lambda c: c.__name__):
         yield Checked(
             missing.__name__, "-", 0, np.nan, 0.0, 0.0, False, "not in subjects(): add it"

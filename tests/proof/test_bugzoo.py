@@ -24,17 +24,16 @@ def is_object(specimen):
     return isinstance(specimen.wrong, type) and issubclass(specimen.wrong, (Layer, Loss, Model))
 
 
-@pytest.mark.parametrize("name", list(BY_ID)[::4])  # all of them, at 20 seeds: slow, below
+@pytest.mark.parametrize("name", list(BY_ID)[::10])  # all of them, at 20 seeds: slow, below
 def test_every_specimen_is_caught_by_the_instrument_it_names(name):
     finding = BY_ID[name].examine(SEEDS[0])
     assert finding.caught, finding.evidence
 
 
-@pytest.mark.parametrize("name", [each.id for each in TWINS.values()])
+@pytest.mark.parametrize("name", [each.id for each in TWINS.values()][::4])
 def test_the_correct_code_is_not_accused(name):
-    for seed in SEEDS:
-        finding = BY_ID[name].examine_correct(seed)
-        assert not finding.caught, f"seed {seed}: {finding.evidence}"
+    finding = BY_ID[name].examine_correct(SEEDS[1])  # all of them, at 200 seeds: slow, below
+    assert not finding.caught, finding.evidence
 
 
 @pytest.mark.slow
@@ -152,6 +151,7 @@ def test_a_specimen_can_be_looked_at(capsys):
         certificate.main(["zoo", "dodo"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_line_is_wider_than_the_terminal_and_a_wide_one_shows_more(columns, monkeypatch, capsys):
     long = "a note of many words, " * 9

@@ -239,6 +239,7 @@ def test_a_projection_takes_two_evaluations_per_block_whatever_its_size():
         assert calls.count(np.dtype(complex)) == 2 * 3 + 2
 
 
+@pytest.mark.slow
 def test_the_whole_784_500_20_vae_is_checked_by_projection():
     vae = VAE(784, 20, (500,))
     report = gradient_check(

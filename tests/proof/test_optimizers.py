@@ -105,6 +105,7 @@ INSTANCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_class_is_not_accused(name):
     cls, rule = RIGHT[name]
@@ -121,6 +122,7 @@ def test_a_right_class_is_not_accused_over_thousands_of_steps_whatever_the_seed(
     assert not report.notes and len(report.properties) >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INSTANCES)
 def test_an_instance_of_any_settings_is_not_accused(name):
     report = brief(INSTANCES[name]())
@@ -288,6 +290,7 @@ def late(first, then):
     return Late
 
 
+@pytest.mark.slow
 def test_no_cause_is_named_where_none_explains_every_step():
     report = brief(late(3, 1.5))
     assert not report.ok and not any(line.cause for line in report.properties)
@@ -432,6 +435,7 @@ def test_the_report_fits_80_columns_and_is_plain_data(cls):
             report.raise_if_wrong()
 
 
+@pytest.mark.slow
 def test_seeds_draw_other_gradients_and_settings_and_a_seed_repeats_itself():
     figures = [[line.error for line in examine(SGD, seed=s).properties] for s in (0, 0, 1)]
     assert figures[0] == figures[1] != figures[2]

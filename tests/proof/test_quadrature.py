@@ -174,6 +174,7 @@ def test_the_error_of_a_likelihood_of_unknown_shape_is_infinite():
     assert np.isfinite(log_p).all() and np.isinf(error).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_the_probabilities_of_all_binary_images_sum_to_one(d):
     vae = VAE((2, 3), d, (5,), dtype="float64")

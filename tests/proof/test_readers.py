@@ -211,6 +211,7 @@ def test_right_code_of_a_readers_own_is_not_accused(make, seed):
         gradient_check(make(), x, target if loss else None, seed=seed, **options).raise_if_wrong()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_right_models_with_more_arguments_are_not_accused(seed):
     rng = np.random.default_rng(seed)
