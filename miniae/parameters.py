@@ -87,7 +87,9 @@ class Parameterized:
             refused = isinstance(getattr(type(self), name, None), property)
             if not refused and self._take_up(name, value):
                 self._own()
-        elif value is None and vars(self).get("parts", {}).pop(name, None) is not None:
+        elif value is None and name in vars(self).get("parts", ()):
+            self._refuse_if_bound(name)
+            self.parts.pop(name)._own()  # into vectors of its own
             self._own()
         object.__setattr__(self, name, value)
 
@@ -100,14 +102,17 @@ class Parameterized:
             f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
             f"looked at, keep it in a tuple, self.{name} = (layer,)",
         )
+        self._refuse_if_bound(name)
+        self.parts[name] = part
+        return True
+
+    def _refuse_if_bound(self, name):
         bound = vars(self).get("_theta")
         require(
             bound is None or bound.base is None,
             f"{name}: {self} is part of a network whose parameters are laid out; assign its parts "
             "before the network is built",
         )
-        self.parts[name] = part
-        return True
 
     def _own(self, dtype=None):
         values = [value for _, value, _ in self.named_params()]
