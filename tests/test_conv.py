@@ -533,6 +533,7 @@ def test_a_model_of_conv_networks_says_which_half_does_not_fit():
         Autoencoder((8, 8, 1), 4, encoder=encoder, decoder=conv_networks((9, 8, 1), 4)[1])
 
 
+@pytest.mark.slow
 def test_dropout_follows_every_activation_of_both_networks_and_acts_in_training_only():
     networks = conv_networks((9, 7), 3, channels=(4, 5), dropout=0.3)
     model = Autoencoder((9, 7), 3, encoder=networks[0], decoder=networks[1], dtype="float64")

@@ -178,6 +178,7 @@ def test_a_positive_rotation_turns_clockwise(monkeypatch):
     assert np.median(turn) == pytest.approx(20, abs=2)
 
 
+@pytest.mark.slow
 def test_wobble_bends_the_digit_and_none_leaves_it_alone(monkeypatch):
     for name in pen._FACTORS:
         value = 1 if name in ("scale", "aspect") else 2 if name == "thickness" else 0

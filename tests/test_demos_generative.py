@@ -113,6 +113,7 @@ def test_a_large_beta_gathers_slant_in_one_latent_and_loses_thickness_and_positi
     check_factors(run(tmp_path, "factors"))
 
 
+@pytest.mark.slow
 def test_the_measured_thickness_is_the_pens():
     images, _, known = datasets.synthetic_digits(500, seed=6)
     bar = np.zeros((1, 28, 28))

@@ -48,6 +48,7 @@ def test_the_distance_to_the_5th_nearest_is_that_of_all_distances_sorted():
         assert np.allclose(judge.anomaly_score(X), own[:, 5])
 
 
+@pytest.mark.slow
 def test_imputation_knocks_out_what_it_says_and_its_exact_answer_is_exact():
     rng = np.random.default_rng(0)
     with load("imputation") as demo:

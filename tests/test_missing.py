@@ -264,6 +264,7 @@ def rank_two(seed=0):
     return X, with_holes(X, 0.4, seed + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_trained_autoencoder_imputes_better_than_the_mean_whatever_its_networks(seed):
     X, holed = rank_two(seed)

@@ -295,6 +295,7 @@ def test_the_gradient_of_l1_is_right_for_codes_of_either_sign_and_0_at_0():
     assert not gradient(code)[2].any()
 
 
+@pytest.mark.slow
 @each_penalty
 @pytest.mark.parametrize("training", [True, False])
 def test_the_gradient_of_an_autoencoder_with_a_penalty_is_right(penalty, training):
@@ -326,6 +327,7 @@ def test_a_penalty_is_in_the_loss_its_terms_and_the_history(penalty):
     assert {"penalty", "val_penalty"} <= set(penalised.history)
 
 
+@pytest.mark.slow
 def test_l1_draws_a_code_down_and_kl_sparsity_draws_every_unit_to_rho():
     X = data(100, 8)
     plain, l1, kl = (

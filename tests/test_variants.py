@@ -184,6 +184,7 @@ def test_with_the_exact_posterior_the_bound_is_log_p_whatever_the_noise(k):
         assert -model.loss(X, eps=eps) == pytest.approx(log_p.mean(), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_the_bound_tightens_with_k():
     X, bounds = np.random.default_rng(0).random((200, 6)), []
     for k in (1, 5, 50):
@@ -226,6 +227,7 @@ def test_the_importance_weighted_model_refuses_what_it_has_no_use_for():
         model.loss(np.full((8, 6), 0.5), eps=np.zeros((8, 2)))
 
 
+@pytest.mark.slow
 def test_masked_entries_train_the_variants_too():
     rng = np.random.default_rng(0)
     X = rng.random((8, 6))

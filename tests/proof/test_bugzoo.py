@@ -188,6 +188,7 @@ def test_a_table_wraps_long_cells_in_their_own_column_and_loses_no_word(monkeypa
     ]
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_1_if_a_specimen_escapes_or_correct_code_is_accused(monkeypatch, capsys):
     few = (BY_ID["relu-ignores-dout"], BY_ID["momentum-sign"])
     monkeypatch.setattr(certificate, "ZOO", few)

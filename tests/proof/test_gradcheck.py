@@ -83,8 +83,13 @@ def test_every_loss_is_differentiated_exactly(loss, seed):
     assert report.ok, report
 
 
+OFTEN = ("autoencoder", "dropout", "own networks", "vae", "gaussian vae", "beta", "free bits")
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=() if m in OFTEN else pytest.mark.slow) for m in MODELS]
+)
 def test_every_model_is_differentiated_exactly(name, seed):
     model, rng = MODELS[name], np.random.default_rng(seed)
     model.start_epoch(1)

@@ -332,6 +332,7 @@ class Pair(PlainAdam):
     betas = property(lambda self: (self.beta1, self.beta2), lambda self, _: None, lambda self: None)
 
 
+@pytest.mark.slow
 def test_settings_come_from_attributes_arguments_and_the_caller():
     report = brief(Odd(0.1), "sgd", lr=0.1)
     report.raise_if_wrong()
@@ -424,6 +425,7 @@ def test_an_optimiser_that_has_made_steps_is_refused():
         check_optimizer(optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [SGD, SPECIMENS["adam-t-one-late"]])
 def test_the_report_fits_80_columns_and_is_plain_data(cls):
     report = brief(cls)

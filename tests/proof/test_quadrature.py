@@ -117,6 +117,7 @@ def test_with_a_relu_the_error_falls_like_the_square_of_the_step():
     assert 8 < np.median(falls) < 32  # 4^2, give or take where the kinks lie
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_it_is_the_marginal_of_a_linear_vae(d):
     rng = np.random.default_rng(0)
