@@ -41,12 +41,11 @@ def compare(report, f, v, blocks, gradient, seed):
     numeric, errors = None, np.zeros(v.size)
     if report.method == "complex step":
         numeric = attempt(lambda: complex_step(f, v), None)
-        if numeric is None or not agrees(f, v, numeric, gradient, blocks, seed):
-            report.method = "central difference"
-        else:
+        confirmed = numeric is not None and agrees(f, v, numeric, gradient, blocks, seed)
+        if confirmed is None:
             errors = kink_errors(f, v, numeric, gradient, report.tolerance)
-            if errors is None:
-                report.method = "central difference"
+        if confirmed is False or errors is None:
+            report.method = "central difference"
     if report.method == "central difference":
         numeric, errors = central_difference(f, v)
         report.kinks = crossed(f, v, np.isinf(errors))
@@ -78,7 +77,7 @@ def kink_errors(f, v, numeric, gradient, tolerance):
 
 
 def agrees(f, v, numeric, gradient, blocks, seed):
-    """Tell whether differences of real values confirm a complex-step gradient.
+    """Tell whether differences of real values confirm a complex-step gradient; None at a kink.
 
     Along a random direction the two slopes must differ by no more than the difference's error.
     The direction gives all blocks a similar part in the slope, so that none is drowned.
@@ -88,8 +87,8 @@ def agrees(f, v, numeric, gradient, blocks, seed):
         here, error = slope(f, v, u, rounding_noise(f, v, u))
         rounding = 1e-12 * (np.abs(numeric) @ np.abs(u))
         if np.isfinite(error):
-            return abs(numeric @ u - here) <= SAFETY * error + rounding
-    return not discards(f, v)  # where differences have no say
+            return bool(abs(numeric @ u - here) <= SAFETY * error + rounding)
+    return False if discards(f, v) else None  # differences have no say
 
 
 def compare_projections(report, f, v, blocks, gradient, seed):
