@@ -263,7 +263,7 @@ def single(subject):
     size = max(size, np.abs(subject.dout).sum()) if subject.is_layer else size
     if np.isfinite(exact_value) and not abs(value - exact_value) <= SINGLE * size:
         words = f"in float32 forward gives {value:.6g}, in float64 {exact_value:.6g}"
-        yield "float32", words, None
+        yield "float32", f"{words} (is there noise that does not come from rng?)", None
         return
     largest = np.abs(right).max(initial=0)
     if subject.is_layer:  # whose terms may cancel: of two features, a normalisation's do

@@ -86,7 +86,9 @@ def test_the_open_vae_of_the_zoo_is_the_vae():
 )
 def test_what_the_other_instruments_are_for_passes_a_gradient_check(each):
     finding = instruments.gradient_check(each.wrong, 0)
-    assert not finding.caught, finding.evidence
+    # A generator of the object's own draws other numbers in float32: there it is seen.
+    assert finding.caught == (each.id == "vae-eps-reseeded"), finding.evidence
+    assert finding.cause in ("", "float32")
 
 
 def test_an_all_ones_upstream_gradient_misses_what_ignores_dout(monkeypatch):
