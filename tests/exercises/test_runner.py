@@ -131,11 +131,18 @@ def test_ctrl_c_ends_a_check_at_once(tmp_path):
         text = f"open({str(tmp_path / 'begun')!r}, 'w')\nwhile True:\n    pass\n"
         write(tmp_path, exercise, text)
     command = [sys.executable, "-m", "miniae.exercises", "check", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "begun").exists() and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=15)  # each loop by itself would take 20 s
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets what it starts in the background ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        while not (tmp_path / "begun").exists() and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=15)  # each loop by itself would take 20 s
     assert (process.returncode, out, err) == (130, "", "")
 
 
