@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from miniae import Adam, Dense, MultinomialNLL, datasets
-from miniae.inspection import aligned
+from miniae.plumbing.text import aligned
 from miniae.proof.oracles import PCA
 
 NOTEBOOK = "ipykernel" in sys.modules  # demos open as notebooks: each "# %%" begins a cell

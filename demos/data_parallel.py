@@ -83,7 +83,7 @@ def train(model, X, comm, *, epochs, batch_size, optimizer, callback=None):
     waited : float, seconds in the all-reduce, for the other ranks and for the sum
     """
     penalty = getattr(model, "penalty", None)
-    if getattr(model, "free_bits", 0) or isinstance(penalty, KLSparsity) or model.draws > 1:
+    if getattr(model, "free_bits", 0) or isinstance(penalty, KLSparsity) or model.n_draws > 1:
         raise ValueError(
             f"model={model}: free_bits, KLSparsity and k draws are no means over samples, so that "
             "no rank can compute its part from its rows alone; train it by fit, or without these"

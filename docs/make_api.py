@@ -23,7 +23,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "model": "What all models share",
     "regularizers": "Corruptions and penalties",
     "missing": "Missing entries",
-    "networks": "Ready-made networks",
+    "convolutional": "Convolutional networks",
     "anomaly": "Anomaly detection",
     "metrics": "Metrics",
     "datasets": "Data",

@@ -6,6 +6,7 @@ from miniae import metrics
 from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
+from miniae.convolutional import conv_networks
 from miniae.layers import (
     Dense,
     Dropout,
@@ -29,11 +30,10 @@ from miniae.losses import (
 )
 from miniae.missing import Masked
 from miniae.model import Model
-from miniae.networks import Condition, conv_networks
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
-from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
+from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
 __version__ = "0.1.0"
 __all__ = [

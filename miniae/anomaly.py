@@ -4,10 +4,11 @@ from numbers import Real
 
 import numpy as np
 
-from miniae.estimator import Estimator
-from miniae.inputs import as_array
 from miniae.losses import gaussian_kl
-from miniae.parameters import require
+from miniae.model import Model
+from miniae.plumbing.checks import diverged
+from miniae.plumbing.estimator import Estimator
+from miniae.plumbing.inputs import as_array
 
 
 def anomaly_score(model, X):
@@ -15,7 +16,7 @@ def anomaly_score(model, X):
 
     It is the reconstruction loss of the sample from its code, in nats (or squared units of the
     data), and for a VAE that from the posterior's mean, plus the KL. Nothing is drawn: a row has
-    the same score at each call and, but for rounding, in whatever company it comes. A row so far
+    the same score at each call and, but for rounding, whatever the other rows are. A row so far
     out that its score is no number counts as infinitely strange. Entries that a Masked loss leaves
     out add nothing: compare rows with equally many.
 
@@ -23,17 +24,18 @@ def anomaly_score(model, X):
     ------
     FloatingPointError : the model's weights are no numbers
     """
-    model._refuse(not np.isfinite(model.theta).all(), "the model cannot score anything")
+    if not np.isfinite(model.theta).all():
+        raise diverged(model, "the model cannot score anything")
     loss = model.reconstruction_loss
 
     def score(x):
-        code = model._code(x)
+        code = Model.infer(model, x)  # VAE.infer would refuse all rows for one that is far out
         mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
-        value = loss.per_sample(model.decoder.forward(mu), x)
-        return value + gaussian_kl(mu, log_var).sum(axis=1) if log_var.size else value
+        nll = loss.per_sample(model.decoder.forward(mu), x)
+        return nll + gaussian_kl(mu, log_var).sum(axis=1) if log_var.size else nll
 
     with np.errstate(over="ignore", invalid="ignore"):
-        scores = model._map(score, X, "X", bounds=loss.bounds)
+        scores = model.map_rows(score, X, bounds=loss.bounds)
     return np.where(np.isnan(scores), np.inf, scores)
 
 
@@ -68,21 +70,18 @@ class AnomalyDetector(Estimator):
 
     def __init__(self, model, contamination=0.1, holdout=0.2):
         has = not isinstance(model, type) and hasattr(model, "fit")
-        require(
-            has and hasattr(model, "anomaly_score"),
-            f"model={model!r} must be a model, such as Autoencoder(64, 8): it has no fit, or no "
-            "anomaly_score",
-        )
-        require(
-            isinstance(contamination, Real) and 0 < contamination < 0.5,
-            f"contamination={contamination!r} is the share of anomalies, above 0 and below 0.5",
-        )
-        require(
-            isinstance(holdout, Real) and 0 <= holdout < 1,
-            f"holdout={holdout!r} is a share of the rows, in [0, 1)",
-        )
+        if not has or not hasattr(model, "anomaly_score"):
+            raise ValueError(
+                f"model={model!r} must be a model, such as Autoencoder(64, 8): it has no fit, or "
+                "no anomaly_score"
+            )
+        if not isinstance(contamination, Real) or not 0 < contamination < 0.5:
+            raise ValueError(
+                f"contamination={contamination!r} is the share of anomalies, above 0 and below 0.5"
+            )
+        if not isinstance(holdout, Real) or not 0 <= holdout < 1:
+            raise ValueError(f"holdout={holdout!r} is a share of the rows, in [0, 1)")
         self.model, self.contamination, self.holdout = model, contamination, holdout
-        self.arguments = {"model": model, "contamination": contamination, "holdout": holdout}
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "threshold_")
@@ -94,12 +93,11 @@ class AnomalyDetector(Estimator):
         it is. Labels of a ConditionalVAE are not split with the rows: give ``model.given(label)``.
         """
         X = as_array(X, "X")
-        require(X.ndim >= 2, f"X must be (n, features) or images, got shape {X.shape}")
+        if X.ndim < 2:
+            raise ValueError(f"X must be (n, features) or images, got shape {X.shape}")
         n_out = int(len(X) * self.holdout)
-        require(
-            not self.holdout or n_out > 0,
-            f"X has {len(X)} rows, of which holdout={self.holdout} is none",
-        )
+        if self.holdout and n_out == 0:
+            raise ValueError(f"X has {len(X)} rows, of which holdout={self.holdout} is none")
         order = np.random.default_rng(0).permutation(len(X))
         kept, out = order[: len(X) - n_out], order[len(X) - n_out :]
         self.model.fit(X[np.sort(kept)], **options)
@@ -120,7 +118,8 @@ class AnomalyDetector(Estimator):
 
     def predict(self, X):
         """Return 1 for anomalies and 0 for the rest, (n,)."""
-        require(hasattr(self, "threshold_"), "AnomalyDetector: call fit before predict")
+        if not hasattr(self, "threshold_"):
+            raise ValueError("AnomalyDetector: call fit before predict")
         return (self.decision_function(X) > self.threshold_).astype(int)
 
     def fit_predict(self, X, y=None, **options):

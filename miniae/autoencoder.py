@@ -3,8 +3,9 @@
 import copy
 
 from miniae.model import Model
-from miniae.networks import ACTIVATIONS, last_step
-from miniae.parameters import choose, require
+from miniae.networks import ACTIVATIONS
+from miniae.parameters import choose
+from miniae.plumbing.checks import last_step
 
 
 class Autoencoder(Model):
@@ -37,8 +38,6 @@ class Autoencoder(Model):
     >>> codes, X_again = model.encode(X), model.reconstruct(X)
     """
 
-    adjustable = ("corruption", "penalty")
-
     def __init__(
         self,
         input_dim,
@@ -56,25 +55,35 @@ class Autoencoder(Model):
         dtype="float32",
         seed=0,
     ):
-        require(
-            corruption is None or (callable(corruption) and not isinstance(corruption, type)),
-            f"corruption={corruption!r} must be an object such as GaussianNoise(0.5)",
-        )
-        require(
-            penalty is None or (hasattr(penalty, "forward") and not isinstance(penalty, type)),
-            f"penalty={penalty!r} must be an object such as L1Penalty(0.1)",
-        )
-        require(
-            encoder is None or code_activation == "linear",
-            f"code_activation={code_activation!r} has no effect with an encoder of your own: end "
-            "it in that activation",
-        )
+        if corruption is not None and (not callable(corruption) or isinstance(corruption, type)):
+            raise ValueError(
+                f"corruption={corruption!r} must be an object such as GaussianNoise(0.5)"
+            )
+        if penalty is not None and (not hasattr(penalty, "forward") or isinstance(penalty, type)):
+            raise ValueError(f"penalty={penalty!r} must be an object such as L1Penalty(0.1)")
+        if encoder is not None and code_activation != "linear":
+            raise ValueError(
+                f"code_activation={code_activation!r} has no effect with an encoder of your own: "
+                "end it in that activation"
+            )
         self.code_activation, self.corruption = code_activation, corruption
-        self.penalty = copy.deepcopy(penalty)  # it remembers a batch: no two models may share it
-        self.copies = {"penalty": self.penalty}
-        super().__init__(locals(), loss, code_size=latent_dim)
+        self._penalty = copy.deepcopy(penalty)
+        super().__init__(
+            input_dim, latent_dim, hidden, loss=loss, code_size=latent_dim, activation=activation,
+            dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype, seed=seed,
+        )  # fmt: skip
+        self.as_given["penalty"] = penalty
         if hasattr(penalty, "check"):
             penalty.check(last_step(self.encoder))
+
+    @property
+    def penalty(self):
+        """The penalty on the code, or None. The one that was given is copied: it keeps a batch."""
+        return self._penalty
+
+    @penalty.setter
+    def penalty(self, value):
+        self.as_given["penalty"] = self._penalty = value
 
     def build(self, code_size, *options):
         """As Model.build, and the code's activation."""
@@ -93,18 +102,22 @@ class Autoencoder(Model):
         rng : Generator for corruption and dropout; the model's own by default
         training : bool, whether to corrupt and to drop out
         """
-        x, target, rng = self._inputs(x, target, rng, training)
+        x, target, rng = self.prepare(x, target, rng, training)
         if training and self.corruption is not None:
             x = self.corruption(x.copy(), rng).astype(x.dtype, copy=False)
-        code = self._code(x, training)
+
+        # encode, decode
+        code = self.infer(x, training)
         out = self.decoder.forward(code, training)
+
+        # the loss
         loss = reconstruction = self.reconstruction_loss.forward(out, target)
         terms = {"reconstruction": reconstruction}
         if self.penalty is not None:
             terms["penalty"] = self.penalty.forward(code)
             loss = reconstruction + terms["penalty"]
-        self.cache = True
-        return self._record(loss, **terms)
+        self.cache = code
+        return self.record(loss, **terms)
 
     def backward(self):
         """Fill dtheta. The loss reaches the code through the decoder, and through the penalty."""

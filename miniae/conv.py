@@ -18,7 +18,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from miniae.layers import Layer
 from miniae.numerics import as_float
-from miniae.parameters import require
 
 ENTRIES = 2**19  # of the windows laid out at once; they stay in the cache: up to a fifth faster
 
@@ -102,14 +101,16 @@ class Convolution(Layer):
         sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}
         for argument, value in sizes.items():
             valid = isinstance(value, (int, np.integer)) and value >= 1
-            require(valid, f"{name}: {argument}={value!r} must be one integer, 1 or more")
+            if not valid:
+                raise ValueError(f"{name}: {argument}={value!r} must be one integer, 1 or more")
             setattr(self, argument, index(value))
         valid = isinstance(padding, (int, np.integer)) and padding >= 0
-        require(
-            valid or padding == "same",
-            f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"',
-        )
-        require(init in ("glorot", "he"), f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
+        if not valid and padding != "same":
+            raise ValueError(
+                f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
+            )
+        if init not in ("glorot", "he"):
+            raise ValueError(f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
         self.padding, self.init = index(padding) if valid else padding, init
         n_in, n_out = self._products()  # that meet in one entry of out, and of dx, on average
         limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
@@ -174,11 +175,11 @@ class Conv2D(Convolution):
         margins = self.margins(x.shape[1:3])
         for length, zeros in zip(x.shape[1:3], margins, strict=True):
             numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
-            require(
-                length + sum(zeros) >= self.kernel,
-                f"{self}: x has shape {x.shape}, smaller than the kernel: "
-                f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1",
-            )
+            if length + sum(zeros) < self.kernel:
+                raise ValueError(
+                    f"{self}: x has shape {x.shape}, smaller than the kernel: "
+                    f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1"
+                )
         out = correlate(pad(x, margins), self.params["W"], self.stride)
         out += self.params["b"]
         return self.remember(x, out)
@@ -234,12 +235,13 @@ class ConvTranspose2D(Convolution):
         super().__init__(c_in, c_out, kernel, stride, padding, init=init, rng=rng, dtype=dtype)
         extra = np.ravel(output_padding).tolist()
         highest = 0 if padding == "same" else self.stride - 1
-        require(
-            np.shape(output_padding) in ((), (2,))
-            and all(isinstance(n, int) and 0 <= n <= highest for n in extra),
-            f"ConvTranspose2D: output_padding={output_padding!r} must be an integer or a pair of "
-            f"them, from 0 to {highest} with stride={stride} and padding={padding!r}",
-        )
+        if np.shape(output_padding) not in ((), (2,)) or not all(
+            isinstance(n, int) and 0 <= n <= highest for n in extra
+        ):
+            raise ValueError(
+                f"ConvTranspose2D: output_padding={output_padding!r} must be an integer or a pair "
+                f"of them, from 0 to {highest} with stride={stride} and padding={padding!r}"
+            )
         self.output_padding = tuple(extra) if len(extra) == 2 else extra[0]
 
     def _products(self):
@@ -253,11 +255,11 @@ class ConvTranspose2D(Convolution):
             less = 2 * self.padding - self.kernel + self.stride
             more = np.broadcast_to(self.output_padding, 2).tolist()
             size = [n - less + extra for n, extra in zip(size, more, strict=True)]
-        require(
-            min(size) >= 1,
-            f"{self}: x has shape {x.shape}, and nothing is left of it: on each axis "
-            f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size}",
-        )
+        if min(size) < 1:
+            raise ValueError(
+                f"{self}: x has shape {x.shape}, and nothing is left of it: on each axis "
+                f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size}"
+            )
         margins = self.margins(size)
         size = [n + sum(zeros) for n, zeros in zip(size, margins, strict=True)]
         out = crop(scatter(x, self.params["W"], self.stride, size), margins)

@@ -24,7 +24,7 @@ from miniae.layers import (
     Tanh,
 )
 from miniae.losses import BernoulliNLL, MultinomialNLL
-from miniae.parameters import require
+from miniae.plumbing.checks import diverged
 
 __all__ = ["export_html"]
 
@@ -62,14 +62,16 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
     ValueError : the decoder has another kind of layer; the data are no images; labels do not fit X
     FloatingPointError : the model's weights are not finite
     """
-    model._refuse(not np.isfinite(model.theta).all(), "the model's weights are not finite")
+    if not np.isfinite(model.theta).all():
+        raise diverged(model, "the model's weights are not finite")
     shape = image_shape(model.input_shape)
     layers = list(as_json(model.decoder))
     if isinstance(model.reconstruction_loss.base, BernoulliNLL):
         layers.append({"kind": "Sigmoid"})
     elif isinstance(model.reconstruction_loss.base, MultinomialNLL):
         layers.append({"kind": "Softmax"})
-    require(labels is None or X is not None, "labels= needs X, the images that they are of")
+    if labels is not None and X is None:
+        raise ValueError("labels= needs X, the images that they are of")
     points, classes, codes = [], {}, None
     shades = [0, 1] if layers[-1]["kind"] == "Sigmoid" else None
     if X is not None:
@@ -103,7 +105,8 @@ def image_shape(shape):
     side = round(shape[0] ** 0.5)
     if len(shape) == 1 and side * side == shape[0]:
         shape = side, side
-    require(len(shape) == 2, f"input_shape={shape} is no grey image: (height, width) or a square")
+    if len(shape) != 2:
+        raise ValueError(f"input_shape={shape} is no grey image: (height, width) or a square")
     return shape
 
 
@@ -130,11 +133,11 @@ def as_json(network):
 def colour(codes, X, labels):
     """Return the codes of X as points with colours, and the colour of each class."""
     labels = np.asarray([""] * len(X) if labels is None else labels)
-    require(
-        labels.shape == (len(X),), f"labels has shape {labels.shape}, X {np.shape(X)}: one each"
-    )
+    if labels.shape != (len(X),):
+        raise ValueError(f"labels has shape {labels.shape}, X {np.shape(X)}: one each")
     names = np.unique(labels)
-    require(len(names) <= len(COLOURS), f"labels has {len(names)} classes, the page shows 10")
+    if len(names) > len(COLOURS):
+        raise ValueError(f"labels has {len(names)} classes, the page shows 10")
     classes = {str(name): COLOURS[i] for i, name in enumerate(names)}
     points = [
         {"code": [round(float(v), 4) for v in code], "colour": classes[str(label)]}
@@ -151,10 +154,12 @@ def limits(latent_dim, codes, span):
         low, high = np.quantile(codes.astype(float), (0.005, 0.995), axis=0)
         span = np.stack([np.floor(low), np.maximum(np.ceil(high), np.floor(low) + 1)], axis=1)
     span = np.asarray(span, float)
-    require(
-        span.shape in ((2,), (latent_dim, 2))
-        and np.isfinite(span).all()
-        and (span[..., 0] < span[..., 1]).all(),
-        f"span={span.tolist()} must be (low, high) with low < high, or a pair for each latent",
-    )
+    if (
+        span.shape not in ((2,), (latent_dim, 2))
+        or not np.isfinite(span).all()
+        or not (span[..., 0] < span[..., 1]).all()
+    ):
+        raise ValueError(
+            f"span={span.tolist()} must be (low, high) with low < high, or a pair for each latent"
+        )
     return np.broadcast_to(span, (latent_dim, 2)).tolist()

@@ -1,42 +1,12 @@
 """Looking into a model: a line per layer, from its shapes to its gradients."""
 
-import contextlib
 import copy
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from miniae.layers import Sequential
-
-
-def aligned(rows, right=()):
-    """Return rows of strings as lines whose columns stand below one another.
-
-    right : the columns, by index, that stand flush right, as numbers do
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(w) if i in right else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def leaves(network, name):
-    """Yield (name, layer) for the layers of a Sequential, and of those within it, in order."""
-    for key, layer in network.parts.items():
-        if isinstance(layer, Sequential):
-            yield from leaves(layer, f"{name}.{key}")
-        else:
-            yield f"{name}.{key}", layer
-
-
-def model_leaves(model):
-    """Yield (name, layer) for the layers of the encoder, then of the decoder."""
-    yield from leaves(model.encoder, "encoder")
-    yield from leaves(model.decoder, "decoder")
+from miniae.plumbing.text import aligned
+from miniae.plumbing.watch import leaves, model_leaves, watch
 
 
 def shape_text(shape):
@@ -63,46 +33,6 @@ def summary(model, print_fn=print):
         print_fn(line)
     size = f"{model.theta.nbytes / 1024:,.0f} KiB of {model.theta.dtype}"
     print_fn(f"{model.theta.size:,} parameters, {size}")
-
-
-def watch(model, forward=None, backward=None):
-    """Call forward(name, x, out) and backward(name, dout) whenever data pass a layer of a model.
-
-    The layers stay watched: do it to a copy of a model.
-    """
-    for name, layer in model_leaves(model):
-        if forward is not None:
-            layer.forward = _watched_forward(name, layer.forward, forward)
-        if backward is not None:
-            layer.backward = _watched_backward(name, layer.backward, backward)
-            layer.backward_params = _watched_backward(name, layer.backward_params, backward)
-
-
-def first_not_finite(model, batch):
-    """Say in words which layer is the first to give NaN or inf for a batch; "" if none does."""
-    twin, lost = copy.deepcopy(model), []
-    layers = dict(model_leaves(twin))
-    watch(twin, lambda name, x, out: np.isfinite(out).all() or lost.append(name))
-    with contextlib.suppress(FloatingPointError), np.errstate(all="ignore"):
-        twin.loss(**batch)
-    return f"{lost[0]}, {layers[lost[0]]}, is the first layer to give NaN or inf" if lost else ""
-
-
-def _watched_forward(name, step, see):
-    def forward(x, training=False):
-        out = step(x, training)
-        see(name, x, out)
-        return out
-
-    return forward
-
-
-def _watched_backward(name, step, see):
-    def backward(dout):
-        see(name, dout)
-        return step(dout)
-
-    return backward
 
 
 @dataclass
@@ -161,7 +91,9 @@ class Trace:
         total = sum(row.cached for row in self.rows) / 1024
         lines = [self.title, *aligned(table, right=range(4, 9))]
         lines += ["  ".join(f"{name} {value:.5g}" for name, value in self.terms.items())]
-        lines += [f"cached in all: {total:,.1f} KiB", *[f"stopped: {self.note}"] * bool(self.note)]
+        lines.append(f"cached in all: {total:,.1f} KiB")
+        if self.note:
+            lines.append(f"stopped: {self.note}")
         return "\n".join(line for line in lines if line)
 
 
@@ -184,8 +116,8 @@ def trace(model, x, target=None, *, backward=True, **options):
         If the loss is not a finite number, the trace stops there and has a note: look for the
         first line whose figures are nan or inf.
     """
-    twin = copy.deepcopy(model)
-    layers = dict(model_leaves(twin))
+    copied = copy.deepcopy(model)
+    layers = dict(model_leaves(copied))
     rows = {name: LayerTrace(name, str(part), part.theta.size) for name, part in layers.items()}
 
     def see(name, x, out):
@@ -196,19 +128,19 @@ def trace(model, x, target=None, *, backward=True, **options):
     def see_gradient(name, dout):
         rows[name].gradient = float(np.abs(dout).mean(dtype=np.float64))
 
-    watch(twin, see, see_gradient)
+    watch(copied, see, see_gradient)
     result = Trace(f"{model}, a batch of {len(np.atleast_1d(x))}", list(rows.values()))
     with np.errstate(over="ignore", invalid="ignore"):  # the figures show it
         try:
-            twin.loss(x, target, **options)
-            result.terms = twin.terms
+            copied.loss(x, target, **options)
+            result.terms = copied.terms
         except FloatingPointError as error:
             result.note = str(error)
-        seen = {_span(twin.theta)}
+        seen = {_span(copied.theta)}
         for name, layer in layers.items():
             rows[name].cached = _new_bytes(layer.cache, seen)
         if backward and not result.note:
-            twin.backward()
+            copied.backward()
             for name, layer in layers.items():
                 if layer.theta.size:
                     mean = np.abs(layer.dtheta).mean(dtype=np.float64)

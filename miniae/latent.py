@@ -1,11 +1,10 @@
-"""Walking about among the codes: functions that models carry as methods."""
+"""Between and around codes: what lies between two, what one latent changes, how many are in use."""
 
 import numpy as np
 
 from miniae.losses import gaussian_kl
-from miniae.parameters import require
-
-ACTIVE = 0.01  # variance of a latent's posterior mean above which it is in use. Burda et al. (2016)
+from miniae.plumbing.checks import is_whole
+from miniae.vae import ACTIVE
 
 
 def interpolate(model, a, b, steps=10):
@@ -21,7 +20,8 @@ def interpolate(model, a, b, steps=10):
     path : (steps, *input_shape), or (n, steps, *input_shape) for batches
     """
     a, b = np.asarray(a), np.asarray(b)
-    require(a.shape == b.shape, f"a has shape {a.shape} and b {b.shape}: they must be equal")
+    if a.shape != b.shape:
+        raise ValueError(f"a has shape {a.shape} and b {b.shape}: they must be equal")
     _check_steps(steps)
     single = a.shape == model.input_shape
     start, end = (model.encode(x[None] if single else x)[:, None] for x in (a, b))
@@ -46,18 +46,12 @@ def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
     """
     _check_steps(steps)
     dims = np.arange(model.latent_dim) if dims is None else np.asarray(dims)
-    require(
-        dims.ndim == 1 and dims.size and dims.dtype.kind in "iu",
-        f"dims={dims.tolist()!r} must be a list of latents, such as [0, 3]",
-    )
-    require(
-        0 <= dims.min() and dims.max() < model.latent_dim,
-        f"dims={dims.tolist()} must lie between 0 and {model.latent_dim - 1}",
-    )
-    require(
-        np.shape(span) == (2,) and np.isfinite(span).all() and span[0] < span[1],
-        f"span={span!r} must be two finite numbers, low < high",
-    )
+    if dims.ndim != 1 or not dims.size or dims.dtype.kind not in "iu":
+        raise ValueError(f"dims={dims.tolist()!r} must be a list of latents, such as [0, 3]")
+    if dims.min() < 0 or dims.max() >= model.latent_dim:
+        raise ValueError(f"dims={dims.tolist()} must lie between 0 and {model.latent_dim - 1}")
+    if np.shape(span) != (2,) or not np.isfinite(span).all() or not span[0] < span[1]:
+        raise ValueError(f"span={span!r} must be two finite numbers, low < high")
     z = np.zeros(model.latent_dim) if x is None else model.encode(np.asarray(x)[None])[0]
     Z = np.tile(z, (len(dims), steps, 1))
     Z[np.arange(len(dims)), :, dims] = np.linspace(*span, steps)
@@ -65,10 +59,8 @@ def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
 
 
 def _check_steps(steps):
-    require(
-        isinstance(steps, (int, np.integer)) and steps >= 2,
-        f"steps={steps!r} must be an integer, 2 or more",
-    )
+    if not is_whole(steps, 2):
+        raise ValueError(f"steps={steps!r} must be an integer, 2 or more")
 
 
 def posterior_sample(model, X, n_draws=1, seed=None, **side):
@@ -78,10 +70,8 @@ def posterior_sample(model, X, n_draws=1, seed=None, **side):
     -------
     Z : (n_draws, n, latent_dim); with seed=None each call draws others
     """
-    require(
-        isinstance(n_draws, (int, np.integer)) and n_draws > 0,
-        f"n_draws={n_draws!r} must be an integer above 0",
-    )
+    if not is_whole(n_draws, 1):
+        raise ValueError(f"n_draws={n_draws!r} must be an integer above 0")
     mu, log_var = model.posterior(X, **side)
     eps = np.random.default_rng(seed).standard_normal((n_draws, *mu.shape), dtype=mu.dtype)
     return mu + eps * np.exp(0.5 * log_var)
@@ -104,4 +94,4 @@ def active_units(model, X, **side):
 
 def is_active(mu):
     """Return which latents posterior means (n, latent_dim) move: (latent_dim,) bools."""
-    return mu.real.var(axis=0) > ACTIVE
+    return mu.var(axis=0) > ACTIVE

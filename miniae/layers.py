@@ -17,8 +17,8 @@ from operator import index
 
 import numpy as np
 
-from miniae.numerics import as_float, relu, sigmoid, softplus_parts
-from miniae.parameters import Parameterized, require
+from miniae.numerics import relu, sigmoid, softplus
+from miniae.parameters import Parameterized
 
 
 class Layer(Parameterized):
@@ -50,15 +50,17 @@ class Layer(Parameterized):
 
     def remember(self, cache, out):
         """Keep what backward needs, and the shape that dout must have; return out."""
-        self.cache, self.out_shape = cache, out.shape
+        # Not by assignment, which would look for parameters in it: this happens in every pass.
+        vars(self).update(cache=cache, out_shape=out.shape)
         return out
 
     def recall(self, dout):
         """Return what forward remembered; refuse a dout that does not have out's shape."""
-        cache = self.cached()
+        if self.cache is None:
+            return self.cached()  # raises
         if np.shape(dout) != self.out_shape:
             raise ValueError(f"{self}: dout has shape {np.shape(dout)}, but out {self.out_shape}")
-        return cache
+        return self.cache
 
 
 class Dense(Layer):
@@ -86,8 +88,10 @@ class Dense(Layer):
     config = ("n_in", "n_out", "init")
 
     def __init__(self, n_in, n_out, *, init="glorot", rng=0, dtype="float32"):
-        require(min(n_in, n_out) >= 1, f"Dense: n_in={n_in} and n_out={n_out} must be 1 or more")
-        require(init in ("glorot", "he"), f'Dense: init={init!r}; use "glorot" or "he" (for ReLU)')
+        if min(n_in, n_out) < 1:
+            raise ValueError(f"Dense: n_in={n_in} and n_out={n_out} must be 1 or more")
+        if init not in ("glorot", "he"):
+            raise ValueError(f'Dense: init={init!r}; use "glorot" or "he" (for ReLU)')
         self.n_in, self.n_out, self.init = index(n_in), index(n_out), init
         limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
         seed = [rng, n_in, n_out] if isinstance(rng, int) else rng
@@ -96,7 +100,7 @@ class Dense(Layer):
 
     def forward(self, x, training=False):
         """x (n, n_in) -> out (n, n_out)."""
-        x = as_float(x)
+        x = np.asarray(x)
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(
                 f"{self} takes x of shape (n, {self.n_in}), got {x.shape}; "
@@ -107,24 +111,26 @@ class Dense(Layer):
         return self.remember(x, out)
 
     def backward(self, dout):
-        """dout (n, n_out) -> dx (n, n_in).
+        """dout (n, n_out) -> dx (n, n_in), and grads.
 
-        out_ij = sum_k x_ik W_kj + b_j: what moves L through x_ik is every out_ij of row i, each
-        with the factor W_kj. Hence dx_ik = sum_j dout_ij W_kj, that is dx = dout W^T.
+        out_ij = sum_k x_ik W_kj + b_j. The chain rule multiplies dout_ij by the slope of out_ij
+        and sums over all i and j:
+
+        dx_ik: x_ik acts on all out_ij of row i, with slope W_kj: sum_j dout_ij W_kj = dout W^T.
+        dW_kj: W_kj acts on out_ij in every row i, with slope x_ik: sum_i x_ik dout_ij = x^T dout.
+        db_j: b_j acts on out_ij in every row i, with slope 1: sum_i dout_ij.
+
+        The sums run over samples; the 1 / n of a mean over samples is in dout already, from the
+        loss.
         """
         self.backward_params(dout)
         return dout @ self.params["W"].T
 
     def backward_params(self, dout):
-        """dout (n, n_out) -> grads.
-
-        W_kj acts on out_ij with the factor x_ik, in every row i: dW_kj = sum_i x_ik dout_ij,
-        that is dW = x^T dout. b_j acts on every out_ij with the factor 1: db_j = sum_i dout_ij.
-        The sums run over samples; a mean over samples is in dout already, put there by the loss.
-        """
+        """dout (n, n_out) -> grads, as `backward`; straight into dtheta, without a copy."""
         x = self.recall(dout)
-        np.matmul(x.T, dout, out=self.grads["W"], casting="same_kind")  # straight into dtheta
-        self.grads["b"] = dout.sum(axis=0)
+        np.matmul(x.T, dout, out=self.grads["W"], casting="same_kind")
+        np.sum(dout, axis=0, out=self.grads["b"])
 
 
 class ReLU(Layer):
@@ -132,7 +138,7 @@ class ReLU(Layer):
 
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
-        out = relu(as_float(x))
+        out = relu(np.asarray(x))
         return self.remember(out, out)
 
     def backward(self, dout):
@@ -150,7 +156,7 @@ class Sigmoid(Layer):
 
     def forward(self, x, training=False):
         """x of any shape -> out in (0, 1), of the same shape."""
-        out = sigmoid(as_float(x))
+        out = sigmoid(np.asarray(x))
         return self.remember(out, out)
 
     def backward(self, dout):
@@ -164,7 +170,7 @@ class Tanh(Layer):
 
     def forward(self, x, training=False):
         """x of any shape -> out in (-1, 1), of the same shape."""
-        out = np.tanh(as_float(x))
+        out = np.tanh(np.asarray(x))
         return self.remember(out, out)
 
     def backward(self, dout):
@@ -178,12 +184,13 @@ class Softplus(Layer):
 
     def forward(self, x, training=False):
         """x of any shape -> out > 0, of the same shape."""
-        positive, rest, slope = softplus_parts(as_float(x))
-        return self.remember(slope, positive + rest)
+        x = np.asarray(x)
+        return self.remember(x, softplus(x))
 
     def backward(self, dout):
-        """d/dx log(1 + e^x) = e^x / (1 + e^x) = sigmoid(x), computed along with out."""
-        return dout * self.recall(dout)
+        """d/dx log(1 + e^x) = e^x / (1 + e^x) = sigmoid(x)."""
+        x = self.recall(dout)
+        return dout * sigmoid(x)
 
 
 class Dropout(Layer):
@@ -201,13 +208,14 @@ class Dropout(Layer):
     config = ("p",)
 
     def __init__(self, p=0.5, *, rng=0):
-        require(0 <= p < 1, f"Dropout: p={p!r} is the probability of dropping, 0 <= p < 1")
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p={p!r} is the probability of dropping, 0 <= p < 1")
         self.p, self.rng = p, np.random.default_rng(rng)
         super().__init__()
 
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
-        x = as_float(x)
+        x = np.asarray(x)
         mask = 1
         if training:
             keep = self.rng.random(x.shape, dtype=np.float32) >= self.p
@@ -235,7 +243,7 @@ class Reshape(Layer):
 
     def forward(self, x, training=False):
         """x (n, ...) -> out (n, *shape), a view of x."""
-        x = as_float(x)
+        x = np.asarray(x)
         try:
             return self.remember(x.shape, x.reshape(len(x), *self.shape))
         except (ValueError, TypeError):
@@ -274,7 +282,8 @@ class Sequential(Layer):
             if not isinstance(layer, Layer):
                 raise TypeError(f"Sequential takes layers, got {layer!r}; is a () missing?")
         distinct = len({id(layer) for layer in self.layers})
-        require(distinct == len(self.layers), "Sequential: one layer stands twice; make two of it")
+        if distinct != len(self.layers):
+            raise ValueError("Sequential: the same layer is in it twice; make two layers")
         super().__init__(parts={str(i): layer for i, layer in enumerate(self.layers)})
 
     def forward(self, x, training=False):
@@ -291,8 +300,10 @@ class Sequential(Layer):
 
     def backward_params(self, dout):
         """As backward, but stop at the first layer that has parameters: its dx is not needed."""
-        first = next((i for i, layer in enumerate(self.layers) if layer.theta.size), 0)
+        first = 0
+        while first < len(self.layers) - 1 and not self.layers[first].theta.size:
+            first += 1
         for layer in reversed(self.layers[first + 1 :]):
             dout = layer.backward(dout)
-        for layer in self.layers[first : first + 1]:
-            layer.backward_params(dout)
+        if self.layers:
+            self.layers[first].backward_params(dout)

@@ -7,22 +7,29 @@ batch or of the image.
 
 import numpy as np
 
-from miniae.numerics import LOG_2PI, as_float, log_softmax, sigmoid, softplus_parts
-from miniae.parameters import Parameterized, require
+from miniae.numerics import LOG_2PI, as_float, log_softmax, sigmoid, softplus_terms
+from miniae.parameters import Parameterized
 
 
 class Loss(Parameterized):
-    """Base of the losses: a scalar function of (out, target) and its gradient for out.
+    """Base of the losses: a scalar function of (out, target), and its gradient with respect to out.
 
-    A subclass writes two formulas: `entries`, the loss of each entry, and `slopes`, what its
-    derivative is. ``forward(out, target)`` takes two arrays of one shape (n, ...) and returns the
-    mean over the n samples of `per_sample`; ``backward()`` returns dout, of that shape. `mean`
-    turns what a decoder puts out (logits, say) into data space, `draw` samples data from it.
+    A subclass writes two formulas: `entries`, the loss of each entry, and `slopes`, its derivative.
+    ``forward(out, target)`` takes two arrays of one shape (n, ...) and returns the mean over the n
+    samples of `per_sample`; ``backward()`` returns dout, of that shape. `expected` turns what a
+    decoder outputs (logits, say) into data, `draw` samples data from it.
     """
 
     bounds = (-np.inf, np.inf)  # between which targets must lie
     missing = False  # whether NaN in a target means "not observed", as in Masked
     base = property(lambda self: self)  # the loss of what is observed
+
+    def __init_subclass__(cls, **options):
+        """Let a subclass write `mean`, the name of `expected` in version 0.1."""
+        super().__init_subclass__(**options)
+        for name, other in (("mean", "expected"), ("expected", "mean")):
+            if name in vars(cls) and other not in vars(cls):
+                setattr(cls, other, vars(cls)[name])
 
     def forward(self, out, target):
         """Return the loss, a scalar: summed over features, the mean over samples."""
@@ -38,8 +45,11 @@ class Loss(Parameterized):
 
         weight has shape (n,); by default each is 1 / n, since the loss is a mean over samples.
         """
-        out, target, *_ = self.cached()
-        weight = 1 / len(out) if weight is None else weight.reshape(-1, *[1] * (out.ndim - 1))
+        out, target = self.cached()
+        if weight is None:
+            weight = 1 / len(out)
+        else:
+            weight = weight.reshape(len(out), *(1 for _ in out.shape[1:]))
         return self.slopes(out, target, weight)
 
     def entries(self, out, target):
@@ -50,23 +60,26 @@ class Loss(Parameterized):
         """Return weight * d entries / d out, of the shape of out; weight broadcasts to it."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient yet")
 
-    def mean(self, out):
-        """Return the data that out stands for, as an array of its own."""
+    def expected(self, out):
+        """Return the expected data, given out, as a new array."""
         return np.array(out)
 
+    mean = expected
+
     def draw(self, out, rng):
-        """Draw data from the distribution that out stands for."""
+        """Draw data from the distribution that out describes."""
         raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
     def remember(self, out, target):
-        """Keep (out, target) first in `cache`; refuse unequal shapes, which would broadcast."""
-        out, target = as_float(out), as_float(target)
+        """Keep out and target for `backward`, and return them as floating-point numbers."""
+        out, target = np.asarray(out), np.asarray(target)
         if out.shape != target.shape or out.ndim < 2 or not out.size:
             raise ValueError(
                 f"{self}: out has shape {out.shape} and target {target.shape}; both must be "
                 "(n, features) or (n, *image_shape), and equal"
             )
-        self.cache = out, target
+        dtype = np.result_type(out, target, np.float32)
+        self.cache = out.astype(dtype, copy=False), target.astype(dtype, copy=False)
         return self.cache
 
 
@@ -98,24 +111,20 @@ class BernoulliNLL(Loss):
         The terms of softplus(l) = max(l, 0) + log(1 + exp(-|l|)) are kept apart, because
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
-        positive, rest, p = softplus_parts(out)
-        if self.cache and out is self.cache[0]:  # in a forward pass: backward will want p
-            self.cache += (p,)
-        positive -= target * out
-        return positive + rest
+        positive, rest = softplus_terms(out)
+        return (positive - target * out) + rest
 
     def slopes(self, out, target, weight):
-        """d/dl of softplus(l) - t l is p - t, p = sigmoid(l); of the last forward p is known."""
-        kept = self.cache and out is self.cache[0] and len(self.cache) > 2
-        return ((self.cache[2] if kept else softplus_parts(out)[2]) - target) * weight
+        """d/dl of softplus(l) - t l is sigmoid(l) - t."""
+        return (sigmoid(out) - target) * weight
 
-    def mean(self, out):
+    def expected(self, out):
         """Logits -> probabilities."""
         return sigmoid(as_float(out))
 
     def draw(self, out, rng):
         """Logits -> zeros and ones."""
-        p = self.mean(out)
+        p = self.expected(out)
         return (rng.random(p.shape, dtype=np.float32) < p).astype(p.dtype)
 
 
@@ -141,7 +150,7 @@ class MultinomialNLL(Loss):
         total = target.sum(axis=tuple(range(1, target.ndim)), keepdims=True)
         return (total * np.exp(log_softmax(out)) - target) * weight
 
-    def mean(self, out):
+    def expected(self, out):
         """Logits -> probabilities, which sum to 1: the expected share of each feature."""
         return np.exp(log_softmax(as_float(out)))
 
@@ -160,7 +169,8 @@ class GaussianNLL(Loss):
     config = ("sigma", "learn_sigma")
 
     def __init__(self, sigma=1.0, learn_sigma=False):
-        require(0 < sigma < np.inf, f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
+        if not 0 < sigma < np.inf:
+            raise ValueError(f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
         self.fixed, self.learn_sigma = float(sigma), learn_sigma
         super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 
@@ -220,3 +230,14 @@ def gaussian_kl(mu, log_var):
 def gaussian_kl_grad(mu, log_var):
     """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
     return +mu, 0.5 * np.expm1(log_var)
+
+
+LOSSES = {  # by name: add yours
+    "bce": BernoulliNLL,
+    "bernoulli": BernoulliNLL,
+    "binary_crossentropy": BernoulliNLL,
+    "gaussian": lambda: GaussianNLL(learn_sigma=True),
+    "mean_squared_error": SquaredError,
+    "mse": SquaredError,
+    "multinomial": MultinomialNLL,
+}

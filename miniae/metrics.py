@@ -6,15 +6,14 @@ quote them.
 
 import numpy as np
 
-from miniae.parameters import require
-
 
 def _pair(a, b, names=("X", "Y")):
     a, b = np.asarray(a), np.asarray(b)
-    require(
-        a.shape == b.shape and a.size,
-        f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: they must be equal, not empty",
-    )
+    if a.shape != b.shape or not a.size:
+        raise ValueError(
+            f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: they must be equal, not "
+            "empty"
+        )
     return a, b
 
 
@@ -23,7 +22,8 @@ def mse(X, Y):
     X, Y = _pair(X, Y)
     difference = X.astype(np.float64) - Y  # small integers and float16 would overflow
     seen = ~np.isnan(difference)
-    require(seen.any(), "X and Y have no entry in common that is a number")
+    if not seen.any():
+        raise ValueError("X and Y have no entry in common that is a number")
     return float(np.mean(difference[seen] ** 2))
 
 
@@ -41,11 +41,15 @@ def psnr(X, Y, peak=1.0):
 def _ranking(scores, labels):
     scores, labels = _pair(scores, labels, ("scores", "labels"))
     scores = scores.astype(np.float64)
-    require(scores.ndim == 1, f"scores has shape {scores.shape}, must be (n,)")
-    require(np.isfinite(scores).all(), "scores must be finite")
-    require(np.isin(labels, (0, 1)).all(), "labels must be 0 (normal) and 1 (anomalous)")
+    if scores.ndim != 1:
+        raise ValueError(f"scores has shape {scores.shape}, must be (n,)")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must be 0 (normal) and 1 (anomalous)")
     n_positive = int(labels.sum())
-    require(0 < n_positive < len(labels), "labels are all alike: there is nothing to rank apart")
+    if not 0 < n_positive < len(labels):
+        raise ValueError("labels are all alike: there is nothing to rank apart")
     return scores, labels.astype(bool), n_positive
 
 
@@ -93,7 +97,8 @@ def adjusted_rand_index(a, b):
     a, b : (n,) cluster or class of each sample, of any kind that can be compared
     """
     a, b = _pair(a, b, ("a", "b"))
-    require(a.ndim == 1, f"a has shape {a.shape}, must be (n,)")
+    if a.ndim != 1:
+        raise ValueError(f"a has shape {a.shape}, must be (n,)")
     (_, rows), (_, columns) = (np.unique(v, return_inverse=True) for v in (a, b))
     table = np.zeros((rows.max() + 1, columns.max() + 1))
     np.add.at(table, (rows, columns), 1)

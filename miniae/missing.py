@@ -7,7 +7,6 @@ import numpy as np
 from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
-from miniae.parameters import require
 
 
 class Masked(Loss):
@@ -36,34 +35,36 @@ class Masked(Loss):
     def __init__(self, loss):
         if not isinstance(loss, Loss):
             raise TypeError(f"Masked takes a Loss such as BernoulliNLL(), got {loss!r}")
-        require(
-            not isinstance(loss, (Masked, MultinomialNLL)),
-            f"Masked: the entries of {loss} are not independent, so none can be left out",
-        )
+        if isinstance(loss, (Masked, MultinomialNLL)):
+            raise ValueError(
+                f"Masked: the entries of {loss} are not independent, so none can be left out"
+            )
         self.loss = copy.deepcopy(loss)
         super().__init__(parts={"loss": self.loss})
 
     def entries(self, out, target):
         """out and target (n, ...), with NaN -> (n, ...), 0 where the target is missing."""
-        seen, target = self._observed(target)
+        seen, target = observed(target)
         return np.where(seen, self.loss.entries(out, target), 0)
 
     def slopes(self, out, target, weight):
         """The loss is a sum over entries with factors 1 (observed) and 0: so is its gradient."""
-        seen, target = self._observed(target)
+        seen, target = observed(target)
         return self.loss.slopes(out, target, weight * seen.astype(out.real.dtype))
 
-    def _observed(self, target):
-        seen = ~np.isnan(target)
-        return seen, np.where(seen, target, 0)
-
-    def mean(self, out):
+    def expected(self, out):
         """As the loss that is masked."""
-        return self.loss.mean(out)
+        return self.loss.expected(out)
 
     def draw(self, out, rng):
         """As the loss that is masked: every entry is drawn."""
         return self.loss.draw(out, rng)
+
+
+def observed(target):
+    """Return which entries are observed, and the target with 0 in place of the others."""
+    seen = ~np.isnan(target)
+    return seen, np.where(seen, target, 0)
 
 
 def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
@@ -99,20 +100,18 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     -------
     (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
     """
-    require(
-        isinstance(steps, (int, np.integer)) and steps >= 2, f"steps={steps!r} must be 2 or more"
-    )
+    if not isinstance(steps, (int, np.integer)) or steps < 2:
+        raise ValueError(f"steps={steps!r} must be 2 or more")
     loss, draws = model.reconstruction_loss, hasattr(model, "posterior")
-    require(
-        not isinstance(loss.base, MultinomialNLL),
-        f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in",
-    )
-    require(n_draws is None or draws, f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
+    if isinstance(loss.base, MultinomialNLL):
+        raise ValueError(
+            f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in"
+        )
+    if n_draws is not None and not draws:
+        raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
     whole = isinstance(n_draws, (int, np.integer)) and n_draws is not True
-    require(
-        n_draws is None or (whole and n_draws > 0),
-        f"n_draws={n_draws!r} must be None or an integer above 0",
-    )
+    if n_draws is not None and (not whole or n_draws < 1):
+        raise ValueError(f"n_draws={n_draws!r} must be None or an integer above 0")
     X, missing, current = _with_holes(model, X, start)
     if draws:
         filled = _run_chains(model, X, missing, current, steps, n_draws, seed)
@@ -130,12 +129,12 @@ def _with_holes(model, X, start):
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)
     missing, start = np.isnan(X), as_float(start)
-    require(
-        np.isfinite(start).all() and _fits(start.shape, X.shape),
-        f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}",
-    )
+    if not np.isfinite(start).all() or not _fits(start.shape, X.shape):
+        raise ValueError(
+            f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"
+        )
     current = np.where(missing, start, X)
-    model._map(lambda x: x, current, "X", bounds=model.reconstruction_loss.bounds)  # checks it
+    model.map_rows(lambda x: x, current, bounds=model.reconstruction_loss.bounds)  # checks it
     return X, missing, current
 
 
@@ -152,14 +151,13 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
     total = np.zeros(current.shape)
 
     def step(x):
-        code = model._code(x)
-        mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
+        mu, log_var = model.infer(x)
         z = mu + np.exp(0.5 * log_var) * rng.standard_normal(mu.shape, dtype=mu.dtype)
         out = model.decoder.forward(z)
-        return np.stack([loss.mean(out), loss.draw(out, rng)], axis=1)
+        return np.stack([loss.expected(out), loss.draw(out, rng)], axis=1)
 
     for i in range(steps):
-        both = model._map(step, known if loss.missing else current, "X")
+        both = model.map_rows(step, known if loss.missing else current)
         current = np.where(gone, both[:, 1], known)
         total += both[:, 0] * (i >= steps // 2)
     if n_draws is not None:
@@ -191,5 +189,5 @@ def _fit_codes(model, X, current, steps):
                 better = error < least
                 best[better], least[better] = z[better], error[better]
                 optimizer.step(z.reshape(-1), dz.reshape(-1))
-        out[rows] = loss.mean(model.decoder.forward(best))
+        out[rows] = loss.expected(model.decoder.forward(best))
     return out

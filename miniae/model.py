@@ -5,27 +5,21 @@ A model is an encoder, a decoder and a loss over one parameter vector. Subclasse
 """
 
 import copy
+from operator import attrgetter
 
 import numpy as np
 
-from miniae import anomaly, inputs, inspection, latent, missing, storage, training
-from miniae.estimator import Estimator
 from miniae.layers import Flatten, Reshape, Sequential
-from miniae.losses import BernoulliNLL, GaussianNLL, Loss, MultinomialNLL, SquaredError
-from miniae.networks import check_networks, mlp
-from miniae.parameters import Parameterized, choose, require
+from miniae.losses import LOSSES, Loss
+from miniae.networks import mlp
+from miniae.parameters import Parameterized
+from miniae.plumbing import batches
+from miniae.plumbing.checks import check_arguments, check_networks, diverged
+from miniae.plumbing.estimator import Estimator
+from miniae.plumbing.inputs import check_batch, check_data, select_rows
+from miniae.plumbing.text import as_text
 
-ROWS = 1024  # rows in flight when data pass through without training: bounds the memory
-LOSSES = {
-    "bce": BernoulliNLL,
-    "bernoulli": BernoulliNLL,
-    "binary_crossentropy": BernoulliNLL,
-    "gaussian": lambda: GaussianNLL(learn_sigma=True),
-    "mean_squared_error": SquaredError,
-    "mse": SquaredError,
-    "multinomial": MultinomialNLL,
-}
-EVALUATION_SEED = 20131220  # of the noise in evaluation, drawn anew at each call
+EVALUATION_SEED = 20131220  # each evaluation draws its noise from a new generator with this seed
 
 
 class Model(Estimator, Parameterized):
@@ -33,68 +27,72 @@ class Model(Estimator, Parameterized):
 
     Attributes
     ----------
-    encoder, decoder : Sequential, the live networks
+    encoder, decoder : Sequential, the live networks; to exchange one, build a new model
     reconstruction_loss : Loss
     history : dict of str to list, a number per epoch trained so far
-    terms : dict of str to float, the parts of the last `loss`
+    terms : dict of str to float, the last `loss` and its terms
     rng : Generator that shuffles, corrupts and draws in training
     optimizer : the one that `fit` used last
+    as_given : dict, the arguments that `get_params` returns in place of the attribute of their name
     """
 
-    encoder = property(lambda self: self.parts["encoder"])  # to put another in, build a model
-    decoder = property(lambda self: self.parts["decoder"])
-    reconstruction_loss = property(lambda self: self.parts["loss"])
-    draws = 1  # codes that `loss` draws for each sample
+    encoder = property(attrgetter("_encoder"))
+    decoder = property(attrgetter("_decoder"))
+    reconstruction_loss = property(attrgetter("_loss"))
+    n_draws = 1  # codes that `loss` draws for each sample
+    loss_argument = "loss"  # the name of the constructor's argument
 
-    def __init__(self, arguments, loss, code_size):
-        self.arguments = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
-        get = self.arguments.get
-        shape, hidden, dtype = get("input_dim"), get("hidden"), np.dtype(get("dtype"))
-        self.input_shape = tuple(shape) if np.ndim(shape) else (shape,)
-        self.latent_dim = get("latent_dim")
-        require(np.ndim(hidden) == 1, f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
-        require(0 <= get("dropout") < 1, f"dropout={get('dropout')!r} must be in [0, 1)")
-        sizes = (*self.input_shape, *hidden, code_size)
-        require(
-            self.input_shape and all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes),
-            f"input_dim={shape!r}, hidden={hidden!r}, latent_dim={self.latent_dim!r}: "
-            "all sizes must be integers above 0",
-        )
-        require(dtype in (np.float32, np.float64), f"dtype={dtype} must be float32 or float64")
-        self.rng = np.random.default_rng(get("seed"))
+    def __init__(
+        self,
+        input_dim,
+        latent_dim,
+        hidden,
+        *,
+        loss,
+        code_size,
+        activation="relu",
+        dropout=0.0,
+        encoder=None,
+        decoder=None,
+        dtype="float32",
+        seed=0,
+    ):
+        self.input_dim, self.latent_dim, self.hidden = input_dim, latent_dim, hidden
+        self.activation, self.dropout, self.dtype, self.seed = activation, dropout, dtype, seed
+        self.as_given = {"encoder": encoder, "decoder": decoder, self.loss_argument: loss}
+        self.input_shape = tuple(input_dim) if np.ndim(input_dim) else (input_dim,)
+        check_arguments(self, loss, code_size)
+        self.rng = np.random.default_rng(seed)
         self.history, self.terms, self.optimizer = {}, {}, None
-        argument = "loss" if "loss" in self.arguments else "likelihood"
-        named = getattr(loss, "__name__", loss)
-        require(not isinstance(loss, type), f"{argument}={named} is a class: write {named}()")
-        given = loss if isinstance(loss, Loss) else choose(LOSSES, loss, argument)()
-        networks = copy.deepcopy([get("encoder"), get("decoder")])
-        for name, network in zip(("encoder", "decoder"), networks, strict=True):
-            if not isinstance(network, (Sequential, type(None))):
-                raise TypeError(f"{name} must be a Sequential, got {network!r}")
-        require(
-            None in networks or not get("dropout"),
-            f"dropout={get('dropout')} has no effect with an encoder and a decoder of your own: "
-            "put Dropout layers into them",
-        )
-        if None in networks:
-            built = self.build(code_size, get("activation"), get("dropout"), self.rng, dtype)
-            networks = [a or Sequential(b) for a, b in zip(networks, built, strict=True)]
-        encoder, decoder = networks
-        parts = {"encoder": encoder, "decoder": decoder, "loss": copy.deepcopy(given)}
-        super().__init__(parts=parts)
-        self._own(dtype)
+
+        encoder, decoder = copy.deepcopy([encoder, decoder])
+        if encoder is None or decoder is None:
+            built = self.build(code_size, activation, dropout, self.rng, dtype)
+            encoder, decoder = encoder or Sequential(built[0]), decoder or Sequential(built[1])
+        loss = copy.deepcopy(loss) if isinstance(loss, Loss) else LOSSES[loss]()
+        super().__init__()
+        self.assemble(encoder, decoder, loss, np.dtype(dtype))
         check_networks(self, code_size)
+
+    def assemble(self, encoder, decoder, loss, dtype):
+        """Make these the networks and the loss, with all parameters in one vector."""
+        self.parts.update(encoder=encoder, decoder=decoder, loss=loss)
+        self._encoder, self._decoder, self._loss = encoder, decoder, loss
+        self.lay_out(dtype)
+        networks = (*encoder.walk(), *decoder.walk())
+        self.random_layers = [layer for _, layer in networks if hasattr(layer, "rng")]
 
     def build(self, code_size, *options):
         """Return the layers of the encoder and of the decoder that `hidden` describes, two lists.
 
         options are activation, dropout, rng and dtype, as `mlp` takes them.
         """
-        hidden, features = self.arguments["hidden"], int(np.prod(self.input_shape))
-        is_image = len(self.input_shape) > 1
-        encoder = [Flatten()] * is_image + mlp([features, *hidden, code_size], *options)
-        decoder = mlp([self.latent_dim, *reversed(hidden), features], *options)
-        return encoder, decoder + [Reshape(*self.input_shape)] * is_image
+        features = int(np.prod(self.input_shape))
+        encoder = mlp([features, *self.hidden, code_size], *options)
+        decoder = mlp([self.latent_dim, *reversed(self.hidden), features], *options)
+        if len(self.input_shape) > 1:  # images
+            encoder, decoder = [Flatten(), *encoder], [*decoder, Reshape(*self.input_shape)]
+        return encoder, decoder
 
     # Subclasses write these two.
 
@@ -108,67 +106,127 @@ class Model(Estimator, Parameterized):
 
     # What they use for it.
 
-    _batch = inputs.check_batch
-
-    def _inputs(self, x, target, rng, training):
-        """Check a batch and its target, and hand the noise's source to the networks."""
+    def prepare(self, x, target, rng, training):
+        """Check a batch and its target, and let all noise come from rng; return all three."""
         bounds = self.reconstruction_loss.bounds
         if target is None:
-            x = target = self._batch(x, "x", bounds=bounds)
+            x = target = check_batch(self, x, "x", bounds=bounds)
         else:
-            x, target = self._batch(x, "x"), self._batch(target, "target", bounds=bounds)
-            require(len(x) == len(target), f"x has {len(x)} samples but target {len(target)}")
+            x, target = (
+                check_batch(self, x, "x"),
+                check_batch(self, target, "target", bounds=bounds),
+            )
+        if len(x) != len(target):
+            raise ValueError(f"x has {len(x)} samples but target {len(target)}")
         if rng is None:
             rng = self.rng if training else np.random.default_rng(EVALUATION_SEED)
-        self.encoder.set_rng(rng)
-        self.decoder.set_rng(rng)
+        for layer in self.random_layers:
+            layer.rng = rng
         return x, target, rng
 
-    def _code(self, x, training=False):
-        """Return what the encoder makes of a batch."""
-        return self.encoder.forward(self._filled(x), training)
+    def infer(self, x, training=False):
+        """Return the codes of a checked batch."""
+        if self.reconstruction_loss.missing:
+            x = np.where(np.isnan(x), 0, x)
+        return self.encoder.forward(x, training)
 
-    def _filled(self, x):
-        """Return x with 0 where it has NaN, if the loss takes NaN for an entry not observed."""
-        return np.where(np.isnan(x), 0, x) if self.reconstruction_loss.missing else x
-
-    def _record(self, loss, **terms):
-        """Keep the parts of a loss for the history, and refuse one that is not a number."""
-        self.terms = {k: np.asarray(v).item() for k, v in {"loss": loss, **terms}.items()}
-        self._refuse(not np.isfinite(loss.real), f"the loss is {loss} (parts: {self.terms})")
+    def record(self, loss, **terms):
+        """Keep a loss and its terms for the history; refuse a loss that is not a number."""
+        self.terms = {}
+        for name, value in {"loss": loss, **terms}.items():
+            self.terms[name] = np.asarray(value).item()
+        if not np.isfinite(np.real(loss)):
+            raise diverged(self, f"the loss is {loss} (terms: {self.terms})")
         return self.terms["loss"]
 
-    def _refuse(self, bad, what):
-        """Raise FloatingPointError if bad, with the likely cause."""
-        if bad:
-            lost = [n for n, value, _ in self.named_params() if not np.isfinite(value).all()]
-            raise FloatingPointError(
-                f"{what}. "
-                + (f"First parameter that is not finite: {lost[0]}. " if lost else "")
-                + "Likely the learning rate is too high, or the data are far from unit scale"
-            )
+    map_rows = batches.map_rows
 
-    def _map(self, function, X, name, **checks):
-        """Apply a function to X, ROWS rows at a time, into one fresh array."""
-        X, out = inputs.as_array(X, name), None
-        self.cache = None  # the passes below overwrite what loss() left for backward()
-        for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
-            batch = self._batch(X[start : start + ROWS] if X.ndim else X, name, **checks)
-            self._select(slice(start, start + ROWS))
-            part = function(batch)
-            if out is None:
-                out = np.empty((len(X), *part.shape[1:]), part.dtype)
-            out[start : start + len(part)] = part
-        return out
-
-    def _select(self, rows):
-        """Hear which rows `_map` comes to: a conditional model has a label for each."""
+    def use_rows(self, rows):
+        """Called by `map_rows` with the slice of rows that comes next: labels may depend on it."""
 
     # Using a model.
 
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        epochs=10,
+        batch_size=128,
+        optimizer=None,
+        validation_data=None,
+        validation_split=0.0,
+        early_stopping=None,
+        shuffle=True,
+        callback=None,
+        checkpoint=None,
+        checkpoint_every=1,
+        verbose=1,
+        **side,
+    ):
+        """Train for `epochs` further epochs, from the present weights. The loop: `miniae.training`.
+
+        Parameters
+        ----------
+        X : (n, *input_shape) real numbers, or a function that returns batches
+            An np.memmap is read batch by batch. A function is called once an epoch, without
+            arguments, and returns an iterator of batches, each x or a tuple (x, y) or
+            (x, y, labels), as in validation_data; then batch_size and shuffle are ignored.
+        y : like X, or None for X itself
+            What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
+        epochs, batch_size : int
+            The last batch of an epoch is smaller if the rows do not divide evenly.
+        optimizer : Optimizer, "adam" or "sgd"
+            By default the one of the last `fit`, with its state, or else Adam(1e-3).
+        validation_data : X, or a tuple (X, y)
+            For a conditional model (X, None, labels) or (X, y, labels).
+        validation_split : float in [0, 1)
+            Hold out this fraction of the rows, the last ones, before shuffling (as in Keras).
+        early_stopping : int or None
+            Stop when the validation loss has not improved for so many epochs. At the end, the
+            weights and buffers of the best epoch of this call are restored.
+        shuffle : bool, whether each epoch has a new order of the rows
+        callback : function of (model, epoch, logs), called after each epoch, counted from 0
+        checkpoint : path or None
+            Keep the run in this file. If the file exists and is of the same call, the run
+            continues from it and ends with the same bytes as without the break; a file of another
+            call is refused. `epochs` may be raised. Functions (a schedule, a corruption, a
+            callback) and the state of your own layers are not in the file, and a callback may see
+            an epoch twice. `load` reads the file too: it returns the weights of the last epoch
+            written, where early stopping returns the best.
+        checkpoint_every : int, epochs between two writings of the file
+        verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
+            line per epoch
+        **side : (n,) arrays that the model's loss takes besides, such as a conditional VAE's labels
+
+        Returns
+        -------
+        self; `history` has the mean over each epoch of "loss" and its terms, and of "val_..."
+
+        Raises
+        ------
+        ValueError, TypeError : an argument does not fit; says which one, and what would fit
+        FloatingPointError : the loss is no longer a number; says in which epoch and batch
+        """
+        from miniae.training import fit
+
+        return fit(
+            self, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
+            validation_data=validation_data, validation_split=validation_split,
+            early_stopping=early_stopping, shuffle=shuffle, callback=callback,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose, side=side,
+        )  # fmt: skip
+
+    def fit_transform(self, X, y=None, **options):
+        """Fit to X and return its codes; y is ignored, so that a Pipeline may pass labels."""
+        return self.fit(X, **options).encode(X)
+
+    def start_epoch(self, epoch):
+        """Prepare for an epoch, counted from 0. `fit` calls it; so does your own loop."""
+
     def encode(self, X):
         """Return the codes of X, shape (n, latent_dim)."""
-        return self._map(lambda x: self._code(x)[:, : self.latent_dim], X, "X")
+        return self.map_rows(self.infer, X)
 
     def decode(self, Z):
         """Return the data, in data space, that codes Z stand for.
@@ -176,9 +234,13 @@ class Model(Estimator, Parameterized):
         Z (n, latent_dim) -> (n, *input_shape); Z may have more axes before the last, such as
         several draws for each sample, and then the data have them too.
         """
-        mean, Z = self.reconstruction_loss.mean, np.asarray(Z)
+        Z = np.asarray(Z)
         rows = Z.reshape(-1, Z.shape[-1]) if Z.ndim > 2 else Z
-        X = self._map(lambda z: mean(self.decoder.forward(z)), rows, "Z", shape=(self.latent_dim,))
+
+        def means(z):
+            return self.reconstruction_loss.expected(self.decoder.forward(z))
+
+        X = self.map_rows(means, rows, "Z", shape=(self.latent_dim,))
         return X.reshape(*Z.shape[:-1], *X.shape[1:])
 
     def reconstruct(self, X):
@@ -188,29 +250,20 @@ class Model(Estimator, Parameterized):
     transform, inverse_transform = encode, decode
     predict = __call__ = reconstruct
 
-    fit = training.fit
-
-    def fit_transform(self, X, y=None, **options):
-        """Fit to X and return its codes; y is ignored, so that a Pipeline may pass labels."""
-        return self.fit(X, **options).encode(X)
-
-    def start_epoch(self, epoch):
-        """Prepare for an epoch, counted from 0. `fit` calls it; so does your own loop."""
-
     def evaluate(self, X, y=None, *, verbose=0, return_dict=False, **side):
-        """Return the mean loss over X, or with return_dict all its parts, in evaluation mode."""
-        means = self.mean_terms(inputs.check_data(self, X, y, side))
+        """Return the mean loss over X, or with return_dict all its terms, in evaluation mode."""
+        means = self.mean_terms(check_data(self, X, y, side))
         if verbose:
-            print(training.describe(means))
+            print(as_text(means))
         return means if return_dict else means["loss"]
 
     def mean_terms(self, data):
-        """Return the loss and its parts in evaluation mode, means over checked data, a dict."""
-        rng, means = np.random.default_rng(EVALUATION_SEED), training.Means()
-        step = max(1, ROWS // self.draws)
+        """Return the loss and its terms in evaluation mode, means over checked data, a dict."""
+        rng, means = np.random.default_rng(EVALUATION_SEED), batches.RunningMean()
+        step = max(1, batches.ROWS // self.n_draws)
         for start in range(0, len(data["x"]), step):
             rows = slice(start, start + step)
-            self.loss(**inputs.take(data, rows), rng=rng)
+            self.loss(**select_rows(data, rows), rng=rng)
             means.add(self.terms, len(data["x"][rows]))
         self.cache = None
         return means.values()
@@ -222,16 +275,54 @@ class Model(Estimator, Parameterized):
         """
         return -self.evaluate(X, **side)
 
-    # Looking at a model, keeping it.
+    # Features, each in the file that it names.
 
-    anomaly_score = anomaly.anomaly_score
-    impute = missing.impute
-    interpolate = latent.interpolate
-    summary = inspection.summary
-    trace = inspection.trace
-    save = storage.save
-    load = classmethod(storage.load)
+    def anomaly_score(self, X):
+        """Return how strange each sample is, (n,): see `miniae.anomaly.anomaly_score`."""
+        from miniae.anomaly import anomaly_score
+
+        return anomaly_score(self, X)
+
+    def impute(self, X, *, steps=100, n_draws=None, start=0.0, seed=0):
+        """Return X with a number for each NaN: see `miniae.missing.impute`."""
+        from miniae.missing import impute
+
+        return impute(self, X, steps=steps, n_draws=n_draws, start=start, seed=seed)
+
+    def interpolate(self, a, b, steps=10):
+        """Return what lies between two samples: see `miniae.latent.interpolate`."""
+        from miniae.latent import interpolate
+
+        return interpolate(self, a, b, steps)
+
+    def summary(self, print_fn=print):
+        """Print a line per layer: its output shape and number of parameters."""
+        from miniae.inspection import summary
+
+        return summary(self, print_fn)
+
+    def trace(self, x, target=None, *, backward=True, **options):
+        """Return what each layer does to a batch: see `miniae.inspection.trace`."""
+        from miniae.inspection import trace
+
+        return trace(self, x, target, backward=backward, **options)
+
+    def save(self, path):
+        """Write the model to a file, whole or not at all: see `miniae.plumbing.storage.save`."""
+        from miniae.plumbing.storage import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path, **given):
+        """Return the model in a file: see `miniae.plumbing.storage.load`."""
+        from miniae.plumbing.storage import load
+
+        return load(cls, path, **given)
 
     def __repr__(self):
         shape = self.input_shape if len(self.input_shape) > 1 else self.input_shape[0]
         return f"{type(self).__name__}(input_dim={shape}, latent_dim={self.latent_dim})"
+
+    # Names of version 0.1, for subclasses of your own.
+    _own, _inputs, _code, _record = Parameterized.lay_out, prepare, infer, record

@@ -30,34 +30,33 @@ def sigmoid(x):
     return out
 
 
-def softplus_parts(x):
-    """max(x, 0) and log(1 + exp(-|x|)), whose sum is softplus(x), and its slope, sigmoid(x).
+def softplus_terms(x):
+    """max(x, 0) and log(1 + exp(-|x|)), whose sum is softplus(x).
 
-    One exponential serves all, t = exp(-|x|), which cannot overflow. |x| is written
-    2 max(x, 0) - x: np.abs of a complex number would lose the imaginary part. With u = 1 + t as
-    rounded, log(1 + t) = log(u) + log((1 + t) / u), and the second term is (t - (u - 1)) / u to
-    first order, which suffices: a few eps are all that is lost. np.log1p does as well for real t;
-    of a small complex t it loses the real part. In float32 it takes 2 to 3 times as long as this on
-    processors without AVX-512; with AVX-512, or in float64, it is faster (docs/10_speed.md).
-    The sigmoid is 1 / (1 + t) for x > 0 and t / (1 + t) elsewhere.
+    t = exp(-|x|) cannot overflow. |x| is written 2 max(x, 0) - x: np.abs of a complex number would
+    lose the imaginary part. With u = 1 + t as rounded, log(1 + t) = log(u) + log((1 + t) / u), and
+    the second term is (t - (u - 1)) / u to first order, which suffices: a few eps are all that is
+    lost. np.log1p does as well for real t; of a small complex t it loses the real part. In float32
+    it takes 2 to 3 times as long as this on processors without AVX-512; with AVX-512, or in
+    float64, it is faster (docs/10_speed.md).
     """
-    positive = relu(x)
+    positive = x * (x.real > 0)
     t = np.exp(x - 2 * positive)
     u = 1 + t
-    slope = (t + (x.real > 0) * (1 - t)) / u  # np.where would take up to 5 times as long
     t -= u - 1
     t /= u
     t += np.log(u)
-    return positive, t, slope
+    return positive, t
 
 
 def softplus(x):
     """log(1 + exp(x)) without overflow."""
-    return np.add(*softplus_parts(x)[:2])
+    positive, rest = softplus_terms(x)
+    return positive + rest
 
 
 def log_softmax(x):
-    """log(exp(x) / sum exp(x)) over all axes but the first; the largest x, taken off, cancels."""
+    """log(exp(x) / sum exp(x)) over all axes but the first; the largest x is subtracted."""
     axes = tuple(range(1, x.ndim))
     x = x - x.real.max(axis=axes, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=axes, keepdims=True))

@@ -4,9 +4,9 @@ The vectors are long and the arithmetic is light, so the time goes into moving m
 therefore runs over blocks of the vectors small enough that all of a block's arrays stay in cache.
 """
 
-import numpy as np
+from operator import itemgetter
 
-from miniae.parameters import require
+import numpy as np
 
 BLOCK = 131072  # elements: larger costs memory traffic, smaller costs calls into NumPy
 
@@ -31,9 +31,12 @@ class Optimizer:
     moments = ()  # names of the vectors in state
 
     def __init__(self, lr, weight_decay=0.0, clip_norm=None):
-        require(callable(lr) or lr > 0, f"lr={lr!r} must be above 0, or a function of the step")
-        require(weight_decay >= 0, f"weight_decay={weight_decay!r} must be 0 or more")
-        require(clip_norm is None or clip_norm > 0, f"clip_norm={clip_norm!r} must be above 0")
+        if not callable(lr) and not lr > 0:
+            raise ValueError(f"lr={lr!r} must be above 0, or a function of the step")
+        if not weight_decay >= 0:
+            raise ValueError(f"weight_decay={weight_decay!r} must be 0 or more")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(f"clip_norm={clip_norm!r} must be above 0")
         self.lr, self.weight_decay, self.clip_norm = lr, weight_decay, clip_norm
         self.t, self.state = 0, {}
 
@@ -50,18 +53,27 @@ class Optimizer:
                     f"theta has shape {theta.shape} but {name} {vector.shape}; both are flat "
                     "vectors, and an optimiser serves one model: make a new one for another"
                 )
-        self.state |= {k: np.zeros_like(theta) for k in self.moments if k not in self.state}
+        vectors = []
+        for name in self.moments:
+            if name not in self.state:
+                self.state[name] = np.zeros_like(theta)
+            vectors.append(self.state[name])
         lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
-        blocks = [slice(i, i + BLOCK) for i in range(0, len(theta), BLOCK)]
-        scale = 1.0
-        if self.clip_norm is not None:
-            # float64, because squares of large float32 gradients overflow
-            squares = sum(np.square(dtheta[here], dtype=np.float64).sum() for here in blocks)
-            scale = min(1.0, self.clip_norm / max(np.sqrt(squares), np.finfo(float).tiny))
+        scale = 1.0 if self.clip_norm is None else self.clip_scale(dtheta)
         self.t += 1
-        for here in blocks:
+        for start in range(0, len(theta), BLOCK):
+            here = slice(start, start + BLOCK)
             gradient = dtheta[here] if scale == 1.0 else dtheta[here] * scale
-            self.update(theta[here], gradient, lr, *(self.state[k][here] for k in self.moments))
+            self.update(theta[here], gradient, lr, *map(itemgetter(here), vectors))
+
+    def clip_scale(self, dtheta):
+        """Return the factor that brings the norm of the gradient down to clip_norm."""
+        squares = 0.0
+        for start in range(0, len(dtheta), BLOCK):
+            block = dtheta[start : start + BLOCK]
+            # float64, because squares of large float32 gradients overflow
+            squares += np.square(block, dtype=np.float64).sum()
+        return min(1.0, self.clip_norm / max(np.sqrt(squares), np.finfo(float).tiny))
 
     def update(self, theta, dtheta, lr, *state):
         """Apply the rule to one block, in place on theta and the state; `t` counts from 1 here."""
@@ -82,8 +94,10 @@ class SGD(Optimizer):
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):
-        require(0 <= momentum < 1, f"momentum={momentum!r} must be in [0, 1)")
-        require(momentum or not nesterov, "nesterov=True needs a momentum above 0")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum={momentum!r} must be in [0, 1)")
+        if not momentum and nesterov:
+            raise ValueError("nesterov=True needs a momentum above 0")
         super().__init__(lr, weight_decay, clip_norm)
         self.momentum, self.nesterov = momentum, nesterov
         self.moments = ("velocity",) if momentum else ()
@@ -113,8 +127,10 @@ class Adam(Optimizer):
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, clip_norm=None):
         valid = len(betas) == 2 and 0 <= min(betas) <= max(betas) < 1
-        require(valid, f"betas={betas!r} must be two numbers in [0, 1)")
-        require(eps > 0, f"eps={eps!r} must be above 0")
+        if not valid:
+            raise ValueError(f"betas={betas!r} must be two numbers in [0, 1)")
+        if not eps > 0:
+            raise ValueError(f"eps={eps!r} must be above 0")
         super().__init__(lr, weight_decay, clip_norm)
         self.betas, self.eps = tuple(betas), eps
 

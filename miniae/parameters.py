@@ -6,18 +6,13 @@ vector, and writing to either writes to both.
 """
 
 import copy
+from operator import attrgetter
 
 import numpy as np
 
 
-def require(condition, message):
-    """Raise ValueError(message) unless the condition holds."""
-    if not condition:
-        raise ValueError(message)
-
-
 def choose(table, name, argument):
-    """Look a name up in a table; an unknown one is an error that names the nearest known."""
+    """Look a name up in a table; an unknown one is an error that names the nearest one known."""
     if isinstance(name, str) and name in table:
         return table[name]
     import difflib  # only for an error: not worth the time at import
@@ -28,7 +23,7 @@ def choose(table, name, argument):
 
 def assign(array, value, name):
     """Copy a value into an array of the same shape."""
-    if array.shape != np.shape(value):  # no `require`: in each step, and words take time
+    if array.shape != np.shape(value):
         raise ValueError(f"{name} has shape {array.shape}, cannot take {np.shape(value)}")
     array[...] = value
 
@@ -79,42 +74,43 @@ class Parameterized:
         self.cache = None  # what backward needs of the last forward
         for name, part in {**(parts or {}), **vars(self)}.items():
             self._take_up(name, part)
-        self._own()
+        self.lay_out()
 
     def __setattr__(self, name, value):
         """Set an attribute; one with parameters becomes a part, in place of an earlier one."""
         if isinstance(value, Parameterized) and "_theta" in vars(self):
-            refused = isinstance(getattr(type(self), name, None), property)
-            if not refused and self._take_up(name, value):
-                self._own()
+            is_property = isinstance(getattr(type(self), name, None), property)
+            if not is_property and self._take_up(name, value):
+                self.lay_out()
         elif value is None and name in vars(self).get("parts", ()):
             self._refuse_if_bound(name)
-            self.parts.pop(name)._own()  # into vectors of its own
-            self._own()
+            self.parts.pop(name).lay_out()  # into vectors of its own
+            self.lay_out()
         object.__setattr__(self, name, value)
 
     def _take_up(self, name, part):
         """Make an object with parameters a part, and tell whether it is a new one."""
         if not isinstance(part, Parameterized) or any(part is p for _, p in self.walk()):
             return False
-        require(
-            part.theta.base is None,
-            f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
-            f"looked at, keep it in a tuple, self.{name} = (layer,)",
-        )
+        if part.theta.base is not None:
+            raise ValueError(
+                f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
+                f"looked at, keep it in a tuple, self.{name} = (layer,)"
+            )
         self._refuse_if_bound(name)
         self.parts[name] = part
         return True
 
     def _refuse_if_bound(self, name):
         bound = vars(self).get("_theta")
-        require(
-            bound is None or bound.base is None,
-            f"{name}: {self} is part of a network whose parameters are laid out; assign its parts "
-            "before the network is built",
-        )
+        if bound is not None and bound.base is not None:
+            raise ValueError(
+                f"{name}: {self} is part of a network whose parameters are laid out; assign its "
+                "parts before the network is built"
+            )
 
-    def _own(self, dtype=None):
+    def lay_out(self, dtype=None):
+        """Move all parameters, those of the parts too, into two new vectors theta and dtheta."""
         values = [value for _, value, _ in self.named_params()]
         size, dtype = sum(v.size for v in values), dtype or np.result_type(np.float32, *values)
         self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
@@ -140,19 +136,18 @@ class Parameterized:
         )
         self._theta, self._dtheta = theta, dtheta
 
-    @property
-    def theta(self):
-        """Every parameter, one vector. Assigning copies into it, so the views stay views."""
-        return self._theta
-
-    @theta.setter
-    def theta(self, value):
+    def _set_theta(self, value):
         assign(self._theta, value, "theta")
 
-    @property
-    def dtheta(self):
-        """The gradient of the loss, as the last backward pass left it: one vector like theta."""
-        return self._dtheta
+    theta = property(
+        attrgetter("_theta"),
+        _set_theta,
+        doc="Every parameter, one vector. Assigning copies into it, so the views stay views.",
+    )
+    dtheta = property(
+        attrgetter("_dtheta"),
+        doc="The gradient of the loss, as the last backward pass left it: one vector like theta.",
+    )
 
     def cached(self):
         """Return what the last forward left for backward."""
@@ -186,9 +181,9 @@ class Parameterized:
 
     def astype(self, dtype):
         """Return a deep copy whose parameters have another dtype (complex128 for a check)."""
-        twin = copy.deepcopy(self)
-        twin._own(dtype)
-        return twin
+        copied = copy.deepcopy(self)
+        copied.lay_out(dtype)
+        return copied
 
     def __copy__(self):
         return copy.deepcopy(self)  # two owners of one vector would not know of each other
@@ -200,7 +195,7 @@ class Parameterized:
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._own(self._theta.dtype)
+        self.lay_out(self._theta.dtype)
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(repr(getattr(self, k)) for k in self.config)})"

@@ -13,7 +13,7 @@ import numpy as np
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
-from miniae.parameters import Parameterized, require
+from miniae.parameters import Parameterized
 
 OFF_RANGE = {  # layers whose output is no probability
     Dense: "is linear",
@@ -61,7 +61,8 @@ class GaussianNoise(Corruption):
     config = ("std",)
 
     def __init__(self, std):
-        require(0 <= std < np.inf, f"GaussianNoise: std={std!r} must be finite, 0 or more")
+        if not 0 <= std < np.inf:
+            raise ValueError(f"GaussianNoise: std={std!r} must be finite, 0 or more")
         self.std = float(std)
 
     def damage(self, x, rng):
@@ -82,7 +83,8 @@ class MaskingNoise(Corruption):
     config = ("p",)
 
     def __init__(self, p):
-        require(0 <= p <= 1, f"MaskingNoise: p={p!r} is a probability, from 0 to 1")
+        if not 0 <= p <= 1:
+            raise ValueError(f"MaskingNoise: p={p!r} is a probability, from 0 to 1")
         self.p = float(p)
 
     def damage(self, x, rng):
@@ -101,9 +103,13 @@ class SaltAndPepper(Corruption):
     config = ("p", "low", "high")
 
     def __init__(self, p, low=0.0, high=1.0):
-        require(0 <= p <= 1, f"SaltAndPepper: p={p!r} is a probability, from 0 to 1")
+        if not 0 <= p <= 1:
+            raise ValueError(f"SaltAndPepper: p={p!r} is a probability, from 0 to 1")
         sane = -np.inf < low < high < np.inf
-        require(sane, f"SaltAndPepper: low={low!r} and high={high!r} must be finite, low < high")
+        if not sane:
+            raise ValueError(
+                f"SaltAndPepper: low={low!r} and high={high!r} must be finite, low < high"
+            )
         self.p, self.low, self.high = float(p), float(low), float(high)
 
     def damage(self, x, rng):
@@ -123,14 +129,18 @@ class Penalty(Regularizer):
 
     def __init__(self, weight=1.0):
         name = type(self).__name__
-        require(0 <= weight < np.inf, f"{name}: weight={weight!r} must be finite, 0 or more")
+        if not 0 <= weight < np.inf:
+            raise ValueError(f"{name}: weight={weight!r} must be finite, 0 or more")
         self.weight, self.cache = float(weight), None
 
     def checked(self, code):
         """Return the code as floating-point numbers; refuse one without samples or units."""
         code = as_float(code)
         fits = code.ndim > 1 and code.size
-        require(fits, f"{self}: code has shape {code.shape}, must be (n, latent_dim), n >= 1")
+        if not fits:
+            raise ValueError(
+                f"{self}: code has shape {code.shape}, must be (n, latent_dim), n >= 1"
+            )
         return code
 
 
@@ -181,19 +191,21 @@ class KLSparsity(Penalty):
     config = ("rho", "weight")
 
     def __init__(self, rho=0.05, weight=1.0):
-        require(0 < rho < 1, f"KLSparsity: rho={rho!r} is a mean activation, above 0 and below 1")
+        if not 0 < rho < 1:
+            raise ValueError(f"KLSparsity: rho={rho!r} is a mean activation, above 0 and below 1")
         super().__init__(weight)
         self.rho = float(rho)
 
     def check(self, layer):
         """Refuse an encoder's last layer if its output is known to leave (0, 1)."""
         for kind, reason in OFF_RANGE.items():
-            require(
-                not isinstance(layer, kind),
-                f"penalty={self} needs a code in (0, 1), but the encoder ends in {layer}, which "
-                f"{reason}: a mean below 0 or above 1 is no probability and has no Bernoulli KL; "
-                'use code_activation="sigmoid", or end your encoder in Sigmoid()',
-            )
+            if isinstance(layer, kind):
+                raise ValueError(
+                    f"penalty={self} needs a code in (0, 1), but the encoder ends in {layer}, "
+                    f"which {reason}: a mean below 0 or above 1 is no probability and has no "
+                    "Bernoulli KL; "
+                    'use code_activation="sigmoid", or end your encoder in Sigmoid()'
+                )
 
     def divergence(self, a):
         """Return KL(Bernoulli(rho) || Bernoulli(a)) of each entry of a, which is in (0, 1)."""

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from miniae import latent
 from miniae.losses import SquaredError, gaussian_kl, gaussian_kl_grad
-from miniae.model import EVALUATION_SEED, ROWS, Model
-from miniae.parameters import require
+from miniae.model import EVALUATION_SEED, Model
+from miniae.plumbing.batches import ROWS
+from miniae.plumbing.checks import diverged, is_whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
+ACTIVE = 0.01  # variance of a latent's posterior mean above which it is in use. Burda et al. (2016)
 
 
 class VAE(Model):
@@ -45,7 +46,7 @@ class VAE(Model):
         a batch move, the mean over batches. `active_units` counts them over all of a data set.
     """
 
-    adjustable = ("beta", "kl_warmup", "free_bits")
+    loss_argument = "likelihood"
 
     def __init__(
         self,
@@ -64,32 +65,41 @@ class VAE(Model):
         dtype="float32",
         seed=0,
     ):
-        super().__init__(locals(), likelihood, code_size=2 * latent_dim)
-        require(
-            not isinstance(self.reconstruction_loss.base, SquaredError),
-            "likelihood: a squared error is no likelihood, and its balance against the KL is a "
-            'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients',
-        )
-        require(0 <= beta < np.inf, f"beta={beta!r} must be a finite number, 0 or more")
-        require(kl_warmup >= 0, f"kl_warmup={kl_warmup!r} epochs must be 0 or more")
-        require(0 <= free_bits < np.inf, f"free_bits={free_bits!r} nats must be 0 or more")
+        super().__init__(
+            input_dim, latent_dim, hidden, loss=likelihood, code_size=2 * latent_dim,
+            activation=activation, dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype,
+            seed=seed,
+        )  # fmt: skip
+        if isinstance(self.reconstruction_loss.base, SquaredError):
+            raise ValueError(
+                "likelihood: a squared error is no likelihood, and its balance against the KL is a "
+                'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
+            )
+        if not 0 <= beta < np.inf:
+            raise ValueError(f"beta={beta!r} must be a finite number, 0 or more")
+        if not kl_warmup >= 0:
+            raise ValueError(f"kl_warmup={kl_warmup!r} epochs must be 0 or more")
+        if not 0 <= free_bits < np.inf:
+            raise ValueError(f"free_bits={free_bits!r} nats must be 0 or more")
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
         self.start_epoch(0)
 
     def start_epoch(self, epoch):
         """Set kl_weight, the KL's weight in training, for this epoch (counted from 0)."""
-        self.kl_weight = self.beta * min(1.0, epoch / self.kl_warmup if self.kl_warmup else 1.0)
+        share = min(1.0, epoch / self.kl_warmup) if self.kl_warmup else 1.0
+        self.kl_weight = self.beta * share
 
-    def _posterior(self, x, training=False):
-        """Return mu, log_var of a batch; refuse a log_var that has run away."""
-        code = self._code(x, training)
+    def infer(self, x, training=False):
+        """Return mu and log_var of q(z|x) for a checked batch."""
+        if self.reconstruction_loss.missing:
+            x = np.where(np.isnan(x), 0, x)
+        code = self.encoder.forward(x, training)
         mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]
         highest = log_var.real.max()
-        self._refuse(
-            not highest < LOG_VAR_LIMIT,
-            f"encoder: log_var reaches {highest:.4g}, and only below {LOG_VAR_LIMIT:g} is the "
-            "posterior a sane one",
-        )
+        if not highest < LOG_VAR_LIMIT:
+            raise diverged(
+                self, f"encoder: log_var reaches {highest:.4g}, but must stay below {LOG_VAR_LIMIT}"
+            )
         return mu, log_var
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
@@ -107,27 +117,35 @@ class VAE(Model):
             Whether dropout, the KL weight of warm-up and free bits are in force; if not, the
             weight is beta.
         """
-        x, target, rng = self._inputs(x, target, rng, training)
-        mu, log_var = self._posterior(x, training)
+        x, target, rng = self.prepare(x, target, rng, training)
+
+        # encode
+        mu, log_var = self.infer(x, training)
         std = np.exp(0.5 * log_var)
+
+        # draw z
         if eps is None:
             eps = rng.standard_normal(mu.shape, dtype=mu.real.dtype)
-        require(np.shape(eps) == mu.shape, f"eps has shape {np.shape(eps)}, mu and z {mu.shape}")
+        if np.shape(eps) != mu.shape:
+            raise ValueError(f"eps has shape {np.shape(eps)}, mu and z {mu.shape}")
         z = mu + eps * std
+
+        # decode
         out = self.decoder.forward(z, training)
+
+        # the loss
         reconstruction = self.reconstruction_loss.forward(out, target)
         kl = gaussian_kl(mu, log_var).mean(axis=0)
         weight, floor = (self.kl_weight, self.free_bits) if training else (self.beta, 0.0)
         counted = kl.real > floor
-        self.cache = mu, log_var, std, eps, weight * counted
         loss = reconstruction + weight * np.where(counted, kl, floor).sum()
-        terms = {"kl_weight": weight} if training else {}
-        return self._record(loss, **self._parts(reconstruction, kl.sum(), mu), **terms)
 
-    def _parts(self, reconstruction, kl, mu):
-        """Return what the history keeps of a batch: nats, and how many latents the batch moves."""
-        active = latent.is_active(mu).sum()
-        return {"reconstruction": reconstruction, "kl": kl, "active_units": active}
+        self.cache = mu, log_var, std, eps, weight * counted
+        terms = {"reconstruction": reconstruction, "kl": kl.sum()}
+        terms["active_units"] = (mu.real.var(axis=0) > ACTIVE).sum()
+        if training:
+            terms["kl_weight"] = weight
+        return self.record(loss, **terms)
 
     def backward(self):
         """Fill dtheta with the gradient of the last loss, the noise eps held fixed.
@@ -144,46 +162,48 @@ class VAE(Model):
         dlog_var = dz * (0.5 * eps * std) + weight * kl_dlog_var
         self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
 
-    active_units = latent.active_units
-    kl_per_dimension = latent.kl_per_dimension
-    posterior_sample = latent.posterior_sample
-    traverse = latent.traverse
-
     def posterior(self, X):
         """Return mu and log_var of q(z|x), each of shape (n, latent_dim)."""
-        both = self._map(lambda x: np.concatenate(self._posterior(x), axis=1), X, "X")
+        both = self.map_rows(lambda x: np.concatenate(self.infer(x), axis=1), X)
         return both[:, : self.latent_dim], both[:, self.latent_dim :]
+
+    def encode(self, X):
+        """Return the codes of X, the means of q(z|x), shape (n, latent_dim)."""
+        return self.map_rows(lambda x: self.infer(x)[0], X)
+
+    transform = encode
 
     def sample(self, n, seed=None, **side):
         """Draw n codes from the prior and return their decoded means, (n, *input_shape).
 
         With seed=None each call draws others; the model's own rng is not touched.
         """
-        require(isinstance(n, (int, np.integer)) and n > 0, f"n={n!r} must be an integer above 0")
+        if not is_whole(n, 1):
+            raise ValueError(f"n={n!r} must be an integer above 0")
         z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
         return self.decode(z, **side)
 
     def elbo(self, X, split=False):
         """Return the ELBO of each sample at beta = 1, shape (n,), in nats.
 
-        With split=True its two parts: E_q[log p(x|z)] and KL(q(z|x) || p(z)), each (n,).
+        With split=True its two terms: E_q[log p(x|z)] and KL(q(z|x) || p(z)), each (n,).
 
-        The KL is exact, the reconstruction term takes one draw of z, from a generator seeded
-        anew: the mean over samples is precise, a single one's is noisy, and two calls agree.
+        The KL is exact. The reconstruction term takes one draw of z, from a generator whose seed
+        is fixed: two calls agree. The mean over samples is precise, a single one's is noisy.
         """
         rng = np.random.default_rng(EVALUATION_SEED)
 
         def bound(x):
-            mu, log_var = self._posterior(x)
+            mu, log_var = self.infer(x)
             eps = rng.standard_normal(mu.shape, dtype=mu.dtype)
             out = self.decoder.forward(mu + eps * np.exp(0.5 * log_var))
             kl = gaussian_kl(mu, log_var).sum(axis=1)
             return np.stack([-self.reconstruction_loss.per_sample(out, x), kl], axis=1)
 
-        log_p, kl = self._map(bound, X, "X", bounds=self.reconstruction_loss.bounds).T
+        log_p, kl = self.map_rows(bound, X, bounds=self.reconstruction_loss.bounds).T
         return (log_p, kl) if split else log_p - kl
 
-    def _log_weight(self, target, mu, log_var, eps, training=False):
+    def log_weight(self, target, mu, log_var, eps, training=False):
         """Return z, -log p(target|z) and log of p(target|z) p(z) / q(z|x) for noise (m, n, latent).
 
         z is (m, n, latent), the others (m, n): m draws per sample.
@@ -202,18 +222,45 @@ class VAE(Model):
         finite. Burda et al. (2016), eq. 8, who assume bounded weights for it. Memory does not
         grow with k.
         """
-        require(isinstance(k, (int, np.integer)) and k > 0, f"k={k!r} must be an integer above 0")
+        if not is_whole(k, 1):
+            raise ValueError(f"k={k!r} must be an integer above 0")
         rng = np.random.default_rng(EVALUATION_SEED)
 
         def estimate(x):
-            mu, log_var = self._posterior(x)
+            mu, log_var = self.infer(x)
             total = np.full(len(x), -np.inf)
             draws = max(1, ROWS // len(x))
             for start in range(0, k, draws):
                 m = min(draws, k - start)
                 eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-                _, _, log_weight = self._log_weight(x, mu, log_var, eps)
+                _, _, log_weight = self.log_weight(x, mu, log_var, eps)
                 total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
             return total - np.log(k)
 
-        return self._map(estimate, X, "X", bounds=self.reconstruction_loss.bounds)
+        return self.map_rows(estimate, X, bounds=self.reconstruction_loss.bounds)
+
+    # Features: see miniae/latent.py.
+
+    def posterior_sample(self, X, n_draws=1, seed=None, **side):
+        """Draw codes from q(z|x): see `miniae.latent.posterior_sample`."""
+        from miniae.latent import posterior_sample
+
+        return posterior_sample(self, X, n_draws, seed, **side)
+
+    def traverse(self, x=None, dims=None, span=(-3.0, 3.0), steps=11):
+        """Return what each latent changes in the data: see `miniae.latent.traverse`."""
+        from miniae.latent import traverse
+
+        return traverse(self, x, dims, span, steps)
+
+    def kl_per_dimension(self, X, **side):
+        """Return the KL of each latent, mean over X: see `miniae.latent.kl_per_dimension`."""
+        from miniae.latent import kl_per_dimension
+
+        return kl_per_dimension(self, X, **side)
+
+    def active_units(self, X, **side):
+        """Return how many latents X moves: see `miniae.latent.active_units`."""
+        from miniae.latent import active_units
+
+        return active_units(self, X, **side)

@@ -137,7 +137,7 @@ def test_a_memory_mapped_file_trains_as_an_array_does_and_is_not_read_into_memor
     tmp_path, monkeypatch
 ):
     # its block is never touched, and is no memory, but tracemalloc counts it
-    monkeypatch.setattr("miniae.training.keep_memory", lambda: None)
+    monkeypatch.setattr("miniae.plumbing.run.reuse_memory", lambda: None)
     n, features = 40_000, 256
     shape, size = (n, features), n * features * 4
     mapped = np.memmap(tmp_path / "data", np.float32, "w+", shape=shape)

@@ -8,7 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from miniae import SGD, VAE, Adam, Autoencoder, ConditionalVAE, GaussianNoise, archives
+from miniae import SGD, VAE, Adam, Autoencoder, ConditionalVAE, GaussianNoise
+from miniae.plumbing import archives
 
 X = np.random.default_rng(0).random((70, 6))
 LABELS = np.arange(70) % 3

@@ -3,8 +3,18 @@ import copy
 import numpy as np
 import pytest
 
-from miniae import VAE, Autoencoder, Conv2D, ConvTranspose2D, Dense, Reshape, Sequential, Tanh, conv
-from miniae.networks import conv_networks
+from miniae import (
+    VAE,
+    Autoencoder,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Reshape,
+    Sequential,
+    Tanh,
+    conv,
+    conv_networks,
+)
 from miniae.proof.gradcheck import gradient_check
 
 SIZES = [(7, 5), (6, 9), (8, 8)]

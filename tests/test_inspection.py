@@ -14,7 +14,8 @@ from miniae import (
     Sequential,
     Tanh,
 )
-from miniae.inspection import aligned, summary, trace
+from miniae.inspection import summary, trace
+from miniae.plumbing.text import aligned
 
 N = 7
 

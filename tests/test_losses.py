@@ -165,13 +165,6 @@ def test_bernoulli_gives_the_gradient_of_its_last_forward_whatever_was_asked_in_
     assert np.array_equal(loss.backward(), expected)
 
 
-def test_the_backward_pass_of_bernoulli_does_not_compute_the_sigmoid_again(monkeypatch):
-    loss = BernoulliNLL()
-    loss.forward(*pair())
-    monkeypatch.setattr("miniae.losses.softplus_parts", lambda x: pytest.fail("computed again"))
-    loss.backward()
-
-
 def test_a_bernoulli_loss_with_entries_of_its_own_keeps_the_slopes():
     class Plain(BernoulliNLL):
         def entries(self, out, target):

@@ -96,7 +96,7 @@ def test_evaluation_repeats_and_is_the_mean_over_rows(model):
 def test_results_do_not_depend_on_how_many_rows_go_through_at_once(model, monkeypatch):
     X = data(model, n=50)
     whole = model.reconstruct(X)
-    monkeypatch.setattr("miniae.model.ROWS", 7)
+    monkeypatch.setattr("miniae.plumbing.batches.ROWS", 7)
     # BLAS may sum 128 products of order 1 in another order for another number of rows
     tolerance = 128 * np.finfo(whole.dtype).eps
     assert np.allclose(model.reconstruct(X), whole, rtol=0, atol=tolerance)
@@ -314,8 +314,7 @@ def test_summary_prints_a_line_per_layer_and_the_total(capsys):
 def test_a_bare_model_says_what_is_missing():
     class Half(Model):
         def __init__(self, input_dim=4, latent_dim=2, hidden=()):
-            options = {"activation": "relu", "dropout": 0.0, "dtype": "float32", "seed": 0}
-            super().__init__({**locals(), **options}, "mse", latent_dim)
+            super().__init__(input_dim, latent_dim, hidden, loss="mse", code_size=latent_dim)
 
     with pytest.raises(NotImplementedError, match="Half has no loss yet"):
         Half().loss(np.zeros((1, 4)))

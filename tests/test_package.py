@@ -1,25 +1,25 @@
 import ast
 import io
+import itertools
 import re
 import subprocess
 import sys
 import tokenize
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import miniae
+from miniae import VAE, Adam
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "miniae"
-READING_PATH = (
-    "numerics parameters layers losses optim model autoencoder vae proof/gradcheck".split()
-)
-# Whoever imports, imports only from what stands before it.
+# Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
-    "numerics parameters metrics layers conv losses optim missing regularizers networks inputs "
-    "inspection archives storage checkpoint batches training latent estimator anomaly model "
-    "autoencoder vae variants digits datasets plots proof explorer exercises"
+    "numerics parameters metrics layers conv losses optim networks convolutional "
+    "training model autoencoder vae variants missing regularizers latent anomaly inspection "
+    "digits datasets plots proof explorer exercises microvae"
 ).split()
 
 
@@ -40,10 +40,86 @@ def code_lines(path):
     return len(lines - docs)
 
 
-def test_the_reading_path_stays_short():
-    counts = {name: code_lines(PACKAGE / f"{name}.py") for name in READING_PATH}
-    assert sum(counts.values()) < 900, counts
-    assert counts["layers"] + counts["losses"] + counts["optim"] < 300, counts
+def is_forward(node):
+    """Tell whether a method only passes its arguments on: docstring, import, return."""
+    body = [n for n in node.body if not isinstance(n, ast.Expr)]
+    return (
+        isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and [type(n) for n in body] == [ast.ImportFrom, ast.Return]
+    )
+
+
+def imported(path):
+    """Return the modules of miniae that a file imports, those inside functions too.
+
+    Left out are imports of methods that only pass their arguments on, such as `Model.impute`.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    forwards = {
+        id(each)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and is_forward(node)
+        for each in node.body
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and id(node) not in forwards:
+            module = node.module
+            if module.split(".")[0] == "miniae":
+                for alias in node.names:
+                    inside = f"{module}.{alias.name}"
+                    found.add(inside if file_of(inside).exists() else module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("miniae.")}
+    return found
+
+
+def file_of(module):
+    """Return the file of a module of miniae."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def closure(module):
+    """Return what a module imports, directly or not, and itself: a dict of lines of code."""
+    found, waiting = {}, [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = code_lines(file_of(name))
+            waiting += imported(file_of(name))
+    return found
+
+
+def test_what_a_reader_of_vae_has_to_read_stays_short():
+    counts = closure("miniae.vae")
+    assert {"miniae.layers", "miniae.losses", "miniae.model"} <= counts.keys()
+    outside = {name: n for name, n in counts.items() if not name.startswith("miniae.plumbing")}
+    assert sum(outside.values()) <= 750, outside
+
+
+def test_from_loss_to_updated_theta_there_are_few_calls():
+    model, optimizer = VAE(784, 2), Adam()
+    x = np.random.default_rng(0).random((100, 784), dtype=np.float32)
+    calls = []
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)):
+            calls.append((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+    for _ in range(2):  # the second step makes no vectors any more
+        calls.clear()
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            model.loss(x, training=True)
+            model.backward()
+            optimizer.step(model.theta, model.dtheta)
+        finally:
+            sys.setprofile(before)
+    switches = sum(here[0] != there[0] for here, there in itertools.pairwise(calls))
+    assert len(calls) <= 70 and len(set(calls)) <= 30 and switches <= 25
 
 
 def test_import_loads_neither_matplotlib_nor_urllib_nor_the_instruments():
@@ -56,16 +132,27 @@ def test_import_loads_neither_matplotlib_nor_urllib_nor_the_instruments():
 def test_modules_import_one_way_only():
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if name == "__init__" or "stubs" in path.parts:  # stubs import as their readers do
+        if name in ("__init__", "plumbing") or "stubs" in path.parts:  # stubs: as readers do
             continue
+        for module in imported(path):
+            room = module.split(".")[1]
+            if room not in (name, "plumbing"):
+                assert ORDER.index(room) < ORDER.index(name), f"{name} imports {module}"
+
+
+def test_plumbing_knows_the_path_and_no_feature():
+    for path in (PACKAGE / "plumbing").glob("*.py"):
+        rooms = {module.split(".")[1] for module in imported(path)}
+        assert rooms <= {"plumbing", "parameters", "layers", "losses", "optim"}, path
+
+
+def test_plumbing_contains_no_formula():
+    """No exponential, logarithm, root or power, and no matrix product."""
+    names = {"exp", "log", "log1p", "expm1", "sqrt", "tanh", "square", "matmul", "dot"}
+    for path in (PACKAGE / "plumbing").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = []
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("miniae"):
-                inside = node.module.split(".")[1:]
-                modules = inside[:1] or [alias.name for alias in node.names]
-            for module in modules:
-                if module != name:
-                    assert ORDER.index(module) < ORDER.index(name), f"{name} imports {module}"
+            called = isinstance(node, ast.Attribute) and node.attr in names
+            assert not called and not isinstance(node, ast.MatMult), path
 
 
 def test_the_order_of_imports_is_the_one_that_contributing_tells():

@@ -20,8 +20,8 @@ from miniae import (
     Sequential,
     SquaredError,
     Tanh,
-    archives,
 )
+from miniae.plumbing import archives
 
 X = np.random.default_rng(0).random((20, 6))
 

@@ -272,7 +272,7 @@ def test_labels_reach_the_rows_of_every_block(monkeypatch):
     X, labels = np.tile(X, (4, 1)), np.tile(LABELS, 4)
     whole = model.posterior(X, labels)[1], model.decode(model.encode(X, labels), labels)
     log_p = model.log_likelihood(X, 5, labels=labels)
-    monkeypatch.setattr("miniae.model.ROWS", 5)
+    monkeypatch.setattr("miniae.plumbing.batches.ROWS", 5)
     assert np.allclose(model.posterior(X, labels)[1], whole[0], rtol=1e-12)
     assert np.allclose(model.decode(model.encode(X, labels), labels), whole[1], rtol=1e-12)
     assert model.log_likelihood(X, 5, labels=labels).shape == log_p.shape

@@ -32,7 +32,6 @@ from paper import binary, start
 from common import images, independent_pixels, save, show, timed  # isort: skip
 from miniae import VAE, Adam, Dense, Sequential, Tanh
 from miniae.latent import ACTIVE
-from miniae.parameters import require
 
 MODELS = {"five layers": ((64, 32, 16, 8, 4), (256, 128, 64, 32, 16)), "one layer": ((50,), (200,))}
 EPOCHS, WARM_UP, SEEDS, BATCH, RATE = 30, 10, 3, 256, 1e-3
@@ -69,10 +68,10 @@ class LayeredVAE(VAE):
     """
 
     def __init__(self, features, latents, widths, *, kl_warmup=0, seed=0):
-        require(
-            len(latents) == len(widths),
-            f"latents={latents!r} and widths={widths!r} must have an entry for each layer",
-        )
+        if len(latents) != len(widths):
+            raise ValueError(
+                f"latents={latents!r} and widths={widths!r} must have an entry for each layer"
+            )
         rng, sizes = np.random.default_rng(seed), (features, *latents)
         up = [perceptron(a, h, 2 * b, rng) for a, h, b in zip(sizes, widths, latents, strict=False)]
         down = [
@@ -85,7 +84,7 @@ class LayeredVAE(VAE):
         for layer in range(1, len(latents)):
             self.parts[f"up {layer + 1}"] = self.up[layer]
             self.parts[f"down {layer + 1}"] = self.down[layer]
-        self._own(self.theta.dtype)
+        self.lay_out(self.theta.dtype)
         self.arguments = {"features": features, "latents": latents, "widths": widths,
                           "kl_warmup": kl_warmup, "seed": seed}  # fmt: skip
 
@@ -108,7 +107,7 @@ class LayeredVAE(VAE):
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         """Return minus the ELBO of a batch with its KL weighted, by one draw; eps is ignored."""
-        x, target, rng = self._inputs(x, target, rng, training)
+        x, target, rng = self.prepare(x, target, rng, training)
         if training:
             x = target = binary(x, rng)
         out, layers = self.draw(x, rng, training)
@@ -117,7 +116,7 @@ class LayeredVAE(VAE):
         self.cache = layers, weight / len(x)
         kl = {f"kl {i}": layer["T"].sum(axis=1).mean() for i, layer in enumerate(layers, 1)}
         total = sum(kl.values())
-        return self._record(reconstruction + weight * total, reconstruction=reconstruction,
+        return self.record(reconstruction + weight * total, reconstruction=reconstruction,
                             kl=total, **kl)  # fmt: skip
 
     def backward(self):

@@ -8,7 +8,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from miniae.inspection import leaves
-from miniae.networks import Condition
 from miniae.plots.sheets import (
     PALETTE,
     as_images,
@@ -21,6 +20,7 @@ from miniae.plots.sheets import (
     draw_sheet,
     tile,
 )
+from miniae.variants import Condition
 
 LOSS_TERMS = ("loss", "reconstruction", "kl")
 

@@ -41,7 +41,6 @@ from miniae.losses import (
 )
 from miniae.missing import Masked
 from miniae.model import Model
-from miniae.networks import Condition
 from miniae.optim import Optimizer
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
@@ -49,7 +48,7 @@ from miniae.proof.optimizers import check_optimizer
 from miniae.proof.table import WIDE, fill, table, width
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, Penalty
 from miniae.vae import VAE
-from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
+from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
 

@@ -13,7 +13,6 @@ import numpy as np
 from miniae.layers import Layer, Reshape, Sequential
 from miniae.losses import GaussianNLL
 from miniae.numerics import LOG_2PI
-from miniae.parameters import require
 from miniae.proof.quadrature import grid_log_likelihood  # noqa: F401 (beside the other estimates)
 from miniae.vae import VAE
 
@@ -45,9 +44,8 @@ def transparent(model, latent_dim):
             raise TypeError(message) from None
     twin, size = copy.deepcopy(model), 2 * model.latent_dim
     twin.input_shape = (size,)
-    networks = {"encoder": Sequential(Reshape(size)), "decoder": Sequential(Tap())}
-    twin.parts.update(networks, loss=GaussianNLL())
-    twin._own(twin.theta.dtype)
+    encoder, decoder = Sequential(Reshape(size)), Sequential(Tap())
+    twin.assemble(encoder, decoder, GaussianNLL(), twin.theta.dtype)
     return twin
 
 
@@ -77,10 +75,11 @@ def sampler_of(model=VAE, training=False):
 
     def sampler(mu, log_var, rng):
         d = mu.shape[1]
-        require(
-            is_class or d == model.latent_dim,
-            f"mu has shape {mu.shape}, but {model} has {getattr(model, 'latent_dim', d)} latents",
-        )
+        if not is_class and d != model.latent_dim:
+            raise ValueError(
+                f"mu has shape {mu.shape}, but {model} has {getattr(model, 'latent_dim', d)} "
+                "latents"
+            )
         twin = twins.setdefault(d, None) or transparent(model, d)
         twins[d] = twin
         x = np.concatenate([mu, log_var], axis=1)
@@ -99,12 +98,15 @@ def _draw(mu, log_var, n, rng, sampler):
     """Return mu and log_var (rows, latent) as float64, and z of n draws each (n, rows, latent)."""
     mu, log_var = np.asarray(mu, dtype=np.float64), np.asarray(log_var, dtype=np.float64)
     fits = mu.ndim == 2 and mu.shape == log_var.shape
-    require(fits, f"mu {mu.shape} and log_var {log_var.shape} must both be (rows, latent)")
-    require(isinstance(n, (int, np.integer)) and n > 1, f"n={n!r} must be an integer above 1")
+    if not fits:
+        raise ValueError(f"mu {mu.shape} and log_var {log_var.shape} must both be (rows, latent)")
+    if not isinstance(n, (int, np.integer)) or n <= 1:
+        raise ValueError(f"n={n!r} must be an integer above 1")
     tiled = (np.tile(array, (n, 1)) for array in (mu, log_var))
     z = (sampler or sampler_of())(*tiled, np.random.default_rng(rng))
     expected = (n * len(mu), mu.shape[1])
-    require(z.shape == expected, f"sampler returned shape {z.shape}, not {expected}")
+    if z.shape != expected:
+        raise ValueError(f"sampler returned shape {z.shape}, not {expected}")
     return mu, log_var, z.reshape(n, *mu.shape)
 
 
@@ -166,8 +168,10 @@ class Gap:
 def _repeat(X, log_p, repeats):
     """X, so many times; the models draw other noise for each row."""
     shape, valid = np.shape(log_p), isinstance(repeats, (int, np.integer)) and repeats > 1
-    require(shape == (len(X),), f"log_p has shape {shape}, but X {np.shape(X)}: one per sample")
-    require(valid, f"repeats={repeats!r} must be an integer above 1")
+    if shape != (len(X),):
+        raise ValueError(f"log_p has shape {shape}, but X {np.shape(X)}: one per sample")
+    if not valid:
+        raise ValueError(f"repeats={repeats!r} must be an integer above 1")
     return np.concatenate([X] * repeats)
 
 

@@ -13,7 +13,6 @@ with it; where they do not, they decide. And what a single forward and backward 
 
 import numpy as np
 
-from miniae.parameters import require
 from miniae.proof.comparison import compare
 from miniae.proof.diagnosis import NONE, diagnose, diagnose_block
 from miniae.proof.differences import central_difference, complex_step
@@ -52,7 +51,8 @@ def gradient_check(
     GradientReport
         A block for each parameter, and one named "x" for the input of a layer or loss.
     """
-    require(method in METHODS, f"method={method!r} must be one of {METHODS}")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} must be one of {METHODS}")
     subject = Subject(obj, x, target, training, seed, given)
     report = check(subject, method, tolerance)
     report.title = f"gradient check of {obj}"
@@ -140,17 +140,16 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
     -------
     GradientReport with one block, "theta"
     """
-    require(method in METHODS, f"method={method!r} must be one of {METHODS}")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} must be one of {METHODS}")
     theta = np.array(theta, dtype=np.float64)
     report = GradientReport("gradient check of a function", method, tolerance)
     argument = theta.copy()
     gradient = np.array(grad(argument), dtype=np.float64)
     if not np.array_equal(argument, theta):
         report.side_effects.append("grad changed theta")
-    require(
-        gradient.shape == theta.shape,
-        f"grad returned shape {gradient.shape} for theta of shape {theta.shape}",
-    )
+    if gradient.shape != theta.shape:
+        raise ValueError(f"grad returned shape {gradient.shape} for theta of shape {theta.shape}")
     again = np.array(grad(theta.copy()), dtype=np.float64)
     if not same(gradient, again):
         report.side_effects.append("a second call of grad gave another gradient: fix its noise")
@@ -174,5 +173,6 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
 def number(value):
     """Return what f returned as a number, which an array of one entry is too."""
     value = np.asarray(value)
-    require(value.size == 1, f"f must return a number, got an array of shape {value.shape}")
+    if value.size != 1:
+        raise ValueError(f"f must return a number, got an array of shape {value.shape}")
     return value.reshape(())[()]

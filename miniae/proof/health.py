@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from miniae.parameters import require
+from miniae.plumbing.inputs import check_batch
 from miniae.proof.evidence import Evidence
 from miniae.proof.symptoms import (
     Finding,
@@ -93,14 +93,17 @@ def diagnose(model, X, *, rows=2000, **side):
     ValueError, TypeError : X has the wrong shape or is no numbers; n or rows is below 10;
         labels are missing
     """
-    require(isinstance(rows, (int, np.integer)) and rows >= 10, f"rows={rows!r} must be 10 or more")
+    if not isinstance(rows, (int, np.integer)) or rows < 10:
+        raise ValueError(f"rows={rows!r} must be 10 or more")
     X = np.asarray(X)
     probe = np.zeros(X.shape if X.ndim < 2 else X[:1].shape, X.dtype)
-    model._batch(probe, "X")  # refuses wrong shapes and dtypes
-    require(len(X) >= 10, f"X has {len(X)} samples: pass ten at least, better some hundred")
+    check_batch(model, probe, "X")  # refuses wrong shapes and dtypes
+    if len(X) < 10:
+        raise ValueError(f"X has {len(X)} samples: pass ten at least, better some hundred")
     for name, values in side.items():
         shape = np.shape(values)
-        require(shape[:1] == X.shape[:1], f"{name} has shape {shape}, but X {len(X)} rows")
+        if shape[:1] != X.shape[:1]:
+            raise ValueError(f"{name} has shape {shape}, but X {len(X)} rows")
     model = copy.deepcopy(model)
     fits = max(10, NUMBERS // X[0].size)
     chosen = np.linspace(0, len(X) - 1, min(len(X), rows, fits)).astype(int)

@@ -7,7 +7,6 @@ import numpy as np
 from miniae.autoencoder import Autoencoder
 from miniae.losses import GaussianNLL, gaussian_kl
 from miniae.optim import Adam
-from miniae.parameters import require
 from miniae.proof import estimates, oracles
 from miniae.proof.samplers import check_sampler
 from miniae.vae import VAE
@@ -89,7 +88,8 @@ def train_to_optimum(model, X):
     -------
     float, the largest entry of the gradient that is left
     """
-    require(model.theta.dtype == np.float64, f"model has dtype {model.theta.dtype}, not float64")
+    if model.theta.dtype != np.float64:
+        raise ValueError(f"model has dtype {model.theta.dtype}, not float64")
     eps = None
     if isinstance(model, VAE):
         oracles.joint_gaussian(model)  # refuses what is not linear and Gaussian

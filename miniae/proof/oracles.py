@@ -8,7 +8,7 @@ import numpy as np
 from miniae.layers import Dense, Reshape
 from miniae.losses import GaussianNLL, gaussian_kl
 from miniae.numerics import LOG_2PI
-from miniae.parameters import require
+from miniae.plumbing.inputs import check_batch
 from miniae.vae import VAE
 
 
@@ -16,9 +16,11 @@ def as_rows(X, features=None, name="X"):
     """X as finite float64 of shape (n, features), n >= 1; ValueError if it is anything else."""
     X = np.asarray(X, dtype=np.float64)
     valid = X.ndim == 2 and len(X) and features in (None, X.shape[1])
-    require(valid, f"{name} must have shape (n, {features or 'features'}), got {X.shape}")
+    if not valid:
+        raise ValueError(f"{name} must have shape (n, {features or 'features'}), got {X.shape}")
     bad = ~np.isfinite(X).all(axis=1)
-    require(not bad.any(), f"{name} must be finite; row {bad.argmax()} is {X[bad.argmax()]}")
+    if bad.any():
+        raise ValueError(f"{name} must be finite; row {bad.argmax()} is {X[bad.argmax()]}")
     return X
 
 
@@ -48,7 +50,10 @@ class PCA:
         X = as_rows(X)
         k, features = self.n_components, X.shape[1]
         valid = isinstance(k, (int, np.integer)) and 0 < k <= features
-        require(valid, f"n_components={k!r} must be an integer from 1 to {features}, X's features")
+        if not valid:
+            raise ValueError(
+                f"n_components={k!r} must be an integer from 1 to {features}, X's features"
+            )
         self.mean_ = X.mean(axis=0)
         centred = X - self.mean_
         values, vectors = np.linalg.eigh(centred.T @ centred)  # in order of rising variance
@@ -87,10 +92,12 @@ def principal_angles(A, B):
     better of both. Bjorck and Golub (1973).
     """
     A, B = as_rows(A, name="A"), as_rows(B, name="B")
-    require(A.shape[1] == B.shape[1], f"A has shape {A.shape} and B {B.shape}: features differ")
+    if A.shape[1] != B.shape[1]:
+        raise ValueError(f"A has shape {A.shape} and B {B.shape}: features differ")
     for name, M in (("A", A), ("B", B)):
         rank = np.linalg.matrix_rank(M)
-        require(rank == len(M), f"{name} of shape {M.shape} has rank {rank}: rows are dependent")
+        if rank != len(M):
+            raise ValueError(f"{name} of shape {M.shape} has rank {rank}: rows are dependent")
     Q, P = (np.linalg.qr(M.T)[0].T for M in sorted((A, B), key=len, reverse=True))
     cosines = np.linalg.svd(P @ Q.T, compute_uv=False)
     sines = np.linalg.svd(P - P @ Q.T @ Q, compute_uv=False)
@@ -100,7 +107,8 @@ def principal_angles(A, B):
 def _cholesky(covariance, name):
     """Return L with L L' = covariance, which must be symmetric and positive definite."""
     gap, largest = (np.abs(C).max(initial=0) for C in (covariance - covariance.T, covariance))
-    require(gap <= 1e-9 * largest, f"{name} is not symmetric: entries differ by {gap:.2g}")
+    if not gap <= 1e-9 * largest:
+        raise ValueError(f"{name} is not symmetric: entries differ by {gap:.2g}")
     try:
         return np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
@@ -117,7 +125,8 @@ def gaussian_log_density(X, mean, covariance):
     """
     mean, C = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
     fits = mean.ndim == 1 and C.shape == (len(mean), len(mean))
-    require(fits, f"mean {mean.shape} and covariance {C.shape} must be (d,) and (d, d)")
+    if not fits:
+        raise ValueError(f"mean {mean.shape} and covariance {C.shape} must be (d,) and (d, d)")
     X, L = as_rows(X, len(mean)), _cholesky(C, "covariance")
     whitened = np.linalg.solve(L, (X - mean).T)
     log_det = 2 * np.log(np.diag(L)).sum()
@@ -148,8 +157,10 @@ def conditional_gaussian(mean, covariance, x):
     mean, C, x = (np.asarray(array, dtype=np.float64) for array in (mean, covariance, x))
     fits = x.ndim == 1 and mean.shape == x.shape and C.shape == 2 * x.shape
     shapes = f"mean {mean.shape}, covariance {C.shape} and x {x.shape}"
-    require(fits, f"{shapes} must be (features,), (features, features) and (features,)")
-    require(not np.isinf(x).any(), f"x[{np.argmax(np.isinf(x))}] is infinite; NaN marks missing")
+    if not fits:
+        raise ValueError(f"{shapes} must be (features,), (features, features) and (features,)")
+    if np.isinf(x).any():
+        raise ValueError(f"x[{np.argmax(np.isinf(x))}] is infinite; NaN marks missing")
     missing, observed = np.flatnonzero(np.isnan(x)), np.flatnonzero(~np.isnan(x))
     L = _cholesky(C[np.ix_(observed, observed)], "covariance (of the observed entries)")
     A = np.linalg.solve(L, C[np.ix_(observed, missing)])
@@ -191,13 +202,15 @@ class ProbabilisticPCA:
         """Maximise the likelihood of X (n, features)."""
         pca, k = PCA(self.n_components).fit(X), self.n_components
         features = len(pca.mean_)
-        require(k < features, f"n_components={k} must leave out one of X's {features} features")
+        if k >= features:
+            raise ValueError(f"n_components={k} must leave out one of X's {features} features")
         kept, left_out = pca.variances_[:k], pca.variances_[k:]
         self.mean_, self.sigma2_ = pca.mean_, float(left_out.mean())
-        require(
-            self.sigma2_ > features * np.finfo(float).eps * kept[0],
-            f"X {np.shape(X)} has no variance beyond {k} components: the likelihood is unbounded",
-        )
+        if not self.sigma2_ > features * np.finfo(float).eps * kept[0]:
+            raise ValueError(
+                f"X {np.shape(X)} has no variance beyond {k} components: the likelihood is "
+                "unbounded"
+            )
         self.W_ = np.sqrt(np.maximum(kept - self.sigma2_, 0))[:, None] * pca.components_
         return self
 
@@ -232,11 +245,13 @@ def joint_gaussian(vae):
     ValueError : the decoder is not one Dense layer (and reshapes), or the likelihood not Gaussian
     """
     gaussian = isinstance(vae, VAE) and isinstance(vae.reconstruction_loss, GaussianNLL)
-    require(gaussian, f"vae={vae} must be a VAE with a Gaussian likelihood")
+    if not gaussian:
+        raise ValueError(f"vae={vae} must be a VAE with a Gaussian likelihood")
     exact = vae.astype(np.float64)
     layers = [layer for layer in exact.decoder.layers if not isinstance(layer, Reshape)]
     linear = len(layers) == 1 and isinstance(layers[0], Dense)
-    require(linear, f"vae={vae} must have a linear decoder, hidden=(); it has layers {layers}")
+    if not linear:
+        raise ValueError(f"vae={vae} must have a linear decoder, hidden=(); it has layers {layers}")
     W, b = (layers[0].params[name] for name in "Wb")
     noise = exact.reconstruction_loss.sigma**2 * np.eye(len(b))
     mean = np.concatenate([np.zeros(len(W)), b])
@@ -249,7 +264,7 @@ def gaussian_marginal(vae, X):
     For a decoder as `joint_gaussian` wants it; X is (n, *input_shape).
     """
     mean, covariance = joint_gaussian(vae)
-    X = vae.astype(np.float64)._batch(X, "X")
+    X = check_batch(vae.astype(np.float64), X, "X")
     d = vae.latent_dim
     return gaussian_log_density(X.reshape(len(X), -1), mean[d:], covariance[d:, d:])
 
@@ -262,7 +277,8 @@ def sigma_points(latent_dim):
     and Uhlmann (2004), section III.
     """
     d = latent_dim
-    require(isinstance(d, (int, np.integer)) and d > 0, f"latent_dim={d!r} must be 1 or more")
+    if not isinstance(d, (int, np.integer)) or d <= 0:
+        raise ValueError(f"latent_dim={d!r} must be 1 or more")
     return np.sqrt(d) * np.concatenate([np.eye(d), -np.eye(d)])
 
 
@@ -276,7 +292,7 @@ def exact_elbo(vae, X):
     joint_gaussian(vae)  # refuses a decoder that is not linear
     exact = vae.astype(np.float64)
     mu, log_var = exact.posterior(X)
-    X, std = exact._batch(X, "X"), np.exp(0.5 * log_var)
+    X, std = check_batch(exact, X, "X"), np.exp(0.5 * log_var)
     nll = [
         exact.reconstruction_loss.per_sample(exact.decoder.forward(mu + eps * std), X)
         for eps in sigma_points(vae.latent_dim)

@@ -15,9 +15,9 @@ What the values cannot tell is what lies between the points, or beyond them: `_c
 import numpy as np
 
 from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL
-from miniae.model import ROWS
 from miniae.numerics import LOG_2PI
-from miniae.parameters import require
+from miniae.plumbing.batches import ROWS
+from miniae.plumbing.inputs import check_batch
 from miniae.vae import VAE
 
 ELEMENTS = 2**20  # numbers per array in flight: bounds the memory
@@ -57,12 +57,15 @@ def grid_log_likelihood(vae, X, points=401, width=8.0):
     What is kept in memory besides the grid does not grow with it.
     """
     fits = isinstance(vae, VAE) and vae.latent_dim in (1, 2)
-    require(fits, f"vae={vae} must be a VAE of 1 or 2 latents")
+    if not fits:
+        raise ValueError(f"vae={vae} must be a VAE of 1 or 2 latents")
     odd = isinstance(points, (int, np.integer)) and points >= 5 and points % 2
-    require(odd, f"points={points!r} must be an odd integer, 5 or more")
-    require(0 < width < np.inf, f"width={width!r} must be above 0")
+    if not odd:
+        raise ValueError(f"points={points!r} must be an odd integer, 5 or more")
+    if not 0 < width < np.inf:
+        raise ValueError(f"width={width!r} must be above 0")
     exact, d = vae.astype(np.float64), vae.latent_dim
-    X = exact._batch(X, "X", bounds=exact.reconstruction_loss.bounds)
+    X = check_batch(exact, X, "X", bounds=exact.reconstruction_loss.bounds)
     nodes, inside = _nodes(points, width)
     z = np.stack(np.meshgrid(*[nodes] * d, indexing="ij"), axis=-1)
     steps = _squared_steps(exact.decoder, z)

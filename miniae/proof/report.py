@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from miniae.inspection import aligned
+from miniae.plumbing.text import aligned
 
 ROUNDING = 1e-13  # of the largest gradient entry: what rounding may leave where the truth is 0
 SAFETY = 10.0  # how many of its estimated errors a difference may be off

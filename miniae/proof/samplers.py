@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from miniae.inspection import aligned
-from miniae.parameters import require
+from miniae.plumbing.text import aligned
 from miniae.proof import noise
 from miniae.proof.estimates import sampler_of
 from miniae.proof.noise import Property
@@ -124,9 +123,11 @@ def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm
             f"sampler={sampler!r} must be a function of (mu, log_var, rng) that returns z, or a "
             "VAE, or a VAE class"
         )
-    require(0 < false_alarm < 1, f"false_alarm={false_alarm!r} must lie between 0 and 1")
+    if not 0 < false_alarm < 1:
+        raise ValueError(f"false_alarm={false_alarm!r} must lie between 0 and 1")
     whole = n is None or (isinstance(n, (int, np.integer)) and n >= LEAST)
-    require(whole, f"n={n!r} must be an integer, {LEAST} or more")
+    if not whole:
+        raise ValueError(f"n={n!r} must be an integer, {LEAST} or more")
     mu, log_var = _points(mu, log_var, latents, seed)
     alpha = false_alarm / TESTS / len(modes)
     found = {mode: _examine(each, mu, log_var, n, seed, alpha) for mode, each in modes.items()}
@@ -159,7 +160,8 @@ def _points(mu, log_var, latents, seed):
     """
     rng = np.random.default_rng(seed)
     shape = next((np.shape(a) for a in (mu, log_var) if a is not None), (ROWS, latents))
-    require(len(shape) == 2 and min(shape) > 0, f"mu, log_var: shape {shape} is not (rows, latent)")
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f"mu, log_var: shape {shape} is not (rows, latent)")
     if log_var is None:
         size = int(np.prod(shape))
         log_var = np.concatenate(
@@ -171,7 +173,10 @@ def _points(mu, log_var, latents, seed):
         mu = np.exp(0.5 * log_var) * rng.uniform(0.3, 1, shape) * rng.choice([-1, 1], shape)
     mu = np.array(mu, dtype=np.float64)
     fits = mu.shape == log_var.shape and np.isfinite(mu).all() and np.isfinite(log_var).all()
-    require(fits, f"mu {mu.shape} and log_var {log_var.shape} must be finite and of one shape")
+    if not fits:
+        raise ValueError(
+            f"mu {mu.shape} and log_var {log_var.shape} must be finite and of one shape"
+        )
     return mu, log_var
 
 
@@ -220,7 +225,8 @@ def _draw(sampler, arguments, rng):
     given = [a.copy() for a in arguments]
     z, shape = np.array(sampler(*given, rng)), arguments[0].shape
     fits = z.ndim in (2, 3) and z.shape[-2:] == shape and z.dtype.kind == "f"
-    require(fits, f"sampler returned {z.dtype} {z.shape} for mu of shape {shape}")
+    if not fits:
+        raise ValueError(f"sampler returned {z.dtype} {z.shape} for mu of shape {shape}")
     return z.reshape(-1, *shape), all(map(np.array_equal, given, arguments))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from miniae.layers import ReLU, Sigmoid, Tanh
 from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL
-from miniae.networks import last_step
+from miniae.plumbing.checks import last_step
 from miniae.proof.evidence import scan
 
 USUAL = {"dead": 0.0, "saturated": 0.1}  # share of a layer's units that needs no words
@@ -337,7 +337,7 @@ def check_baselines(evidence):
     else:
         words += ": the model does not beat PCA"
         held = [name for name in ("penalty", "corruption") if getattr(model, name, None)]
-        held += ["dropout"] * bool(model.arguments.get("dropout"))
+        held += ["dropout"] * bool(getattr(model, "dropout", 0))
         if evidence.is_vae or held:
             reason = "the KL" if evidence.is_vae else " and ".join(held)
             words += f", which does not pay for {reason}"

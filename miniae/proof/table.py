@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from itertools import zip_longest
 
-from miniae.inspection import aligned
+from miniae.plumbing.text import aligned
 
 WIDE = 100  # from here on there is room for what is good to know but not needed
 LEAST = 10  # characters of a column, however narrow the terminal

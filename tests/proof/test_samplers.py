@@ -215,8 +215,8 @@ class IgnoresRngInTraining(VAE):
 
 
 class Clamped(OpenVAE):
-    def _posterior(self, x, training=False):
-        mu, log_var = super()._posterior(x, training)
+    def infer(self, x, training=False):
+        mu, log_var = super().infer(x, training)
         return mu, np.clip(log_var, -7, 7)
 
 

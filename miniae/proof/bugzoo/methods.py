@@ -3,7 +3,8 @@
 import numpy as np
 
 from miniae.losses import gaussian_kl
-from miniae.model import EVALUATION_SEED, ROWS
+from miniae.model import EVALUATION_SEED
+from miniae.plumbing.batches import ROWS
 from miniae.proof.bugzoo.models import OpenVAE
 from miniae.proof.bugzoo.specimen import specimen
 from miniae.proof.bugzoo.vae_instruments import (
@@ -56,8 +57,8 @@ class NoNoiseInEvaluation(VAE):
 class LogVarClamped(OpenVAE):
     """log_var is clamped to [-6, 6] for noise and KL alike: not the posterior that is stated."""
 
-    def _posterior(self, x, training=False):
-        mu, log_var = super()._posterior(x, training)
+    def infer(self, x, training=False):
+        mu, log_var = super().infer(x, training)
         self.inside = np.abs(log_var.real) < 6
         return mu, np.where(self.inside, log_var, 6 * np.sign(log_var.real))
 
@@ -247,8 +248,8 @@ class PosteriorStd(VAE):
 class LogVarIsMu(OpenVAE):
     """The half of the encoder's outputs that is mu is taken for log_var too."""
 
-    def _posterior(self, x, training=False):
-        mu, _ = super()._posterior(x, training)
+    def infer(self, x, training=False):
+        mu, _ = super().infer(x, training)
         return mu, mu.copy()
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):

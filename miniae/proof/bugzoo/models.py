@@ -49,8 +49,8 @@ class OpenVAE(VAE):
         return self.beta
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
-        x, target, rng = self._inputs(x, target, rng, training)
-        mu, log_var = self._posterior(x, training)
+        x, target, rng = self.prepare(x, target, rng, training)
+        mu, log_var = self.infer(x, training)
         std, slope = self.std(log_var)
         if eps is None:
             eps = rng.standard_normal(mu.shape, dtype=mu.real.dtype)
@@ -60,7 +60,7 @@ class OpenVAE(VAE):
         weight = self.weight(training)
         self.cache = mu, log_var, std, eps, np.full(mu.shape[1], weight)
         self.terms_of_gradient = eps * slope, weight * dmu, weight * dlog_var
-        return self._record(reconstruction + weight * kl, reconstruction=reconstruction, kl=kl)
+        return self.record(reconstruction + weight * kl, reconstruction=reconstruction, kl=kl)
 
     def backward(self):
         dz = self.decoder.backward(self.dlikelihood())
@@ -288,8 +288,8 @@ class LikelihoodPerPixel(OpenVAE):
 class LogsMinusKL(OpenVAE):
     """The KL is logged with the wrong sign."""
 
-    def _record(self, loss, *, reconstruction, kl):
-        return super()._record(loss, reconstruction=reconstruction, kl=-kl)
+    def record(self, loss, *, reconstruction, kl):
+        return super().record(loss, reconstruction=reconstruction, kl=-kl)
 
 
 @specimen("vae-two-kl-weights", train_and_evaluation, VAE, source="AntixK/PyTorch-VAE")

@@ -4,7 +4,7 @@ import numpy as np
 
 from miniae.inspection import watch
 from miniae.losses import GaussianNLL, gaussian_kl
-from miniae.model import ROWS
+from miniae.plumbing.batches import ROWS
 from miniae.proof import estimates, oracles
 from miniae.proof.bugzoo.instruments import SURE, linear_vae
 from miniae.proof.bugzoo.specimen import Finding

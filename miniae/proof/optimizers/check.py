@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from miniae.optim import BLOCK
-from miniae.parameters import require
 from miniae.proof.optimizers.bench import Bench, Enough, Size, middle_norm
 from miniae.proof.optimizers.report import diagnose
 from miniae.proof.optimizers.runs import Walk, draw, start, with_zeros
@@ -62,7 +61,8 @@ def check_optimizer(optimizer, rule=None, *, seed=0, steps=3000, **settings):
     ------
     ValueError : the rule or lr is not known, or no optimiser can be made
     """
-    require(steps >= 10, f"steps={steps!r} must be 10 or more")
+    if steps < 10:
+        raise ValueError(f"steps={steps!r} must be 10 or more")
     size = Size(steps, single=max(steps // 2, 10), together=max(steps // 2, 10))
     return examine(optimizer, rule, seed, size, **settings)
 

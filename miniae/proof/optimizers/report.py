@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import asdict, dataclass, field
 
-from miniae.inspection import aligned
+from miniae.plumbing.text import aligned
 
 WIDTH = 80
 

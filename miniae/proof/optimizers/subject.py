@@ -5,7 +5,6 @@ import inspect
 from numbers import Real
 
 from miniae.optim import SGD, Adam, Optimizer
-from miniae.parameters import require
 from miniae.proof.optimizers.rules import NAMES, OFF, RULES
 
 KNOWN = {SGD: "sgd", Adam: "adamw"}  # miniae's Adam has its decay apart
@@ -37,25 +36,31 @@ class Subject:
     def __init__(self, optimizer, rule, given, lr):
         self.instance = optimizer if is_instance(optimizer) else None
         self.maker = optimizer if self.instance is None else type(optimizer)
-        require(callable(self.maker), f"optimizer={optimizer!r} has no method step, and is neither "
-                "a class nor a function that makes an optimiser")  # fmt: skip
+        if not callable(self.maker):
+            raise ValueError(
+                f"optimizer={optimizer!r} has no method step, and is neither "
+                "a class nor a function that makes an optimiser"
+            )
         defaults, self.named = constructor_settings(self.maker)
         self.passed, self.notes, self.refusal = {}, [], ""
         if self.instance is None:
             first = self._first(given, defaults, lr)
         else:
             first = optimizer
-        require(callable(getattr(first, "step", None)),
-                f"{type(first).__name__} has no method step(theta, dtheta)")  # fmt: skip
+        if not callable(getattr(first, "step", None)):
+            raise ValueError(f"{type(first).__name__} has no method step(theta, dtheta)")
         self.ours = isinstance(first, Optimizer)
-        require(not self.ours or first.t == 0,
-                f"{first!r} has made {getattr(first, 't', 0)} steps: check a new one")  # fmt: skip
+        if self.ours and first.t != 0:
+            raise ValueError(f"{first!r} has made {getattr(first, 't', 0)} steps: check a new one")
         self.name = getattr(self.maker, "__name__", "<lambda>")
         self.name = type(first).__name__ if self.name == "<lambda>" else self.name
         self.rule = choose_rule(first, rule)
         for name, value in given.items():
-            require(name in NAMES[self.rule], f"{name}={value!r} is no setting of the rule "
-                    f"{self.rule!r}; these are: {', '.join(NAMES[self.rule])}")  # fmt: skip
+            if name not in NAMES[self.rule]:
+                raise ValueError(
+                    f"{name}={value!r} is no setting of the rule "
+                    f"{self.rule!r}; these are: {', '.join(NAMES[self.rule])}"
+                )
         self.takes = {name for name in NAMES[self.rule] if name in defaults}
         self.settings = self._read(first, given)
         if self.instance is not None:
@@ -85,8 +90,10 @@ class Subject:
                 f"{self.maker!r} cannot be called with ({arguments}): {error}; give an optimiser "
                 "that is made, or a function of the settings that makes one"
             ) from error
-        require(first is not second, f"{self.maker!r} returns the same object each time: it must "
-                "make a new one")  # fmt: skip
+        if first is second:
+            raise ValueError(
+                f"{self.maker!r} returns the same object each time: it must make a new one"
+            )
         return first
 
     def _read(self, first, given):
@@ -95,15 +102,20 @@ class Subject:
         for name in NAMES[self.rule]:
             own = attribute(first, name)
             if self.instance is not None and name in given and own is not None:
-                require(callable(own) or own == as_setting(name, given[name]), f"{name}="
-                        f"{given[name]!r} is given, but the optimiser has {own!r}")  # fmt: skip
+                if not callable(own) and own != as_setting(name, given[name]):
+                    raise ValueError(
+                        f"{name}={given[name]!r} is given, but the optimiser has {own!r}"
+                    )
             for value in (given.get(name), self.passed.get(name), own):
                 if value is not None:
                     found[name] = as_setting(name, value)
                     break
             else:
-                require(name != "lr", "lr is unknown: it is no attribute of the optimiser; give it "
-                        "to check_optimizer, as in lr=0.01")  # fmt: skip
+                if name == "lr":
+                    raise ValueError(
+                        "lr is unknown: it is no attribute of the optimiser; give it "
+                        "to check_optimizer, as in lr=0.01"
+                    )
                 found[name] = assumed[name] = ASSUMED[name]
         assumed.pop("clip_norm", None)
         if assumed:
@@ -142,12 +154,13 @@ def choose_rule(first, rule):
     """Return the rule: as given, or of the class if it is miniae's."""
     if rule is None:
         rule = next((KNOWN[base] for base in type(first).__mro__ if base in KNOWN), None)
-    require(
-        rule in RULES,
-        f"rule={rule!r}: say which rule {type(first).__name__} follows. 'sgd' (with or without "
-        "momentum and Nesterov), 'adam' (weight decay is added to the gradient, as in torch.optim."
-        "Adam) or 'adamw' (weight decay apart, as in torch.optim.AdamW and miniae.Adam)",
-    )
+    if rule not in RULES:
+        raise ValueError(
+            f"rule={rule!r}: say which rule {type(first).__name__} follows. 'sgd' (with or without "
+            "momentum and Nesterov), 'adam' (weight decay is added to the gradient, as in "
+            "torch.optim.Adam) or 'adamw' (weight decay apart, as in torch.optim.AdamW and "
+            "miniae.Adam)"
+        )
     return rule
 
 

@@ -4,22 +4,20 @@ import inspect
 
 import numpy as np
 
-from miniae.parameters import require
-
 
 def as_array(x, name):
     """Return x as an array; refuse a masked one, whose hidden entries would count as data."""
     if isinstance(x, np.ma.MaskedArray):
-        require(
-            not np.ma.getmaskarray(x).any(),
-            f"{name} is a masked array with hidden entries; {name}.filled(np.nan) marks them as "
-            "missing, which impute and models with a Masked loss understand",
-        )
+        if np.ma.getmaskarray(x).any():
+            raise ValueError(
+                f"{name} is a masked array with hidden entries; {name}.filled(np.nan) marks them "
+                "as missing, which impute and models with a Masked loss understand"
+            )
     return np.asarray(x)
 
 
 def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
-    """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values off bounds.
+    """Return x as an array of theta's dtype; refuse wrong shapes, NaN, and values out of bounds.
 
     Raises
     ------
@@ -27,18 +25,20 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     ValueError : all else, with both shapes, or the first bad entry and its index
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
-    x = as_array(x, name)
+    x = as_array(x, name) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     if x.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
     if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
         expected = ", ".join(str(s) for s in ("n", *shape))
+        hint = "; a single sample is x[None]" if x.shape == shape else ""
         raise ValueError(
-            f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}"
-            + ("; a single sample is x[None]" if x.shape == shape else "")
+            f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}{hint}"
         )
     with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
         x = x.astype(model.theta.dtype, copy=False)
-    seen = (model._filled(x) if is_data else x).real
+    seen = x.real
+    if is_data and model.reconstruction_loss.missing:
+        seen = np.where(np.isnan(seen), 0, seen)
     slack = 8 * np.finfo(seen.dtype).eps  # a scaler's rounding is no mistake
     least, most = bounds[0] - slack, bounds[1] + slack
     low, high = seen.min(), seen.max()
@@ -46,12 +46,14 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         bad = ~(np.isfinite(seen) & (seen >= least) & (seen <= most))
         index = tuple(np.argwhere(bad)[0])
         place = [int(i) for i in (index[0] + first_row, *index[1:])]
-        raise ValueError(
-            f"{name}{place} is {seen[index]}, but {name} must be finite"
-            + (f" and within {list(bounds)}" if bounds[0] > -np.inf else "")
-            + ("; scale the data" if bounds[1] < np.inf else "")
-            + ("; for missing entries, wrap the loss in Masked" * bool(is_data and np.isnan(low)))
-        )
+        message = f"{name}{place} is {seen[index]}, but {name} must be finite"
+        if bounds[0] > -np.inf:
+            message += f" and within {list(bounds)}"
+        if bounds[1] < np.inf:
+            message += "; scale the data"
+        if is_data and np.isnan(low):
+            message += "; for missing entries, wrap the loss in Masked"
+        raise ValueError(message)
     return x
 
 
@@ -74,32 +76,32 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     if y is not None:
         data["target"] = as_array(y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
-        require(
-            shape == expected,
-            f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
-            f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels=",
-        )
+        if shape != expected:
+            raise ValueError(
+                f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
+                f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels="
+            )
         _check_rows(model, data["target"], y_name, bounds)
     for name, values in (side or {}).items():
         if name not in side_names(model):
             raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
         data[name] = np.asarray(values)
         n = data[name].shape[:1]
-        require(
-            n == data["x"].shape[:1],
-            f"{name} must hold one entry per row of {x_name}, {len(data['x'])}, got {n}",
-        )
+        if n != data["x"].shape[:1]:
+            raise ValueError(
+                f"{name} must hold one entry per row of {x_name}, {len(data['x'])}, got {n}"
+            )
     return data
 
 
-def take(data, rows):
+def select_rows(data, rows):
     """Return these rows of every array."""
     return {name: values[rows] for name, values in data.items()}
 
 
 def _check_rows(model, X, name, bounds, rows=4096):
     if X.ndim == 0 or len(X) <= rows:
-        model._batch(X, name, bounds=bounds)
+        check_batch(model, X, name, bounds=bounds)
     else:
         for start in range(0, len(X), rows):
-            model._batch(X[start : start + rows], name, bounds=bounds, first_row=start)
+            check_batch(model, X[start : start + rows], name, bounds=bounds, first_row=start)

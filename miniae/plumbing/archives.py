@@ -9,8 +9,6 @@ import zipfile
 
 import numpy as np
 
-from miniae.parameters import require
-
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -64,22 +62,25 @@ def read(path):
     with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
         for entry in archive.infolist():
             name, dot, kind = entry.filename.rpartition(".")
-            require(dot and kind == "npy", f"it has an entry {entry.filename!r}")
-            require(name not in arrays, f"it has two entries {name!r}")
-            require(entry.compress_type == zipfile.ZIP_STORED, f"its entry {name!r} is compressed")
+            if not dot or kind != "npy":
+                raise ValueError(f"it has an entry {entry.filename!r}")
+            if name in arrays:
+                raise ValueError(f"it has two entries {name!r}")
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its entry {name!r} is compressed")
             with archive.open(entry) as file:
                 version = np.lib.format.read_magic(file)
-                require(version in HEADERS, f"its entry {name!r} is of .npy version {version}")
+                if version not in HEADERS:
+                    raise ValueError(f"its entry {name!r} is of .npy version {version}")
                 shape, fortran, dtype = HEADERS[version](file)
-                require(not dtype.hasobject, f"its entry {name!r} holds Python objects")
+                if dtype.hasobject:
+                    raise ValueError(f"its entry {name!r} holds Python objects")
                 count = 1
                 for length in shape:  # in Python's integers, which do not overflow
                     count *= length
                 rest = file.read()  # to the end, where the checksum is compared
-                require(
-                    min(shape, default=0) >= 0 and len(rest) == count * dtype.itemsize,
-                    f"its entry {name!r} of shape {shape} has {len(rest)} bytes",
-                )
+                if min(shape, default=0) < 0 or len(rest) != count * dtype.itemsize:
+                    raise ValueError(f"its entry {name!r} of shape {shape} has {len(rest)} bytes")
             order = "F" if fortran else "C"
             arrays[name] = np.frombuffer(rest, dtype).reshape(shape, order=order).copy()
     return arrays

@@ -5,6 +5,7 @@ parameter names and shapes, the history. Networks, losses, corruptions and penal
 constructor calls of miniae's own classes; nothing is pickled.
 """
 
+import importlib
 import itertools
 import json
 import math
@@ -12,15 +13,14 @@ import os
 
 import numpy as np
 
-from miniae import archives, conv, layers, losses, missing, networks, regularizers
-from miniae.parameters import require
+from miniae.plumbing import archives
 
 FORMAT = "miniae model"
 VERSION = 1
-# Modules whose classes a file may name.
-KNOWN = (conv, layers, losses, missing, networks, regularizers)
+# Modules whose classes a file may name; they are imported when a file is read or written.
+KNOWN = ["layers", "losses", "conv", "missing", "regularizers", "variants.conditional"]
+OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
-OWN = [module.__name__ for module in KNOWN]
 
 
 def describe(value):
@@ -43,7 +43,7 @@ def rebuild(value, name):
         return tuple(rebuild(item, name) for item in value)
     if not isinstance(value, dict):
         return value
-    found = [getattr(module, value["class"], None) for module in KNOWN]
+    found = [getattr(importlib.import_module(name), value["class"], None) for name in OWN]
     cls = next((c for c in found if isinstance(c, type) and hasattr(c, "config")), None)
     if cls is None or value["arguments"] is None:
         raise ValueError(
@@ -78,10 +78,10 @@ def check_size(arguments, size):
         units = [math.prod(whole(arguments["input_dim"])), *whole(arguments.get("hidden", ()))]
         units += [n for name in ("latent_dim", "n_classes") for n in whole(arguments.get(name, 1))]
         products += [a * b for a, b in itertools.pairwise(units)]
-    require(
-        max(products, default=0) <= 64 * max(size, 1),
-        f"it has {size:,} parameters, but describes networks of {max(products, default=0):,}",
-    )
+    if max(products, default=0) > 64 * max(size, 1):
+        raise ValueError(
+            f"it has {size:,} parameters, but describes networks of {max(products, default=0):,}"
+        )
 
 
 def header(model):
@@ -118,7 +118,8 @@ def check_learned(model, arrays):
             f"of dtype {a[name].dtype} and shape {a[name].shape}" if name in a else "missing"
             for a in (here, arrays)
         )
-        require(ours == its, f"its {name} is {its}, the model's is {ours}")
+        if ours != its:
+            raise ValueError(f"its {name} is {its}, the model's is {ours}")
 
 
 def restore(model, arrays):
@@ -159,15 +160,21 @@ def load(cls, path, **given):
         header = json.loads(str(arrays.pop("header")))
         its = learned_in(arrays)
         strange = sorted(set(arrays) - set(its))
-        require(not strange or "run" in arrays, f"it has entries that are not known: {strange}")
-        require(header["format"] == FORMAT, f"its format is {header['format']!r}")
-        require(header["version"] == VERSION, f"its version is {header['version']}, not {VERSION}")
+        if strange and "run" not in arrays:
+            raise ValueError(f"it has entries that are not known: {strange}")
+        if header["format"] != FORMAT:
+            raise ValueError(f"its format is {header['format']!r}")
+        if header["version"] != VERSION:
+            raise ValueError(f"its version is {header['version']}, not {VERSION}")
         odd = sorted(set(header) ^ KEYS)
-        require(not odd, f"its header lacks, or has besides what is known: {odd}")
+        if odd:
+            raise ValueError(f"its header lacks, or has besides what is known: {odd}")
         name = header["class"]
-        require(name == cls.__name__, f"it holds a {name}: use {name}.load")
+        if name != cls.__name__:
+            raise ValueError(f"it holds a {name}: use {name}.load")
         strange = sorted(set(given) - set(header["arguments"]))
-        require(not strange, f"{name} has no arguments {strange}")
+        if strange:
+            raise ValueError(f"{name} has no arguments {strange}")
         check_size(header["arguments"], its["theta"].size)
         arguments = {
             key: given[key] if key in given else rebuild(value, key)
@@ -175,10 +182,10 @@ def load(cls, path, **given):
         }
         model = cls(**arguments)
         shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
-        require(
-            list(shapes.items()) == list(header["shapes"].items()),  # in the order of theta
-            f"its parameters are {header['shapes']}, but the networks have {shapes}",
-        )
+        if list(shapes.items()) != list(header["shapes"].items()):
+            raise ValueError(
+                f"its parameters are {header['shapes']}, but the networks have {shapes}"
+            )
         restore(model, its)
         model.history = {str(key): list(values) for key, values in header["history"].items()}
     except FileNotFoundError:

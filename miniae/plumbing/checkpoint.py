@@ -10,8 +10,8 @@ import zlib
 
 import numpy as np
 
-from miniae import archives, storage
-from miniae.parameters import require
+from miniae.plumbing import archives, storage
+from miniae.plumbing.estimator import argument_names
 
 ROWS = 4096  # of the data at a time, when their checksum is taken
 CHANGES = {"t", "state", "owner"}  # attributes of an optimiser that are no settings
@@ -36,7 +36,7 @@ def checksum(values):
 def adjusted(model, optimizer):
     """Return the numbers that a callback may have set: of the optimiser, and of the model."""
     own = {name: value for name, value in vars(optimizer).items() if name not in CHANGES}
-    now = {name: getattr(model, name) for name in model.adjustable}
+    now = {name: getattr(model, name, None) for name in argument_names(type(model))}
     return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in (own, now)]
 
 
@@ -57,28 +57,6 @@ def plain(state):
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
 
 
-class Run:
-    """How far a `fit` has come.
-
-    Attributes
-    ----------
-    first : int, the epochs that the model had behind it before
-    best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
-    stopped : bool, whether it has ended the run
-    """
-
-    def __init__(self, first):
-        self.first, self.stopped = first, False
-        self.best_loss, self.best_epoch, self.best = np.inf, first, None
-
-    def judge(self, loss, epoch, model, patience):
-        """Take note of the validation loss after an epoch."""
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, epoch
-            self.best = {name: array.copy() for name, array in storage.learned(model).items()}
-        self.stopped = epoch - self.best_epoch >= patience
-
-
 class Checkpoint:
     """The file of a run.
 
@@ -92,10 +70,8 @@ class Checkpoint:
     """
 
     def __init__(self, path, every, model, optimizer, run, **settings):
-        require(
-            isinstance(every, (int, np.integer)) and every >= 1,
-            f"checkpoint_every={every!r} must be an integer above 0",
-        )
+        if not isinstance(every, (int, np.integer)) or every < 1:
+            raise ValueError(f"checkpoint_every={every!r} must be an integer above 0")
         self.path, self.every = os.path.realpath(path), every
         self.model, self.optimizer, self.run = model, optimizer, run
         header = storage.header(model)
@@ -132,8 +108,10 @@ class Checkpoint:
             model stay as they are
         """
         folder, refused = os.path.dirname(self.path) or ".", f"checkpoint={self.path!r}"
-        require(os.path.isdir(folder), f"{refused}: there is no folder {folder!r}")
-        require(os.access(folder, os.W_OK), f"{refused}: the folder {folder!r} is read-only")
+        if not os.path.isdir(folder):
+            raise ValueError(f"{refused}: there is no folder {folder!r}")
+        if not os.access(folder, os.W_OK):
+            raise ValueError(f"{refused}: the folder {folder!r} is read-only")
         self.last = self.stamp()
         if self.last is None:
             return
@@ -147,21 +125,23 @@ class Checkpoint:
             done = len(history.get("loss", ()))
         except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"{refused} cannot be read: {error}") from error
-        require(state, f"{refused} holds a model, but no run: use load, or another file")
+        if not state:
+            raise ValueError(f"{refused} holds a model, but no run: use load, or another file")
         before = state["facts"]["epochs before"]
-        require(
-            before == self.run.first,
-            f"{refused} began with a model of {before} epochs, this one has {self.run.first} "
-            "behind it: to go on with the run, build the model anew and call fit as before",
-        )
+        if before != self.run.first:
+            raise ValueError(
+                f"{refused} began with a model of {before} epochs, this one has {self.run.first} "
+                "behind it: to go on with the run, build the model anew and call fit as before"
+            )
         for name in {**state["facts"], **self.facts}:
             there, here = state["facts"].get(name), self.facts.get(name)
-            require(
-                there == here,
-                f"{refused} is of another run: {name} is {there!r} there and {here!r} here; give "
-                "another file, or delete this one if that run is of no use any more",
-            )
-        require(done <= end, f"{refused} has come to epoch {done}, beyond the {end} that are asked")
+            if there != here:
+                raise ValueError(
+                    f"{refused} is of another run: {name} is {there!r} there and {here!r} here; "
+                    "give another file, or delete this one if that run is of no use any more"
+                )
+        if done > end:
+            raise ValueError(f"{refused} has come to epoch {done}, beyond the {end} that are asked")
         model, optimizer, run = self.model, self.optimizer, self.run
         now, best = (storage.learned_in(arrays, prefix) for prefix in ("", "best_"))
         try:

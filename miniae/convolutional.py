@@ -1,0 +1,88 @@
+"""Convolutional networks ready to use: an encoder and a decoder for images of one shape."""
+
+import copy
+
+import numpy as np
+
+from miniae.conv import Conv2D, ConvTranspose2D
+from miniae.layers import Dense, Dropout, Flatten, Reshape, Sequential
+from miniae.networks import ACTIVATIONS
+from miniae.parameters import choose
+
+
+def conv_networks(
+    input_dim,
+    latent_dim,
+    channels=(32, 64),
+    kernel=3,
+    *,
+    stride=2,
+    activation="relu",
+    dropout=0.0,
+    variational=False,
+    rng=0,
+    dtype="float32",
+):
+    """Return a convolutional encoder and decoder for images of one shape, each a mirror image.
+
+    Parameters
+    ----------
+    input_dim : (h, w) or (h, w, channels), the shape of an image, of any size
+    latent_dim : int, size of the code
+    channels : tuple of int, channels out of each Conv2D
+    kernel, stride : int, of all of them; each one divides height and width by the stride
+    activation : "relu", "tanh", "sigmoid" or "softplus"
+    dropout : float in [0, 1), after each activation
+    variational : bool, whether the encoder is a VAE's and ends in 2 * latent_dim outputs
+    rng : Generator or int, where all weights are drawn from
+    dtype : float32 or float64
+
+    Returns
+    -------
+    encoder, decoder : Sequential
+
+    Examples
+    --------
+    >>> encoder, decoder = conv_networks((28, 28), 32)
+    >>> model = Autoencoder((28, 28), 32, encoder=encoder, decoder=decoder)
+    """
+    if np.ndim(input_dim) != 1 or len(input_dim) not in (2, 3) or min(input_dim) < 1:
+        raise ValueError(
+            f"input_dim={input_dim!r} must be an image shape, (h, w) or (h, w, channels)"
+        )
+    if np.ndim(channels) != 1 or len(channels) == 0:
+        raise ValueError(
+            f"channels={channels!r} must be a tuple with an integer per Conv2D, such as (32, 64)"
+        )
+    for name, value in (("latent_dim", latent_dim), ("kernel", kernel), ("stride", stride)):
+        valid = isinstance(value, (int, np.integer)) and value >= 1
+        if not valid:
+            raise ValueError(f"{name}={value!r} must be one integer, 1 or more")
+    if stride > kernel:
+        raise ValueError(
+            f"stride={stride} is above kernel={kernel}: no window would see the pixels in between"
+        )
+    between = choose(ACTIVATIONS, activation, "activation")
+    options = {"rng": np.random.default_rng(rng), "dtype": dtype}
+    init = "he" if activation == "relu" else "glorot"
+    image, grey = tuple(int(n) for n in (*input_dim, 1)[:3]), len(input_dim) == 2
+    (*size, c_in), down, up = image, [], []
+    for number, c_out in enumerate(channels, 1):
+        conv = Conv2D(c_in, c_out, kernel, stride, (kernel - 1) // 2, init=init, **options)
+        beyond = [n + 2 * conv.padding - kernel for n in size]  # the first window
+        if min(beyond) < 0:
+            raise ValueError(
+                f"input_dim={input_dim!r}: only {size} pixels reach convolution {number} "
+                f"of {len(channels)}, too few for kernel={kernel} with padding {conv.padding}; "
+                "take fewer convolutions, or a kernel of odd size"
+            )
+        rest = tuple(n % stride for n in beyond)  # the last rows and columns: no window gets there
+        back = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, rest,
+                               init=init if up else "glorot", **options)  # fmt: skip
+        drop = [Dropout(dropout)] if dropout else []
+        down, up = [*down, conv, between(), *drop], [between(), *copy.deepcopy(drop), back, *up]
+        size, c_in = [n // stride + 1 for n in beyond], c_out
+    features, code_size = size[0] * size[1] * c_in, latent_dim * (2 if variational else 1)
+    encoder = [Reshape(*image)] * grey + [*down, Flatten(), Dense(features, code_size, **options)]
+    first = Dense(latent_dim, features, init=init, **options), up[0], Reshape(*size, c_in)
+    return Sequential(encoder), Sequential(*first, *up[1:], *[Reshape(*input_dim)] * grey)

@@ -1,0 +1,94 @@
+"""Batches: what each training step is given, rows of arrays, or what a function returns."""
+
+import numpy as np
+
+from miniae.plumbing.inputs import as_array, check_batch, check_data, select_rows, side_names
+
+ROWS = 1024  # rows at a time when data pass through a model without training: bounds the memory
+
+
+def map_rows(model, function, X, name="X", **checks):
+    """Apply a function to X, ROWS checked rows at a time, and return the results in one array.
+
+    checks : what `check_batch` takes besides, such as bounds
+    """
+    X, out = as_array(X, name), None
+    model.cache = None  # these passes overwrite what loss() left for backward()
+    for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
+        batch = check_batch(model, X[start : start + ROWS] if X.ndim else X, name, **checks)
+        model.use_rows(slice(start, start + ROWS))
+        part = function(batch)
+        if out is None:
+            out = np.empty((len(X), *part.shape[1:]), part.dtype)
+        out[start : start + len(part)] = part
+    return out
+
+
+class RunningMean:
+    """Running means of named numbers, weighted by the samples that each stands for."""
+
+    def __init__(self):
+        self.totals, self.samples = {}, 0
+
+    def add(self, values, samples):
+        """Count `values`, a dict of means over so many samples."""
+        self.samples += samples
+        for name, value in values.items():
+            self.totals[name] = self.totals.get(name, 0.0) + value * samples
+
+    def values(self):
+        """Return the means so far, a dict."""
+        return {name: total / self.samples for name, total in self.totals.items()}
+
+
+def unpack(parts, names, what):
+    """Return (x, y, dict of the rest) for X or a tuple (X, y, *rest); y may be None or left out."""
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    if not parts:
+        raise ValueError(f"{what} must be X or a tuple (X, y), got ()")
+    x, y, *more = (*parts, None) if len(parts) == 1 else parts
+    if len(more) != len(names):
+        raise ValueError(
+            f"{what} must be {', '.join(['X or a tuple (X, y', *names])}), got {len(parts)} arrays"
+        )
+    return x, y, dict(zip(names, more, strict=True))
+
+
+class Rows:
+    """Batches of rows of arrays, which may be np.memmap: a batch at a time is read.
+
+    data : dict of arrays of one length, as `check_data` returns it
+    """
+
+    def __init__(self, data, batch_size, shuffle):
+        self.data, self.batch_size, self.shuffle = data, batch_size, shuffle
+        self.count = -(-len(data["x"]) // batch_size)  # batches in an epoch
+
+    def epoch(self, rng):
+        """Yield the batches of an epoch, each a dict of `loss`'s arguments."""
+        n = len(self.data["x"])
+        order = rng.permutation(n) if self.shuffle else np.arange(n)
+        for start in range(0, n, self.batch_size):
+            yield select_rows(self.data, order[start : start + self.batch_size])
+
+
+class Stream:
+    """Batches from a function, called once an epoch, which returns an iterable of them."""
+
+    def __init__(self, model, function):
+        self.model, self.function, self.names = model, function, side_names(model)
+        self.count = 0  # not known before the first epoch is over
+
+    def epoch(self, rng):
+        """Yield the batches of an epoch, each checked, a dict of `loss`'s arguments."""
+        count = 0
+        for count, batch in enumerate(self.function(), 1):
+            what = f"X(), batch {count}"
+            x, y, side = unpack(batch, self.names, what)
+            yield check_data(self.model, x, y, side, f"{what}: x", f"{what}: y")
+        if not count:
+            raise ValueError(
+                "X() gave no batches: at each call it must return a new iterator, since each is "
+                "over after one epoch"
+            )
+        self.count = count

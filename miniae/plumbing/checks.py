@@ -1,0 +1,82 @@
+"""Checks of a model's arguments and networks, and the error of one whose numbers overflow."""
+
+import numpy as np
+
+from miniae.layers import Dropout, Reshape, Sequential, Sigmoid
+from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL
+from miniae.parameters import choose
+
+
+def is_whole(value, least):
+    """Tell whether a value is an integer, and no less than `least`."""
+    return isinstance(value, (int, np.integer)) and value >= least
+
+
+def check_arguments(model, loss, code_size):
+    """Refuse arguments of a model that do not fit, before anything is built.
+
+    Raises
+    ------
+    ValueError, TypeError : names the argument and its value
+    """
+    hidden, dropout = model.hidden, model.dropout
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout={dropout!r} must be in [0, 1)")
+    sizes = (*model.input_shape, *hidden, code_size)
+    if not model.input_shape or not all(is_whole(size, 1) for size in sizes):
+        raise ValueError(
+            f"input_dim={model.input_dim!r}, hidden={hidden!r}, latent_dim={model.latent_dim!r}: "
+            "all sizes must be integers above 0"
+        )
+    if np.dtype(model.dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype={np.dtype(model.dtype)} must be float32 or float64")
+    argument = model.loss_argument
+    if isinstance(loss, type):
+        raise ValueError(f"{argument}={loss.__name__} is a class: write {loss.__name__}()")
+    if not isinstance(loss, Loss):
+        choose(LOSSES, loss, argument)
+    networks = model.as_given["encoder"], model.as_given["decoder"]
+    for name, network in zip(("encoder", "decoder"), networks, strict=True):
+        if not isinstance(network, (Sequential, type(None))):
+            raise TypeError(f"{name} must be a Sequential, got {network!r}")
+    if None not in networks and dropout:
+        raise ValueError(
+            f"dropout={dropout} has no effect with an encoder and a decoder of your own: put "
+            "Dropout layers into them"
+        )
+
+
+def last_step(network):
+    """Return the last layer of a network that computes something: no Reshape, no Dropout."""
+    return [part for _, part in network.walk() if not isinstance(part, (Reshape, Dropout))][-1]
+
+
+def check_networks(model, code_size):
+    """Send one row of zeros through a model, to see that its networks fit the shapes and loss."""
+    for name, network, n_in, n_out in (
+        ("encoder", model.encoder, model.input_shape, (code_size,)),
+        ("decoder", model.decoder, (model.latent_dim,), model.input_shape),
+    ):
+        out = network.forward(np.zeros((1, *n_in), model.theta.dtype))
+        if out.shape[1:] != n_out:
+            raise ValueError(
+                f"{name} maps samples of shape {n_in} to {out.shape[1:]}, but this "
+                f"{type(model).__name__} needs {n_out} (latent_dim={model.latent_dim})"
+            )
+    last, loss = last_step(model.decoder), model.reconstruction_loss.base
+    if isinstance(loss, (BernoulliNLL, MultinomialNLL)) and isinstance(last, Sigmoid):
+        raise ValueError(
+            f"decoder ends in Sigmoid, but {loss} takes logits and turns them into probabilities "
+            "itself, which is exact where log(sigmoid) overflows: leave the Sigmoid out"
+        )
+
+
+def diverged(model, what):
+    """Return the FloatingPointError to raise when a model's numbers are no longer finite."""
+    lost = [name for name, value, _ in model.named_params() if not np.isfinite(value).all()]
+    where = f"First parameter that is not finite: {lost[0]}. " if lost else ""
+    return FloatingPointError(
+        f"{what}. {where}Likely the learning rate is too high, or the data are far from unit scale"
+    )

@@ -1,0 +1,62 @@
+"""What scikit-learn asks of an estimator, so that clone, Pipeline and GridSearchCV take a model."""
+
+import inspect
+
+from miniae.parameters import choose
+
+
+class Estimator:
+    """Base of `Model`: its constructor's arguments, as scikit-learn wants to see and set them.
+
+    Each argument is an attribute of its name, or is in the dict `as_given`, where the attribute
+    is something else: the encoder as it was given, say, in place of the network that is trained.
+    """
+
+    as_given = {}  # noqa: RUF012
+
+    def get_params(self, deep=True):
+        """Return the constructor's arguments as given, or as set since (``vae.beta = 4``)."""
+        values, params = {**vars(self), **self.as_given}, {}
+        for name in argument_names(type(self)):
+            if name not in values:
+                raise AttributeError(
+                    f"{type(self).__name__} does not keep its argument {name!r}: write "
+                    f"self.{name} = {name} in __init__, so that save and clone can repeat it"
+                )
+            params[name] = values[name]
+        return params
+
+    arguments = property(get_params, doc="The name of `get_params` in version 0.1.")
+
+    def set_params(self, **changes):
+        """Rebuild the model with some arguments changed; what it has learned is lost."""
+        known = self.get_params()
+        for name in changes:
+            choose(known, name, "set_params: argument")
+        if changes:
+            vars(self).update(vars(type(self)(**{**known, **changes})))
+        return self
+
+    def __sklearn_tags__(self):
+        """Return what scikit-learn asks of an estimator: that this one transforms, unsupervised."""
+        from sklearn.utils import Tags, TargetTags, TransformerTags
+
+        target = TargetTags(required=False)
+        return Tags(estimator_type=None, target_tags=target, transformer_tags=TransformerTags())
+
+    def __sklearn_is_fitted__(self):
+        return bool(self.history)
+
+
+def argument_names(cls):
+    """Return the names of a constructor's arguments, and of those that it passes on as **."""
+    names = {}
+    for each in cls.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        parameters = list(inspect.signature(each.__init__).parameters.values())[1:]  # after self
+        passed_on = [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        names |= {p.name: None for p in parameters if p not in passed_on}
+        if not passed_on:
+            break
+    return list(names)
