@@ -73,8 +73,8 @@ __all__ = [
     "check_function",
     "check_optimizer",
     "check_sampler",
+    "check_training",
     "conv_networks",
-    "diagnose",
     "gaussian_kl",
     "gaussian_kl_grad",
     "gradient_check",
@@ -84,7 +84,8 @@ CHECKS = {  # and the rooms of miniae.proof that they are in
     "check_function": "gradcheck",
     "check_optimizer": "optimizers",
     "check_sampler": "samplers",
-    "diagnose": "health",
+    "check_training": "health",
+    "diagnose": "health",  # the name of check_training in version 0.1
     "gradient_check": "gradcheck",
 }
 

@@ -21,15 +21,16 @@ class Loss(Parameterized):
     """
 
     bounds = (-np.inf, np.inf)  # between which targets must lie
-    missing = False  # whether NaN in a target means "not observed", as in Masked
+    takes_nan = False  # whether NaN in a target means "not observed", as in Masked
     base = property(lambda self: self)  # the loss of what is observed
 
     def __init_subclass__(cls, **options):
-        """Let a subclass write `mean`, the name of `expected` in version 0.1."""
+        """Let a subclass use the names of version 0.1: `mean`, `missing`."""
         super().__init_subclass__(**options)
-        for name, other in (("mean", "expected"), ("expected", "mean")):
-            if name in vars(cls) and other not in vars(cls):
-                setattr(cls, other, vars(cls)[name])
+        for old, new in (("mean", "expected"), ("missing", "takes_nan")):
+            for name, other in ((old, new), (new, old)):
+                if name in vars(cls) and other not in vars(cls):
+                    setattr(cls, other, vars(cls)[name])
 
     def forward(self, out, target):
         """Return the loss, a scalar: summed over features, the mean over samples."""

@@ -28,7 +28,7 @@ class Masked(Loss):
     """
 
     config = ("loss",)
-    missing = True
+    takes_nan = True
     bounds = property(lambda self: self.loss.bounds)
     base = property(lambda self: self.loss)
 
@@ -116,7 +116,7 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     if draws:
         filled = _run_chains(model, X, missing, current, steps, n_draws, seed)
     else:
-        filled = model.reconstruct(X) if loss.missing else _fit_codes(model, X, current, steps)
+        filled = model.reconstruct(X) if loss.takes_nan else _fit_codes(model, X, current, steps)
     return np.where(missing, filled, X).astype(X.dtype, copy=False)
 
 
@@ -141,7 +141,7 @@ def _with_holes(model, X, start):
 def _run_chains(model, X, missing, current, steps, n_draws, seed):
     """Return the mean of a chain's second half, or the ends of n_draws chains."""
     loss, rng, chains = model.reconstruction_loss, np.random.default_rng(seed), n_draws or 1
-    if loss.missing and n_draws is not None:
+    if loss.takes_nan and n_draws is not None:
         steps = 1  # the holes are seen as holes: nothing is carried from step to step
 
     def repeated(a):
@@ -157,7 +157,7 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
         return np.stack([loss.expected(out), loss.draw(out, rng)], axis=1)
 
     for i in range(steps):
-        both = model.map_rows(step, known if loss.missing else current)
+        both = model.map_rows(step, known if loss.takes_nan else current)
         current = np.where(gone, both[:, 1], known)
         total += both[:, 0] * (i >= steps // 2)
     if n_draws is not None:

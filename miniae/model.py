@@ -126,7 +126,7 @@ class Model(Estimator, Parameterized):
 
     def infer(self, x, training=False):
         """Return the codes of a checked batch."""
-        if self.reconstruction_loss.missing:
+        if self.reconstruction_loss.takes_nan:
             x = np.where(np.isnan(x), 0, x)
         return self.encoder.forward(x, training)
 

@@ -15,7 +15,7 @@ from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
 
-OFF_RANGE = {  # layers whose output is no probability
+NO_PROBABILITY = {  # layers whose output is no probability
     Dense: "is linear",
     Conv2D: "is linear",
     ConvTranspose2D: "is linear",
@@ -198,7 +198,7 @@ class KLSparsity(Penalty):
 
     def check(self, layer):
         """Refuse an encoder's last layer if its output is known to leave (0, 1)."""
-        for kind, reason in OFF_RANGE.items():
+        for kind, reason in NO_PROBABILITY.items():
             if isinstance(layer, kind):
                 raise ValueError(
                     f"penalty={self} needs a code in (0, 1), but the encoder ends in {layer}, "

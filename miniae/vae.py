@@ -91,7 +91,7 @@ class VAE(Model):
 
     def infer(self, x, training=False):
         """Return mu and log_var of q(z|x) for a checked batch."""
-        if self.reconstruction_loss.missing:
+        if self.reconstruction_loss.takes_nan:
             x = np.where(np.isnan(x), 0, x)
         code = self.encoder.forward(x, training)
         mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]

@@ -100,8 +100,8 @@ def test_a_score_beyond_all_numbers_is_an_anomaly_and_a_broken_model_is_refused(
 def test_scikit_learn_clones_a_detector():
     base = pytest.importorskip("sklearn.base")
     detector = AnomalyDetector(VAE(6, 2), 0.05)
-    twin = base.clone(detector)
-    assert twin.contamination == 0.05 and twin.model is not detector.model
+    clone = base.clone(detector)
+    assert clone.contamination == 0.05 and clone.model is not detector.model
 
 
 @pytest.mark.parametrize(

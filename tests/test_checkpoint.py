@@ -89,8 +89,8 @@ def test_a_run_may_be_made_longer_but_not_shorter(tmp_path):
 def test_the_file_is_a_models_file_too(tmp_path):
     path = tmp_path / "run.npz"
     model = fit("early stopping", checkpoint=path)
-    twin = Autoencoder.load(path)
-    assert twin.history == model.history and len(twin.theta) == len(model.theta)
+    clone = Autoencoder.load(path)
+    assert clone.history == model.history and len(clone.theta) == len(model.theta)
 
 
 OTHERS = {

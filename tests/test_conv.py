@@ -286,10 +286,10 @@ def test_a_view_with_odd_strides_or_integers_give_what_a_copy_gives(layer):
 
 @named(layers())
 def test_a_copy_and_its_repr_are_the_layer_again(layer):
-    twin = copy.deepcopy(layer)
+    clone = copy.deepcopy(layer)
     x = np.random.default_rng(0).standard_normal((3, 5, 4, 2))
-    assert repr(twin) == repr(layer)
-    assert np.array_equal(twin.forward(x), layer.forward(x))
+    assert repr(clone) == repr(layer)
+    assert np.array_equal(clone.forward(x), layer.forward(x))
     for one in getattr(layer, "layers", [layer]):
         rebuilt = type(one)(**{name: getattr(one, name) for name in one.config})
         assert repr(rebuilt) == repr(one)

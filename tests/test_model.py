@@ -107,18 +107,18 @@ def test_results_do_not_depend_on_how_many_rows_go_through_at_once(model, monkey
 def test_a_copy_trains_on_exactly_as_its_original_would(model, remake):
     X = data(model)
     model = copy.deepcopy(model).fit(X, epochs=1, verbose=0)
-    twin = remake(model)
-    a, b = (m.fit(X, epochs=2, verbose=0) for m in (model, twin))
+    clone = remake(model)
+    a, b = (m.fit(X, epochs=2, verbose=0) for m in (model, clone))
     assert np.array_equal(a.theta, b.theta) and a.history == b.history
-    twin.theta[...] = 0
-    assert not twin.encode(X).any() and model.theta.any()
+    clone.theta[...] = 0
+    assert not clone.encode(X).any() and model.theta.any()
 
 
 @each_model
 def test_get_params_gives_what_was_given_and_rebuilds_the_model(model):
-    twin = type(model)(**model.get_params())
-    assert np.array_equal(twin.theta, type(model)(**model.get_params()).theta)
-    assert twin.get_params() == model.get_params()
+    clone = type(model)(**model.get_params())
+    assert np.array_equal(clone.theta, type(model)(**model.get_params()).theta)
+    assert clone.get_params() == model.get_params()
 
 
 def test_set_params_rebuilds_with_the_change_and_refuses_unknown_names():

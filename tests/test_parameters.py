@@ -60,8 +60,8 @@ def test_writing_to_theta_is_seen_in_params_and_the_reverse(remake):
 
 def test_a_copy_shares_nothing_with_its_original():
     net = network()
-    for twin in (copy.deepcopy(net), net.astype("float64")):
-        twin.theta[...] = 0
+    for clone in (copy.deepcopy(net), net.astype("float64")):
+        clone.theta[...] = 0
         assert net.theta.any()
 
 
@@ -96,10 +96,10 @@ def test_update_writes_into_theta_too():
 
 def test_a_shallow_copy_owns_its_parameters_too():
     net = network()
-    twin = copy.copy(net)
-    twin.theta[...] = 0
+    clone = copy.copy(net)
+    clone.theta[...] = 0
     net.theta[0] = 7
-    assert net.layers[0].params["W"][0, 0] == 7 and not twin.layers[0].params["W"].any()
+    assert net.layers[0].params["W"][0, 0] == 7 and not clone.layers[0].params["W"].any()
 
 
 def test_integer_parameters_become_floats():
@@ -223,8 +223,8 @@ def test_buffers_are_named_copied_and_cast_but_not_trained():
     net.forward(np.random.default_rng(0).random((5, 4)), training=True)
     mean = dict(net.named_buffers())["1.mean"]
     assert mean.any() and mean.dtype == np.float32
-    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.astype("float64")):
-        theirs = dict(twin.named_buffers())
+    for clone in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.astype("float64")):
+        theirs = dict(clone.named_buffers())
         assert np.array_equal(theirs["1.mean"], mean) and theirs["1.batches"] == 1
         assert not np.shares_memory(theirs["1.mean"], mean)
     kinds = {n: v.dtype.kind for n, v in net.astype("complex128").named_buffers()}

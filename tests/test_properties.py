@@ -82,12 +82,12 @@ def test_a_random_model_keeps_shapes_comes_back_from_a_file_and_fits_lists(seed,
     assert code.shape == (N, model.latent_dim)
     assert model.decode(code, **side).shape == X.shape == model.reconstruct(X, **side).shape
     model.save(tmp_path / "m")
-    twin = type(model).load(tmp_path / "m")
-    assert twin.encode(X, **side).tobytes() == code.tobytes()
+    clone = type(model).load(tmp_path / "m")
+    assert clone.encode(X, **side).tobytes() == code.tobytes()
     lists = {name: values.tolist() for name, values in side.items()}
     model.fit(X, epochs=2, batch_size=3, verbose=0, **side)
-    twin.fit(X.tolist(), epochs=2, batch_size=3, verbose=0, **lists)
-    assert twin.theta.tobytes() == model.theta.tobytes()
+    clone.fit(X.tolist(), epochs=2, batch_size=3, verbose=0, **lists)
+    assert clone.theta.tobytes() == model.theta.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(100))

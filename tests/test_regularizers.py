@@ -54,7 +54,7 @@ def test_it_is_rebuilt_and_copied_from_its_config(obj):
     arguments = {name: getattr(obj, name) for name in obj.config}
     assert list(arguments) == list(inspect.signature(type(obj)).parameters)
     copies = type(obj)(**arguments), copy.deepcopy(obj), pickle.loads(pickle.dumps(obj))
-    assert {repr(obj)} == {repr(twin) for twin in copies}
+    assert {repr(obj)} == {repr(clone) for clone in copies}
     assert all(type(value) is float for value in arguments.values())
 
 

@@ -50,14 +50,14 @@ def test_a_model_comes_back_as_it_was(name, tmp_path):
     model.fit(data, epochs=2, validation_split=0.2, verbose=0)
     path = tmp_path / "model.npz"
     model.save(path)
-    twin = type(model).load(path)
-    assert twin.theta.tobytes() == model.theta.tobytes() and twin.theta.dtype == model.theta.dtype
-    assert twin.history == model.history
-    assert np.array_equal(twin.reconstruct(data), model.reconstruct(data))
-    assert twin.evaluate(data) == model.evaluate(data)
-    assert repr(list(twin.walk())) == repr(list(model.walk()))
-    twin.fit(data, epochs=1, verbose=0)
-    assert len(twin.history["loss"]) == 3
+    clone = type(model).load(path)
+    assert clone.theta.tobytes() == model.theta.tobytes() and clone.theta.dtype == model.theta.dtype
+    assert clone.history == model.history
+    assert np.array_equal(clone.reconstruct(data), model.reconstruct(data))
+    assert clone.evaluate(data) == model.evaluate(data)
+    assert repr(list(clone.walk())) == repr(list(model.walk()))
+    clone.fit(data, epochs=1, verbose=0)
+    assert len(clone.history["loss"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_whatever_was_saved_can_be_loaded(tmp_path, make):
     model = make()
     model.history = {"loss": [np.float32(1.5)]}
     model.save(tmp_path / "m")
-    twin = VAE.load(tmp_path / "m")
-    assert twin.theta.dtype == model.theta.dtype and np.array_equal(twin.theta, model.theta)
-    assert twin.history == {"loss": [1.5]}
+    clone = VAE.load(tmp_path / "m")
+    assert clone.theta.dtype == model.theta.dtype and np.array_equal(clone.theta, model.theta)
+    assert clone.history == {"loss": [1.5]}
 
 
 def test_an_attribute_that_was_changed_is_saved_as_it_is(tmp_path):
@@ -169,8 +169,8 @@ def test_networks_of_a_readers_own_layers_are_passed_to_load(tmp_path):
     model.save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"encoder has a Twice, .* load\(path, encoder="):
         Autoencoder.load(tmp_path / "m")
-    twin = Autoencoder.load(tmp_path / "m", encoder=Sequential(Dense(6, 2), Twice()))
-    assert np.array_equal(twin.encode(X), model.encode(X))
+    clone = Autoencoder.load(tmp_path / "m", encoder=Sequential(Dense(6, 2), Twice()))
+    assert np.array_equal(clone.encode(X), model.encode(X))
     with pytest.raises(ValueError, match=r"its parameters are .*encoder\.0\.W"):
         Autoencoder.load(tmp_path / "m", encoder=Sequential(Dense(6, 3), Dense(3, 2)))
 
@@ -343,8 +343,8 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
 
 def test_a_fitted_model_survives_pickle_and_deepcopy_and_trains_on_the_same():
     model = VAE(6, 2, (4,), dropout=0.2).fit(X, epochs=2, verbose=0)
-    twins = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
-    for one in (model, *twins):
+    clones = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
+    for one in (model, *clones):
         one.fit(X, epochs=2, verbose=0)
-    assert all(one.theta.tobytes() == model.theta.tobytes() for one in twins)
-    assert not np.shares_memory(twins[0].theta, model.theta)
+    assert all(one.theta.tobytes() == model.theta.tobytes() for one in clones)
+    assert not np.shares_memory(clones[0].theta, model.theta)

@@ -252,9 +252,9 @@ def test_masked_entries_train_the_variants_too():
 )
 def test_scikit_learn_clones_a_variant(model):
     base = pytest.importorskip("sklearn.base")
-    twin = base.clone(model)
-    assert type(twin) is type(model) and twin is not model
-    assert repr(twin.get_params()) == repr(model.get_params())
+    clone = base.clone(model)
+    assert type(clone) is type(model) and clone is not model
+    assert repr(clone.get_params()) == repr(model.get_params())
 
 
 @pytest.mark.parametrize("n_draws", [3, 5])

@@ -37,7 +37,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
         x = x.astype(model.theta.dtype, copy=False)
     seen = x.real
-    if is_data and model.reconstruction_loss.missing:
+    if is_data and model.reconstruction_loss.takes_nan:
         seen = np.where(np.isnan(seen), 0, seen)
     slack = 8 * np.finfo(seen.dtype).eps  # a scaler's rounding is no mistake
     least, most = bounds[0] - slack, bounds[1] + slack

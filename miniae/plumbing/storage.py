@@ -23,13 +23,13 @@ OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 
 
-def describe(value):
+def as_json(value):
     """Return a JSON form of a constructor's argument; other people's objects are only named."""
     if hasattr(value, "config") and type(value).__module__ in OWN:
-        arguments = {name: describe(getattr(value, name)) for name in value.config}
+        arguments = {name: as_json(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [describe(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -38,7 +38,7 @@ def describe(value):
 
 
 def rebuild(value, name):
-    """Return the argument that `describe` described."""
+    """Return the argument that `as_json` wrote."""
     if isinstance(value, list):
         return tuple(rebuild(item, name) for item in value)
     if not isinstance(value, dict):
@@ -91,7 +91,7 @@ def header(model):
         "version": VERSION,
         "class": type(model).__name__,
         "arguments": {
-            **{name: describe(value) for name, value in model.get_params().items()},
+            **{name: as_json(value) for name, value in model.get_params().items()},
             "dtype": model.theta.dtype.name,
         },
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},

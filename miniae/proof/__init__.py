@@ -1,6 +1,6 @@
 """The instruments that show whether the mathematics is right.
 
-Where it is, `health` (as `miniae.diagnose`) says what else a model that trains badly suffers from.
+Where it is right, `health` (as `miniae.check_training`) says why else a model trains badly.
 """
 
 from miniae.proof.gradcheck import check_function, gradient_check

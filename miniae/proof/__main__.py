@@ -160,7 +160,7 @@ def check(name, obj, method, seed, n=7):
         target[rng.random(target.shape) < 0.3] = np.nan
     if isinstance(obj, Model):
         obj.start_epoch(1)  # within the warm-up
-        x, target = (target, None) if loss.missing else (x, None)
+        x, target = (target, None) if loss.takes_nan else (x, None)
         if isinstance(obj, ConditionalVAE):
             given["labels"] = rng.integers(obj.n_classes, size=n)
     else:

@@ -43,7 +43,7 @@ def verdict(candidates, a, b):
     return (" or ".join(fits), ", or ".join(fits.values())) if fits else None
 
 
-def diagnose(subject, report, gradient, numeric, check, derivative):
+def diagnose_gradient(subject, report, gradient, numeric, check, derivative):
     """Return (cause, words) for a report that is not ok.
 
     Parameters

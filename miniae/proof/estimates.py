@@ -42,11 +42,11 @@ def transparent(model, latent_dim):
         except TypeError as error:
             message = f"{model.__name__} needs more to be built ({error}): pass a model of it"
             raise TypeError(message) from None
-    twin, size = copy.deepcopy(model), 2 * model.latent_dim
-    twin.input_shape = (size,)
+    clone, size = copy.deepcopy(model), 2 * model.latent_dim
+    clone.input_shape = (size,)
     encoder, decoder = Sequential(Reshape(size)), Sequential(Tap())
-    twin.assemble(encoder, decoder, GaussianNLL(), twin.theta.dtype)
-    return twin
+    clone.assemble(encoder, decoder, GaussianNLL(), clone.theta.dtype)
+    return clone
 
 
 def sampler_of(model=VAE, training=False):
@@ -71,7 +71,7 @@ def sampler_of(model=VAE, training=False):
     is_class = isinstance(model, type)
     if not (issubclass(model, VAE) if is_class else isinstance(model, VAE)):
         raise TypeError(f"model={model!r} must be a VAE or a subclass of it")
-    twins = {}  # one for each number of latents, which keeps its state from call to call
+    clones = {}  # one for each number of latents, which keeps its state from call to call
 
     def sampler(mu, log_var, rng):
         d = mu.shape[1]
@@ -80,15 +80,15 @@ def sampler_of(model=VAE, training=False):
                 f"mu has shape {mu.shape}, but {model} has {getattr(model, 'latent_dim', d)} "
                 "latents"
             )
-        twin = twins.setdefault(d, None) or transparent(model, d)
-        twins[d] = twin
+        clone = clones.setdefault(d, None) or transparent(model, d)
+        clones[d] = clone
         x = np.concatenate([mu, log_var], axis=1)
         if training:
-            twin.rng = rng
-            twin.loss(x, training=True)
+            clone.rng = rng
+            clone.loss(x, training=True)
         else:
-            twin.loss(x, rng=rng)
-        z = twin.decoder.layers[0].z
+            clone.loss(x, rng=rng)
+        z = clone.decoder.layers[0].z
         return z if len(z) == len(mu) else z.reshape(-1, *mu.shape)
 
     return sampler

@@ -105,8 +105,8 @@ class Evidence:
 
     def _pass_through(self, X, side):
         """Evaluate the loss of a copy of the model whose layers are watched."""
-        twin, lost = copy.deepcopy(self.model), []
-        layers = dict(model_leaves(twin))
+        clone, lost = copy.deepcopy(self.model), []
+        layers = dict(model_leaves(clone))
         kinds = (ReLU, Sigmoid, Tanh)
         self.units = {name: Activity(f) for name, f in layers.items() if isinstance(f, kinds)}
 
@@ -116,11 +116,11 @@ class Evidence:
             elif name in self.units:
                 self.units[name].add(out)
 
-        watch(twin, see)
+        watch(clone, see)
         self.failure = ""
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                self.terms = twin.evaluate(X, return_dict=True, **side)
+                self.terms = clone.evaluate(X, return_dict=True, **side)
         except FloatingPointError as error:
             self.failure = str(error)
         if lost:

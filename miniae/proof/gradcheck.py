@@ -14,7 +14,7 @@ with it; where they do not, they decide. And what a single forward and backward 
 import numpy as np
 
 from miniae.proof.comparison import compare
-from miniae.proof.diagnosis import NONE, diagnose, diagnose_block
+from miniae.proof.diagnosis import NONE, diagnose_block, diagnose_gradient
 from miniae.proof.differences import central_difference, complex_step
 from miniae.proof.report import GradientReport
 from miniae.proof.subject import Subject
@@ -84,7 +84,7 @@ def check(subject, method="complex step", tolerance=1e-9):
             central = report.method == "central difference"
             return central_difference(f, v)[0] if central else complex_step(f, v)
 
-        report.cause, report.diagnosis = diagnose(
+        report.cause, report.diagnosis = diagnose_gradient(
             subject, report, gradient, numeric, check, derivative
         )
     return report

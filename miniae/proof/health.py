@@ -18,11 +18,11 @@ from miniae.proof.symptoms import (
     check_codes,
     check_data,
     check_floor,
+    check_history,
     check_layers,
     check_output,
     check_parameters,
     check_sigma,
-    check_training,
     is_trained,
 )
 
@@ -32,7 +32,7 @@ CHECKS = (check_floor, check_codes, check_sigma, check_output, check_baselines)
 
 @dataclass
 class HealthReport:
-    """What `diagnose` found; ``print(report)`` shows it.
+    """What `check_training` found; ``print(report)`` shows it.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class HealthReport:
         return "\n".join([*lines, f"problems: {len(self.problems)}, notes: {notes}"])
 
 
-def diagnose(model, X, *, rows=2000, **side):
+def check_training(model, X, *, rows=2000, **side):
     """Examine a model, and data that it was trained on or is meant for.
 
     The model stays as it is. All of X is read once; all else is measured on so many rows, evenly
@@ -112,7 +112,7 @@ def diagnose(model, X, *, rows=2000, **side):
 
     findings = [*check_parameters(model), *check_data(model, X, X[chosen])]
     usable = not any(each.severity == "problem" for each in findings)
-    findings += check_training(model)
+    findings += check_history(model)
     if usable:
         evidence = Evidence(model, X[chosen], side, is_trained(model))
         findings += check_layers(evidence)
@@ -123,3 +123,6 @@ def diagnose(model, X, *, rows=2000, **side):
         words = "the rest was not looked at, since nothing can be computed with these"
         findings.append(Finding("numbers", "note", words))
     return HealthReport(title, findings)
+
+
+diagnose = check_training  # its name in version 0.1

@@ -42,7 +42,7 @@ class Property:
     seen: str
 
 
-def judge(name, tests, alpha):
+def summarize(name, tests, alpha):
     """Return the Property that tests, a list of (p-value, words, how many tests), speak of."""
     if not tests:
         return Property(name, "-", 1.0, "there is only one")
@@ -130,7 +130,7 @@ def independence(u, rng, alpha):
         words = f"{lag} call{'s' * (lag > 1)} apart"
         tests["calls"].append(correlation(products[None], count, words))
     tests["calls"] += sums(np.moveaxis(both[0], 0, -1), rng, "calls")
-    return [judge(name, found, alpha) for name, found in tests.items()]
+    return [summarize(name, found, alpha) for name, found in tests.items()]
 
 
 def repeats(u, rounding, alpha):
@@ -157,7 +157,7 @@ def repeats(u, rounding, alpha):
         ties = int((np.diff(np.sort(x, axis=0), axis=0) <= tol).sum())
         pairs = 1.5 * len(x) ** 2 / math.sqrt(math.pi) * np.maximum(tol, RESOLUTION)
         tests.append((poisson_at_least(ties, pairs.sum()), f"{ties:,} repeats {words}", 1))
-    return judge("repeats", tests, alpha)
+    return summarize("repeats", tests, alpha)
 
 
 def spread(u, alpha, normal=True):
@@ -175,7 +175,7 @@ def spread(u, alpha, normal=True):
         z = chi_square_score(total, n) if normal else (total - n) / math.sqrt(variance)
         seen = f"{math.sqrt(total / n):.4g} times the stated one{words}"
         tests.append((two_sided(z), seen, 1))
-    return judge("std", tests, alpha)
+    return summarize("std", tests, alpha)
 
 
 def location(u, alpha):
@@ -184,7 +184,7 @@ def location(u, alpha):
     for total, n, words in _pooled(u.sum(axis=(0, 1)), u.shape[0] * u.shape[1]):
         z = total / math.sqrt(n)
         tests.append((two_sided(z), f"off by {z:+.2g} standard errors{words}", 1))
-    return judge("mean", tests, alpha)
+    return summarize("mean", tests, alpha)
 
 
 def _pooled(sums, n):
@@ -210,4 +210,4 @@ def shape(u, alpha, together):
             count = int((np.abs(x) > limit).sum())
             seen = f"{count:,} beyond {limit:g} std, {share * x.size:,.0f} expected{words}"
             tails.append((binomial(count, x.size, share), seen, 1))
-    return judge("normal", normal, alpha), judge("tails", tails, alpha)
+    return summarize("normal", normal, alpha), summarize("tails", tails, alpha)

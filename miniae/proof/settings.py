@@ -35,20 +35,20 @@ def generic_settings(obj):
         if len(changed) == before:
             return value
         stars = [p for p in parameters_of(value) if p.kind is p.VAR_POSITIONAL]
-        twin = (
+        clone = (
             type(value)(*arguments.pop(stars[0].name), **arguments)
             if stars
             else type(value)(**arguments)
         )
         if isinstance(value, Parameterized):
-            twin = twin.astype(value.theta.dtype)
-            twin.theta = value.theta
-        return twin
+            clone = clone.astype(value.theta.dtype)
+            clone.theta = value.theta
+        return clone
 
-    twin = rebuilt(obj)
+    clone = rebuilt(obj)
     if changed and hasattr(obj, "start_epoch"):
-        twin.start_epoch(1)
-    return twin, changed
+        clone.start_epoch(1)
+    return clone, changed
 
 
 def parameters_of(obj):

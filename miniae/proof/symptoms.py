@@ -43,7 +43,7 @@ def is_trained(model):
     return bool(model.history.get("loss")) or bool(model.dtheta.any())
 
 
-def check_training(model):
+def check_history(model):
     """Yield a note if the model is not trained, or not to the end; a problem if it got worse."""
     losses = [loss for loss in model.history.get("loss", ()) if np.isfinite(loss)]
     warmup = getattr(model, "kl_warmup", 0)
@@ -80,7 +80,7 @@ def check_parameters(model):
 def check_data(model, X, sample):
     """Yield how the range of X fits the likelihood, and what a perfect model could reach."""
     loss = model.reconstruction_loss
-    figures, where = scan(X, loss.missing)
+    figures, where = scan(X, loss.takes_nan)
     low, high = figures["lowest"], figures["highest"]
     if figures["bad"]:
         words = f"{figures['bad']:,} entries are NaN or infinite, the first at X{where}"
@@ -102,7 +102,7 @@ def check_data(model, X, sample):
             words = f"{span}, but {who} is for [{reach[0]:.4g}, {reach[1]:.4g}]"
             yield Finding("data", "problem", words, _scaling(low, high, sample, reach), figures)
             return
-    if loss.missing:
+    if loss.takes_nan:
         share = figures["missing"] / X.size
         yield Finding("data", "note", f"{share:.1%} of the entries are missing", figures=figures)
     yield from _scale(loss.base, low, high, sample, span, figures)

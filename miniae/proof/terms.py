@@ -115,7 +115,7 @@ def counts(terms, side, basis):
     return None if any(each is None for each in factors) else np.concatenate(factors[::-1])
 
 
-def judge(backward, forward, groups, names, usual, sizes):
+def compare_counts(backward, forward, groups, names, usual, sizes):
     """Return (cause, words) from how often each term counts in backward and in forward.
 
     Parameters
@@ -205,7 +205,7 @@ def of_autoencoder(subject, terms, analytic, numeric):
         basis.append(terms.encoder(penalty.backward()))
         groups, names = [*groups, "the penalty"], [*names, "the penalty's gradient"]
     both = (counts(terms, side, basis) for side in (analytic, numeric))
-    return judge(*both, groups, names, np.ones(len(names)), sizes_of_slips(len(subject.x)))
+    return compare_counts(*both, groups, names, np.ones(len(names)), sizes_of_slips(len(subject.x)))
 
 
 def of_vae(subject, terms, analytic, numeric):
@@ -245,7 +245,7 @@ def of_vae(subject, terms, analytic, numeric):
         sizes["beta"] = 1 / weight, "beta is missing: it counts with weight 1"
         sizes["beta twice"] = weight, "beta counts twice"
         sizes["beta twice"] = weight, "beta counts twice"
-    found = judge(backward, forward, groups, names, usual, sizes)
+    found = compare_counts(backward, forward, groups, names, usual, sizes)
     if found is not None or forward is None or not near(forward, usual):
         return found
     k = usual[3 : 3 + d]

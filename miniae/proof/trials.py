@@ -156,11 +156,11 @@ def batch_sizes(subject, tolerance):
 def settings(subject, tolerance):
     """Settings of 1, such as beta or sigma: at 1 a factor may be missing, or squared."""
     try:
-        twin, changed = generic_settings(subject.start)
+        clone, changed = generic_settings(subject.start)
     except Exception:  # an object that its arguments do not rebuild
         return
     if changed:
-        variant = partial(subject.like, obj=twin)
+        variant = partial(subject.like, obj=clone)
         yield from attempt_slope("settings", f"with {', '.join(changed)}", variant, tolerance)
 
 

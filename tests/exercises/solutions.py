@@ -133,11 +133,11 @@ BODIES = {
         """
         out = layer.forward(x)
         dout = np.random.default_rng(0).standard_normal(out.shape)
-        dx, twin = layer.backward(dout), layer.astype(complex)
+        dx, clone = layer.backward(dout), layer.astype(complex)
 
         def f(v):
-            twin.theta = v[: layer.theta.size]
-            return (twin.forward(v[layer.theta.size :].reshape(x.shape)) * dout).sum()
+            clone.theta = v[: layer.theta.size]
+            return (clone.forward(v[layer.theta.size :].reshape(x.shape)) * dout).sum()
 
         right = complex_step(f, np.concatenate([layer.theta, x.ravel()]))
         got = np.concatenate([layer.dtheta, dx.ravel()])

@@ -103,9 +103,9 @@ def test_every_model_is_differentiated_exactly(name, seed):
 def test_free_bits_hold_some_latents_and_not_others_in_the_check_above():
     model = MODELS["free bits"]
     x = np.random.default_rng(0).random((7, 6))
-    twin = model.astype("float64")
-    twin.loss(x, rng=np.random.default_rng(0), training=True)
-    weight = twin.cache[-1]
+    clone = model.astype("float64")
+    clone.loss(x, rng=np.random.default_rng(0), training=True)
+    weight = clone.cache[-1]
     assert 0 < np.count_nonzero(weight) < 4
 
 

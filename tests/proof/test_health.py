@@ -22,7 +22,7 @@ from miniae import (
 )
 from miniae.numerics import sigmoid
 from miniae.proof import health
-from miniae.proof.health import diagnose
+from miniae.proof.health import check_training as examine
 from miniae.proof.oracles import PCA
 from miniae.regularizers import L1Penalty
 
@@ -72,7 +72,7 @@ HEALTHY = {
 def check_health(name, seed, epochs):
     kind, make = HEALTHY[name]
     X = data(seed, kind)
-    report = diagnose(trained(make(seed), X, epochs), X)
+    report = examine(trained(make(seed), X, epochs), X)
     assert report.ok and not report.problems, report
     assert {"training", "numbers", "data", "codes", "output", "baselines"} <= {
         each.topic for each in report.findings
@@ -98,7 +98,7 @@ def test_a_healthy_model_gets_no_problem_at_any_seed(name, seed):
 )
 def test_a_healthy_model_of_images_gets_no_problem(model, seed):
     X, _, _ = datasets.synthetic_digits(4000, seed=seed)
-    report = diagnose(model.set_params(seed=seed).fit(X, epochs=10, verbose=0), X)
+    report = examine(model.set_params(seed=seed).fit(X, epochs=10, verbose=0), X)
     assert report.ok, report
     assert report.title.endswith("2,000 of 4,000 rows")
 
@@ -114,36 +114,36 @@ def test_bytes_and_standardised_data_are_out_of_the_range_of_a_bernoulli_and_rep
             (standard, "standardised"),
             (3 * grey, "(X - min) / (max - min)"),
         ):
-            report = diagnose(model, X)
+            report = examine(model, X)
             finding = one(report, "data")
             assert finding.severity == "problem" and words in finding.remedy
             assert "for [0, 1]" in finding.cause and f"{X.max():.4g}" in finding.cause
             assert not report.ok and not report.about("baselines")
             assert "the rest was not looked at" in str(report)
-    assert one(diagnose(VAE(D, 2), grey), "data").severity == "ok"
+    assert one(examine(VAE(D, 2), grey), "data").severity == "ok"
 
 
 def test_data_beyond_the_reach_of_the_decoders_last_layer_are_reported():
     decoder = Sequential(Dense(2, D), Tanh())
     model = Autoencoder(D, 2, decoder=decoder, loss="mse")
-    finding = one(diagnose(model, data()), "data")
+    finding = one(examine(model, data()), "data")
     assert finding.severity == "problem" and "a decoder that ends in Tanh()" in finding.cause
-    assert one(diagnose(model, data() / 10), "data").severity == "ok"
-    report = diagnose(Autoencoder(D, 2, loss="mse"), 1e39 * data())
+    assert one(examine(model, data() / 10), "data").severity == "ok"
+    report = examine(Autoencoder(D, 2, loss="mse"), 1e39 * data())
     assert "a model of float32 is for" in one(report, "data").cause
-    report = diagnose(Autoencoder(D, 2, loss="mse"), 1e30 * data())
+    report = examine(Autoencoder(D, 2, loss="mse"), 1e30 * data())
     assert [each.topic for each in report.problems] == ["numbers"]
 
 
 def test_negative_counts_are_reported_and_empty_rows_and_fractions_noted():
     X, model = data(kind="counts"), VAE(D, 2, likelihood="multinomial")
-    assert one(diagnose(model, X), "data").severity == "ok"
+    assert one(examine(model, X), "data").severity == "ok"
     X[3] = 0
-    finding = one(diagnose(model, X), "data")
+    finding = one(examine(model, X), "data")
     assert finding.severity == "note" and "1 of 200 rows are empty" in finding.cause
-    assert "not whole" in one(diagnose(model, X + 0.5), "data").cause
+    assert "not whole" in one(examine(model, X + 0.5), "data").cause
     X[17, 4] = -1
-    finding = one(diagnose(model, X), "data")
+    finding = one(examine(model, X), "data")
     assert finding.severity == "problem" and "[-1, " in finding.cause
     assert "counts cannot be negative" in finding.remedy
 
@@ -151,34 +151,34 @@ def test_negative_counts_are_reported_and_empty_rows_and_fractions_noted():
 def test_nan_and_infinity_are_reported_with_the_place_of_the_first():
     X = np.random.default_rng(0).random((5000, D))
     X[4500, 7] = X[4800, 2] = np.nan
-    finding = one(diagnose(VAE(D, 2), X), "data")
+    finding = one(examine(VAE(D, 2), X), "data")
     assert finding.severity == "problem" and "wrap the loss in Masked" in finding.remedy
     assert "2 entries" in finding.cause and "X[4500, 7]" in finding.cause
     masked = VAE(D, 2, likelihood=Masked(BernoulliNLL()))
-    assert diagnose(masked, X).ok
+    assert examine(masked, X).ok
     X[4990, 1] = np.inf
-    finding = one(diagnose(masked, X), "data")
+    finding = one(examine(masked, X), "data")
     assert finding.severity == "problem" and "1 entries" in finding.cause
     assert "X[4990, 1]" in finding.cause
 
 
 def test_data_that_say_nothing_are_reported():
     same = np.tile(data(kind="grey")[:1], (20, 1))
-    assert "all rows are the same" in one(diagnose(VAE(D, 2), same), "data").cause
+    assert "all rows are the same" in one(examine(VAE(D, 2), same), "data").cause
     nothing = np.full((20, D), np.nan)
-    finding = one(diagnose(VAE(D, 2, likelihood=Masked(GaussianNLL())), nothing), "data")
+    finding = one(examine(VAE(D, 2, likelihood=Masked(GaussianNLL())), nothing), "data")
     assert finding.severity == "problem" and "no entry of X is observed" in finding.cause
 
 
 def test_a_scale_far_from_one_is_noted():
     grey = data(kind="grey")
-    twice = one(diagnose(VAE(D, 2), grey / 255), "data")
+    twice = one(examine(VAE(D, 2), grey / 255), "data")
     assert twice.severity == "note" and "twice" in twice.remedy
     model = Autoencoder(D, 2, loss="mse")
-    assert one(diagnose(model, 255 * grey), "data").remedy == "X / 255"
-    small = one(diagnose(model, 1e-4 * data()), "data")
+    assert one(examine(model, 255 * grey), "data").remedy == "X / 255"
+    small = one(examine(model, 1e-4 * data()), "data")
     assert small.severity == "note" and "standard deviation" in small.remedy
-    assert one(diagnose(model, data()), "data").severity == "ok"
+    assert one(examine(model, data()), "data").severity == "ok"
 
 
 def test_the_entropy_floor_is_the_entropy_and_no_loss_is_below_it():
@@ -187,18 +187,18 @@ def test_the_entropy_floor_is_the_entropy_and_no_loss_is_below_it():
     quarter = -0.25 * np.log(0.25) - 0.75 * np.log(0.75)
     expected = np.where(X == 0.75, quarter, np.log(2))[:, 1:].sum(axis=1).mean()
     model = trained(Autoencoder(D, 4, (32,)), X, 20)
-    finding = one(diagnose(model, X), "floor")
+    finding = one(examine(model, X), "floor")
     assert finding.severity == "note" and f"{expected:.4g} nats" in finding.cause
     np.testing.assert_allclose(finding.figures["entropy_floor"], expected, rtol=1e-12)
     assert expected < finding.figures["reconstruction"] < 1.5 * expected
-    binary = one(diagnose(VAE(D, 2), data(kind="binary")), "floor")
+    binary = one(examine(VAE(D, 2), data(kind="binary")), "floor")
     assert binary.severity == "ok" and binary.figures["entropy_floor"] == 0
-    assert not diagnose(Autoencoder(D, 2, loss="mse"), data()).about("floor")
+    assert not examine(Autoencoder(D, 2, loss="mse"), data()).about("floor")
 
 
 def test_a_posterior_collapsed_by_a_large_beta_is_found_with_what_follows_from_it():
     X = data(kind="binary")
-    report = diagnose(trained(VAE(D, 3, (16,), beta=200.0), X), X)
+    report = examine(trained(VAE(D, 3, (16,), beta=200.0), X), X)
     codes = one(report, "codes")
     assert codes.severity == "problem" and codes.figures["active"] == 0
     for remedy in ("kl_warmup", "free_bits", "beta smaller than 200"):
@@ -234,7 +234,7 @@ def with_codes(mean, slope, log_var, d=2):
     ],
 )
 def test_collapse_is_judged_by_the_kl_too(mean, slope, log_var, severity, words):
-    finding = one(diagnose(with_codes(mean, slope, log_var), data(kind="binary")), "codes")
+    finding = one(examine(with_codes(mean, slope, log_var), data(kind="binary")), "codes")
     assert finding.severity == severity and words in finding.cause, finding
     assert ("posterior collapse" in finding.cause) == (words == "posterior collapse")
 
@@ -242,7 +242,7 @@ def test_collapse_is_judged_by_the_kl_too(mean, slope, log_var, severity, words)
 def test_latents_that_are_not_needed_are_noted_and_named_but_no_problem():
     X = data()
     vae = trained(VAE(D, 8, (32,), likelihood=GaussianNLL(0.5), beta=4.0), X, 60)
-    report = diagnose(vae, X)
+    report = examine(vae, X)
     finding = one(report, "codes")
     kl, active = vae.kl_per_dimension(X), vae.active_units(X)
     assert 0 < active < 8 and finding.figures["active"] == active
@@ -254,21 +254,21 @@ def test_latents_that_are_not_needed_are_noted_and_named_but_no_problem():
 def test_a_sigma_too_large_for_any_latent_is_found_and_one_too_small():
     X = data()
     vae = trained(VAE(D, 3, (16,), likelihood=GaussianNLL(20.0)), X, 20)
-    finding = one(diagnose(vae, X), "sigma")
+    finding = one(examine(vae, X), "sigma")
     assert finding.severity == "problem" and finding.figures["directions"] == 0
     assert "use no latent" in finding.cause and "learn_sigma=True" in finding.remedy
     small = trained(VAE(D, 3, (16,), likelihood=GaussianNLL(0.01)), X, 20)
-    finding = one(diagnose(small, X), "sigma")
+    finding = one(examine(small, X), "sigma")
     assert finding.severity == "problem" and "samples from the prior" in finding.cause
     wide = trained(Autoencoder(D, 3, (16,), loss=GaussianNLL(5.0)), X, 20)
-    finding = one(diagnose(wide, X), "sigma")
+    finding = one(examine(wide, X), "sigma")
     assert finding.severity == "note" and "sigma_effective" not in finding.figures
 
 
 def test_beta_and_sigma_are_told_as_one_sigma_and_as_a_weight_of_the_kl_on_the_mean_mse():
     X = data()
     figures = one(
-        diagnose(VAE(D, 3, (16,), likelihood=GaussianNLL(0.5), beta=9.0), X), "sigma"
+        examine(VAE(D, 3, (16,), likelihood=GaussianNLL(0.5), beta=9.0), X), "sigma"
     ).figures
     assert figures["sigma_effective"] == pytest.approx(1.5)
     assert figures["sigma_effective"] ** 2 == pytest.approx(D * figures["mean_mse_weight"] / 2)
@@ -283,29 +283,29 @@ def test_a_linear_vae_uses_as_many_latents_as_directions_vary_more_than_its_sigm
     X = (rng.standard_normal((1000, 6)) * spread) @ np.linalg.qr(rng.standard_normal((6, 6)))[0]
     vae = VAE(6, 5, (), likelihood=GaussianNLL(0.5), beta=4.0)
     trained(vae, X, 150, 1e-2, shuffle=True)
-    finding = one(diagnose(vae, X), "sigma")
+    finding = one(examine(vae, X), "sigma")
     assert finding.figures["directions"] == 3 == vae.active_units(X)
 
 
 def test_a_learned_sigma_that_has_come_to_rest_is_the_residuals_root_mean_square():
     X = data()
     vae = trained(VAE(D, 3, (16,), likelihood="gaussian"), X, 60)
-    finding = one(diagnose(vae, X), "sigma")
+    finding = one(examine(vae, X), "sigma")
     assert finding.severity == "ok"
     assert finding.figures["sigma"] == pytest.approx(finding.figures["residual"], rel=0.3)
-    early = one(diagnose(trained(VAE(D, 3, (16,), likelihood="gaussian"), X, 1, 1e-4), X), "sigma")
+    early = one(examine(trained(VAE(D, 3, (16,), likelihood="gaussian"), X, 1, 1e-4), X), "sigma")
     assert "sigma" in early.cause
 
 
 def test_units_killed_by_a_large_negative_bias_are_counted():
     model = Autoencoder(D, 3, (20,), loss="mse", seed=1)
     model.encoder.layers[0].params["b"][:7] = -100
-    finding = one(diagnose(model, data()), "units")
+    finding = one(examine(model, data()), "units")
     assert finding.severity == "note" and "encoder.1, ReLU(): 7 of 20 units are dead" in str(
         finding.cause
     )
     model.encoder.layers[0].params["b"][...] = -100
-    dead = diagnose(model, data()).about("units")[0]
+    dead = examine(model, data()).about("units")[0]
     assert dead.severity == "problem" and "20 of 20" in dead.cause
     assert "Softplus" in dead.remedy
 
@@ -313,9 +313,9 @@ def test_units_killed_by_a_large_negative_bias_are_counted():
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
 def test_units_saturated_by_large_weights_are_counted(name):
     model = Autoencoder(D, 3, (20,), activation=name, loss="mse", seed=1)
-    assert one(diagnose(model, data()), "units").severity == "ok"
+    assert one(examine(model, data()), "units").severity == "ok"
     model.encoder.layers[0].params["W"][:, :15] *= 1e4
-    finding = one(diagnose(model, data()), "units")
+    finding = one(examine(model, data()), "units")
     assert finding.severity == "problem" and "15 of 20 units are saturated" in finding.cause
 
 
@@ -324,7 +324,7 @@ def test_a_unit_of_a_convolution_is_a_channel():
     encoder = Sequential(Conv2D(1, 5, 3), ReLU(), Flatten(), Dense(80, 2))
     model = Autoencoder((6, 6, 1), 2, (8,), encoder=encoder)
     model.encoder.layers[0].params["b"][[1, 3]] = -100
-    (finding, *_) = diagnose(model, X).about("units")
+    (finding, *_) = examine(model, X).about("units")
     assert "2 of 5 units are dead" in finding.cause
 
 
@@ -333,58 +333,58 @@ def test_the_first_parameter_and_the_first_layer_that_are_not_finite_are_named()
     model = VAE(D, 2, (8,))
     model.decoder.layers[0].params["W"][0, 3] = np.nan
     model.decoder.layers[2].params["b"][0] = np.inf
-    finding, *_ = diagnose(model, X).about("numbers")
+    finding, *_ = examine(model, X).about("numbers")
     assert finding.severity == "problem" and "decoder.0.W: 1 of 16 entries" in finding.cause
     model = Autoencoder(D, 2, (8,), loss="mse")
     model.encoder.layers[2].params["W"][...] = 3e38
-    report = diagnose(model, X)
+    report = examine(model, X)
     (finding,) = report.problems
     assert finding.topic == "numbers" and "encoder.2, Dense(8, 2" in finding.cause
     model = VAE(D, 2, (8,))
     model.encoder.layers[2].params["b"][...] = 50
-    assert "log_var reaches" in diagnose(model, X).problems[0].cause
+    assert "log_var reaches" in examine(model, X).problems[0].cause
 
 
 def test_a_decoder_that_ignores_its_code_is_told_from_codes_that_are_alike():
     X = data()
     model = Autoencoder(D, 3, (20,), loss="mse")
     model.decoder.layers[0].params["b"][...] = -100
-    finding = one(diagnose(trained(model, X, 1), X), "output")
+    finding = one(examine(trained(model, X, 1), X), "output")
     assert finding.severity == "problem" and "the decoder ignores it" in finding.cause
     model = Autoencoder(D, 3, (20,), activation="tanh", loss="mse")
     model.encoder.layers[2].params["W"][...] *= 1e-9
-    finding = one(diagnose(trained(model, X, 1, 1e-6), X), "output")
+    finding = one(examine(trained(model, X, 1, 1e-6), X), "output")
     assert finding.severity == "problem" and "other codes would not" in finding.cause
     model.encoder.layers[2].params["W"][...] = 0
-    report = diagnose(model, X)
+    report = examine(model, X)
     assert "0 of 3 code units vary" in one(report, "codes").cause
     assert "from the codes" in one(report, "output").remedy
 
 
 def test_a_model_that_is_no_better_than_pca_or_the_mean_is_told_so():
     X = data()
-    poor = one(diagnose(trained(Autoencoder(D, 3, (32,), loss="mse"), X, 8), X), "baselines")
+    poor = one(examine(trained(Autoencoder(D, 3, (32,), loss="mse"), X, 8), X), "baselines")
     assert poor.severity == "problem" and "the model does not beat PCA" in poor.cause
-    far = one(diagnose(trained(Autoencoder(D, 3, (32,), loss="mse"), X + 5, 1), X + 5), "baselines")
+    far = one(examine(trained(Autoencoder(D, 3, (32,), loss="mse"), X + 5, 1), X + 5), "baselines")
     assert far.severity == "problem" and "the model does not beat the mean" in far.cause
 
 
 def test_not_beating_pca_is_a_note_where_the_model_pays_for_more_than_the_error():
     X = data()
     sparse = Autoencoder(D, 3, (32,), loss="mse", penalty=L1Penalty(0.5))
-    finding = one(diagnose(trained(sparse, X, 20), X), "baselines")
+    finding = one(examine(trained(sparse, X, 20), X), "baselines")
     assert finding.severity == "note" and "does not pay for penalty" in finding.cause
     vae = VAE(D, 3, (32,), likelihood=GaussianNLL(1.0))
-    finding = one(diagnose(trained(vae, X, 20), X), "baselines")
+    finding = one(examine(trained(vae, X, 20), X), "baselines")
     assert finding.severity == "note" and "does not pay for the KL" in finding.cause
     wide = Autoencoder(D, D, (32,), loss="mse")
-    finding = one(diagnose(trained(wide, X, 20), X), "baselines")
+    finding = one(examine(trained(wide, X, 20), X), "baselines")
     assert finding.severity == "note" and finding.remedy == "a smaller latent_dim"
 
 
 def test_baselines_are_the_best_constant_and_pca_of_the_other_half_of_the_rows():
     X = data()
-    errors = one(diagnose(VAE(D, 3, likelihood="gaussian"), X), "baselines").figures
+    errors = one(examine(VAE(D, 3, likelihood="gaussian"), X), "baselines").figures
     pca = PCA(3).fit(X[::2])
     np.testing.assert_allclose(errors["pca"], pca.reconstruction_error(X[1::2]), rtol=1e-12)
     np.testing.assert_allclose(errors["mean"], X[1::2].var(axis=0).sum(), rtol=1e-12)
@@ -393,7 +393,7 @@ def test_baselines_are_the_best_constant_and_pca_of_the_other_half_of_the_rows()
 def test_pca_is_the_same_where_there_are_more_features_than_rows():
     X = np.random.default_rng(0).standard_normal((40, 7, 9))
     model = VAE((7, 9), 3, (5,), likelihood="gaussian")
-    figures = one(diagnose(model, X), "baselines").figures
+    figures = one(examine(model, X), "baselines").figures
     flat = X.reshape(40, 63)
     pca = PCA(3).fit(flat[::2])
     np.testing.assert_allclose(figures["pca"], pca.reconstruction_error(flat[1::2]), rtol=1e-9)
@@ -405,7 +405,7 @@ def test_pca_is_the_same_where_there_are_more_features_than_rows():
 def test_errors_are_of_what_was_observed_only():
     X = data(kind="missing")
     model = VAE(D, 3, likelihood=Masked(GaussianNLL(0.4)))
-    errors = one(diagnose(model, X), "baselines").figures
+    errors = one(examine(model, X), "baselines").figures
     residual = (model.reconstruct(X) - X)[1::2]
     expected = np.nansum(residual**2, axis=1).mean()
     np.testing.assert_allclose(errors["model"], expected, rtol=1e-6)
@@ -423,7 +423,7 @@ def test_errors_are_of_what_was_observed_only():
     ],
 )
 def test_an_untrained_model_gets_notes_and_no_problem(model):
-    report = diagnose(model, data(kind="grey"))
+    report = examine(model, data(kind="grey"))
     assert report.ok and one(report, "training").severity == "note"
     assert "no training on record" in str(report)
 
@@ -434,7 +434,7 @@ def test_a_loop_of_ones_own_counts_as_training():
         model.loss(X, training=True)
         model.backward()
         adam.step(model.theta, model.dtheta)
-    report = diagnose(model, X)
+    report = examine(model, X)
     assert "a loop of its own" in one(report, "training").cause
     assert one(report, "codes").severity == "problem"
 
@@ -443,9 +443,9 @@ def test_a_loss_that_rose_is_a_problem_and_a_warm_up_that_goes_on_a_note():
     X = data()
     model = trained(Autoencoder(D, 3, loss="mse"), X, 1, 1e-3)
     trained(model, X, 2, 3.0)
-    finding = one(diagnose(model, X), "training")
+    finding = one(examine(model, X), "training")
     assert finding.severity == "problem" and "it rose" in finding.cause
-    finding = one(diagnose(trained(VAE(D, 3, kl_warmup=5), sigmoid(X), 3), sigmoid(X)), "training")
+    finding = one(examine(trained(VAE(D, 3, kl_warmup=5), sigmoid(X), 3), sigmoid(X)), "training")
     assert finding.severity == "note" and "until epoch 6" in finding.cause
 
 
@@ -454,7 +454,7 @@ def test_neither_the_model_nor_the_data_are_changed():
     X.flags.writeable = False
     model.loss(X, training=True)
     before = (model.theta.copy(), model.rng.bit_generator.state, model.cache, dict(model.terms))
-    assert diagnose(model, X).findings == diagnose(model, X).findings
+    assert examine(model, X).findings == examine(model, X).findings
     assert np.array_equal(model.theta, before[0]) and model.rng.bit_generator.state == before[1]
     assert model.cache is before[2] and model.terms == before[3]
     model.backward()
@@ -465,31 +465,31 @@ def test_all_rows_are_read_for_the_range_and_some_evenly_spread_for_the_rest(mon
     X = data(kind="grey", n=300)
     order = np.arange(300.0)
     model = VAE(D, 2)
-    assert diagnose(model, X, rows=31).title.endswith(", 31 of 300 rows")
+    assert examine(model, X, rows=31).title.endswith(", 31 of 300 rows")
     X[:, 0] = order / 300
-    low, high = (one(diagnose(model, X, rows=31), "data").figures[k] for k in ("lowest", "highest"))
+    low, high = (one(examine(model, X, rows=31), "data").figures[k] for k in ("lowest", "highest"))
     assert (low, high) == (X.min(), X.max())
     X[101, 3] = 7.0
-    assert not diagnose(model, X, rows=31).ok
+    assert not examine(model, X, rows=31).ok
     monkeypatch.setattr(health, "NUMBERS", 44 * D + 1)
-    assert diagnose(VAE(D, 2), data(kind="grey")).title.endswith(", 44 of 200 rows")
+    assert examine(VAE(D, 2), data(kind="grey")).title.endswith(", 44 of 200 rows")
 
 
 def test_a_conditional_model_is_examined_with_its_labels():
     X, labels = data(kind="binary"), np.arange(200) % 3
     model = trained(ConditionalVAE(D, 2, (16,), n_classes=3), X, 5, labels=labels)
-    report = diagnose(model, X, rows=50, labels=labels)
+    report = examine(model, X, rows=50, labels=labels)
     assert one(report, "codes").figures["active"] >= 1
     with pytest.raises(ValueError, match="pass labels="):
-        diagnose(model, X)
+        examine(model, X)
     with pytest.raises(ValueError, match=r"labels has shape \(199,\), but X 200 rows"):
-        diagnose(model, X, labels=labels[1:])
+        examine(model, X, labels=labels[1:])
     with pytest.raises(TypeError, match="labels"):
-        diagnose(VAE(D, 2), X, labels=labels)
+        examine(VAE(D, 2), X, labels=labels)
 
 
 def test_a_report_prints_its_verdict_in_lines_that_fit_a_page():
-    text = str(diagnose(VAE(D, 2), 255 * data(kind="grey")))
+    text = str(examine(VAE(D, 2), 255 * data(kind="grey")))
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "data       PROBLEM  X lies in" in text
     assert text.splitlines()[-1] == "problems: 1, notes: 2"
@@ -509,13 +509,13 @@ def test_a_report_prints_its_verdict_in_lines_that_fit_a_page():
 )
 def test_what_is_no_data_set_for_this_model_is_refused(X, error, words):
     with pytest.raises(error, match=words):
-        diagnose(VAE(D, 2), X)
+        examine(VAE(D, 2), X)
 
 
 @pytest.mark.parametrize("rows", [9, 0, 20.0, None])
 def test_a_number_of_rows_below_ten_or_not_whole_is_refused(rows):
     with pytest.raises(ValueError, match="rows=.* must be 10 or more"):
-        diagnose(VAE(D, 2), data(kind="grey"), rows=rows)
+        examine(VAE(D, 2), data(kind="grey"), rows=rows)
 
 
 def test_a_model_whose_loss_alone_takes_labels_is_judged():
@@ -525,5 +525,5 @@ def test_a_model_whose_loss_alone_takes_labels_is_judged():
 
     X = np.random.default_rng(0).random((60, 6))
     model = Labelled(6, 2, (5,)).fit(X, epochs=1, verbose=0)
-    report = diagnose(model, X, labels=np.arange(60) % 2)
-    assert str(report) == str(diagnose(model, X))
+    report = examine(model, X, labels=np.arange(60) % 2)
+    assert str(report) == str(examine(model, X))

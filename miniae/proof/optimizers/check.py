@@ -14,7 +14,7 @@ import numpy as np
 
 from miniae.optim import BLOCK
 from miniae.proof.optimizers.bench import Bench, Enough, Size, middle_norm
-from miniae.proof.optimizers.report import diagnose
+from miniae.proof.optimizers.report import diagnose_optimizer
 from miniae.proof.optimizers.runs import Walk, draw, start, with_zeros
 from miniae.proof.optimizers.subject import Subject
 
@@ -82,7 +82,7 @@ class Examination(Bench):
         """Look at every property in turn, and return the report."""
         with suppress(Enough):
             self.every_property()
-        self.report.diagnosis = diagnose(self.report.properties)
+        self.report.diagnosis = diagnose_optimizer(self.report.properties)
         return self.report
 
     def every_property(self):

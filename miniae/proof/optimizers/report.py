@@ -106,7 +106,7 @@ def wrap(text):
     return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=True)
 
 
-def diagnose(properties):
+def diagnose_optimizer(properties):
     """Return the causes of all wrong lines in words, and which lines have none that is known."""
     causes = {}
     for line in properties:
