@@ -1,4 +1,4 @@
-"""Anomaly detection: what a model has not learned to reproduce is strange."""
+"""Anomaly detection: samples that a model reconstructs badly are strange."""
 
 from numbers import Real
 
@@ -14,15 +14,15 @@ from miniae.plumbing.inputs import as_array
 def anomaly_score(model, X):
     """Return how strange each sample is, shape (n,): larger is stranger.
 
-    It is the reconstruction loss of the sample from its code, in nats (or squared units of the
-    data), and for a VAE that from the posterior's mean, plus the KL. Nothing is drawn: a row has
-    the same score at each call and, but for rounding, whatever the other rows are. A row so far
-    out that its score is no number counts as infinitely strange. Entries that a Masked loss leaves
-    out add nothing: compare rows with equally many.
+    The score is the reconstruction loss of the sample from its code, in nats (or squared units of
+    the data). For a VAE the code is the posterior's mean, and the KL is added. There is no noise: a
+    row has the same score at each call and, apart from rounding, next to any other rows. A row so
+    far out that its score overflows has an infinite score. Missing entries, with a Masked loss, add
+    nothing: compare only rows with the same number of them.
 
     Raises
     ------
-    FloatingPointError : the model's weights are no numbers
+    FloatingPointError : the model's weights are not finite
     """
     if not np.isfinite(model.theta).all():
         raise diverged(model, "the model cannot score anything")
@@ -40,7 +40,7 @@ def anomaly_score(model, X):
 
 
 class AnomalyDetector(Estimator):
-    """A model, a threshold, and a verdict: as detectors in PyOD look.
+    """A model, a threshold and a verdict, with the interface of PyOD's detectors.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class AnomalyDetector(Estimator):
         The share of samples to call anomalies. Of data that are all normal, this is the share of
         false alarms.
     holdout : float in [0, 1)
-        The share of the rows (the last ones of a shuffle) that the model is not trained on and that
-        set the threshold. On rows it has been trained on a model does better than on new ones, so
-        that a threshold from those raises more alarms than it promises. 0 uses all rows for both.
+        The share of the rows (the last ones after a shuffle) that are not used for training and set
+        the threshold. A model reconstructs rows that it was trained on better than new ones, so a
+        threshold from those would raise more alarms than stated. 0 uses all rows for both.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ class Autoencoder(Model):
     activation : "relu", "tanh", "sigmoid" or "softplus", of the hidden layers
     code_activation : the same, or "linear", of the code
     loss : "bce", "mse" or "gaussian", or a Loss
-        "bce" for data in [0, 1]: the decoder puts out logits, `decode` their sigmoid.
+        "bce" for data in [0, 1]: the decoder outputs logits, and `decode` returns their sigmoid.
     corruption : GaussianNoise, MaskingNoise, SaltAndPepper, or a function of (x, rng) that
         returns a damaged copy of x
         Applied to the input in training only; the target stays clean. Vincent et al. (2008).
@@ -98,7 +98,7 @@ class Autoencoder(Model):
         Parameters
         ----------
         x, target : (n, *input_shape); the target is x by default
-        eps : ignored: there is no latent noise here
+        eps : ignored, since there is no latent noise
         rng : Generator for corruption and dropout; the model's own by default
         training : bool, whether to corrupt and to drop out
         """
@@ -120,7 +120,7 @@ class Autoencoder(Model):
         return self.record(loss, **terms)
 
     def backward(self):
-        """Fill dtheta. The loss reaches the code through the decoder, and through the penalty."""
+        """Fill dtheta. The code changes the loss through the decoder and through the penalty."""
         self.cached()
         dcode = self.decoder.backward(self.reconstruction_loss.backward())
         if self.penalty is not None:

@@ -1,4 +1,4 @@
-"""Looking into a model: a line per layer, from its shapes to its gradients."""
+"""Look into a model: one line per layer, from its shapes to its gradients."""
 
 import copy
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ def summary(model, print_fn=print):
 
 @dataclass
 class LayerTrace:
-    """What one layer did to a batch; None and () where the pass did not come to it.
+    """What one layer did with a batch; None and () if the pass did not reach it.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class LayerTrace:
     shape_in, shape_out : tuple
     parameters : int, how many numbers the layer learns
     cached : int, bytes
-        What it keeps for backward. Memory that two layers share, such as the out of one that is
-        the x of the next, counts where it comes first, so that the column adds up.
+        What it keeps for backward. Memory that two layers share, such as the out of one and the x
+        of the next, counts for the first of them only, so that the column can be added up.
     activation : float, mean |out|
     gradient : float, mean |dL/dout|, of the mean loss L of the batch
-        None too for what precedes the first layer with parameters, where backward stops.
+        Also None for layers before the first one with parameters, where backward stops.
     parameter_gradient : float, mean |dL/dtheta| over the layer's parameters
     """
 
@@ -98,23 +98,23 @@ class Trace:
 
 
 def trace(model, x, target=None, *, backward=True, **options):
-    """Send a batch through a copy of the model, and tell what each layer did to it.
+    """Send a batch through a copy of the model, and return what each layer did with it.
 
-    The model stays as it is. The time is that of a training step, and of a copy.
+    The model is not changed. The time is that of a training step and a copy.
 
     Parameters
     ----------
-    x, target : (n, *input_shape), one batch: all that its layers keep is in memory at once
-    backward : bool, whether to go back too, for the gradients; without, about a third of the time
-    **options : what else the model's `loss` takes
+    x, target : (n, *input_shape), one batch
+    backward : bool, whether to compute gradients too; without, it takes a third of the time
+    **options : other arguments of the model's `loss`
         training=True for dropout, corruption and warm-up as in training; eps; a conditional VAE's
         labels.
 
     Returns
     -------
     Trace
-        If the loss is not a finite number, the trace stops there and has a note: look for the
-        first line whose figures are nan or inf.
+        If the loss is not finite, the trace stops there and has a note: look for the first line
+        with nan or inf.
     """
     copied = copy.deepcopy(model)
     layers = dict(model_leaves(copied))

@@ -8,7 +8,7 @@ from miniae.vae import ACTIVE
 
 
 def interpolate(model, a, b, steps=10):
-    """Return what the decoder makes of the codes on the straight line from a's to b's.
+    """Decode the codes on the straight line from the code of a to the code of b.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def interpolate(model, a, b, steps=10):
 
 
 def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
-    """Return what the decoder makes of a code when one of its latents moves and the rest stay.
+    """Decode a code while one of its latents moves and the others stay.
 
     Parameters
     ----------
-    x : one sample (*input_shape), whose code is where to stand; by default the prior's mean, 0
+    x : one sample (*input_shape), whose code is the start; by default the prior's mean, 0
     dims : sequence of int, the latents to move; by default all
     span : (low, high), the values that a latent takes; the prior has standard deviation 1
     steps : int, 2 or more
@@ -64,11 +64,11 @@ def _check_steps(steps):
 
 
 def posterior_sample(model, X, n_draws=1, seed=None, **side):
-    """Draw codes from q(z|x), several for each sample; `decode` takes them as they are.
+    """Draw codes from q(z|x), several for each sample; `decode` accepts this shape.
 
     Returns
     -------
-    Z : (n_draws, n, latent_dim); with seed=None each call draws others
+    Z : (n_draws, n, latent_dim); with seed=None each call draws new ones
     """
     if not is_whole(n_draws, 1):
         raise ValueError(f"n_draws={n_draws!r} must be an integer above 0")
@@ -85,9 +85,9 @@ def kl_per_dimension(model, X, **side):
 def active_units(model, X, **side):
     """Return how many latents X moves: posterior means of variance above 0.01 over X.
 
-    Burda et al. (2016), section 5.2. Their limit is no measure of what a latent tells: one of mean
-    +-0.09 and log_var -9 is not active, and its sign can be read without error. Its KL tells
-    (`kl_per_dimension`): it is 4 nats.
+    Burda et al. (2016), section 5.2. The count does not measure information: a latent with mean
+    +-0.09 and log_var -9 is not active, and yet its sign can be read without error. Its KL shows
+    this (`kl_per_dimension`): it is 4 nats.
     """
     return int(is_active(model.encode(X, **side)).sum())
 

@@ -1,16 +1,16 @@
 """Layers: the steps of a network, each with its forward pass and its hand-derived backward pass.
 
-A layer computes ``out = forward(x)``. Given ``dout``, the gradient of some scalar loss L with
-respect to ``out``, ``backward(dout)`` fills ``grads`` with dL/d(parameter) and returns
-``dx`` = dL/dx. That is all of backpropagation: a network calls its layers' ``forward`` in order
-and their ``backward`` in reverse.
+A layer computes ``out = forward(x)``. Given ``dout``, the gradient of a scalar loss L with respect
+to ``out``, ``backward(dout)`` fills ``grads`` with dL/d(parameter) and returns ``dx`` = dL/dx. This
+is all of backpropagation: a network calls the ``forward`` of its layers in order and their
+``backward`` in reverse order.
 
-Two rules hold throughout:
+Two rules hold for all layers:
 
 * ``backward`` assigns to ``grads`` (calling it twice gives the same answer) and never changes
   ``x``, ``dout`` or ``params``.
-* ``forward`` accepts complex numbers, branching on ``x.real`` only, so that the complex step of
-  `miniae.proof` can differentiate the very code that trains.
+* ``forward`` accepts complex numbers and compares ``x.real`` only, so that the complex step of
+  `miniae.proof` can differentiate the same code that trains.
 """
 
 from operator import index
@@ -28,7 +28,7 @@ class Layer(Parameterized):
     array to use and ``self.grads["W"] = ...`` the assignment to make in `backward`.
     """
 
-    out_shape = None  # what shape the last forward returned
+    out_shape = None  # the shape that the last forward returned
 
     def __init__(self, *, parts=None, buffers=None, **params):
         super().__init__(params, parts, buffers)
@@ -37,7 +37,7 @@ class Layer(Parameterized):
         return self.forward(x, training)
 
     def forward(self, x, training=False):
-        """Return out; remember what `backward` will need."""
+        """Return out, and keep what `backward` needs."""
         raise NotImplementedError(f"{type(self).__name__} has no forward pass yet")
 
     def backward(self, dout):
@@ -45,7 +45,7 @@ class Layer(Parameterized):
         raise NotImplementedError(f"{type(self).__name__} has no backward pass yet")
 
     def backward_params(self, dout):
-        """Fill grads only, for the first layer of a network, whose dx nobody reads."""
+        """Fill grads only. For the first layer of a network, whose dx is not needed."""
         self.backward(dout)
 
     def remember(self, cache, out):
@@ -55,7 +55,7 @@ class Layer(Parameterized):
         return out
 
     def recall(self, dout):
-        """Return what forward remembered; refuse a dout that does not have out's shape."""
+        """Return what forward kept; refuse a dout whose shape is not that of out."""
         if self.cache is None:
             return self.cached()  # raises
         if np.shape(dout) != self.out_shape:
@@ -70,14 +70,14 @@ class Dense(Layer):
     ----------
     n_in, n_out : int, features in and out
     init : "glorot" or "he"
-        W is uniform on [-limit, limit], with the variance limit^2 / 3 that keeps signals from
-        growing or fading with depth; b is zero. Glorot and Bengio (2010), eq. 16: variance
+        W is uniform on [-limit, limit], with variance limit^2 / 3, so that signals neither grow
+        nor fade with depth; b is zero. Glorot and Bengio (2010), eq. 16: variance
         2 / (n_in + n_out), a compromise between forward and backward, for layers followed by
         tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice what a linear layer
-        needs, because the ReLU that follows silences half of the units.
+        needs, because the ReLU that follows sets half of the units to 0.
     rng : Generator or int
-        Where W is drawn from. The same int gives layers of the same shape the same W: pass one
-        Generator, or different ints, to those of one network.
+        Source of W. The same int gives layers of the same shape the same W, so pass one
+        Generator, or different ints, to the layers of one network.
     dtype : float32 or float64
 
     Attributes
@@ -142,10 +142,10 @@ class ReLU(Layer):
         return self.remember(out, out)
 
     def backward(self, dout):
-        """The slope is 1 where x > 0, and 0 elsewhere (also at 0, where either would do).
+        """The slope is 1 where x > 0, and 0 elsewhere (also at 0, where both would be right).
 
-        out > 0 exactly where x > 0, so that out serves as the mask: a strict >, since out >= 0
-        is true everywhere.
+        out > 0 exactly where x > 0, so out serves as the mask. The > is strict: out >= 0 is true
+        everywhere.
         """
         out = self.recall(dout)
         return dout * (out > 0)
@@ -250,7 +250,7 @@ class Reshape(Layer):
             raise ValueError(f"{self}: samples of shape {x.shape[1:]} do not fit") from None
 
     def backward(self, dout):
-        """Nothing is computed, so dout goes back to the shape that x had."""
+        """forward moves no number, so dx is dout in the shape of x."""
         shape = self.recall(dout)
         return dout.reshape(shape)
 
@@ -265,7 +265,7 @@ class Flatten(Reshape):
 
 
 class Sequential(Layer):
-    """Layers one after the other; itself a layer.
+    """Layers one after the other. A Sequential is a layer too.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Losses: how far an output is from its target, in nats or in squared units of the data.
 
 One convention: a loss **sums over features and takes the mean over samples**. So the likelihood
-and the KL of a VAE are on one scale, and their weights are 1 and beta, whatever the size of the
-batch or of the image.
+and the KL of a VAE are on one scale, and their weights are 1 and beta for every batch size and
+image size.
 """
 
 import numpy as np
@@ -101,7 +101,7 @@ class BernoulliNLL(Loss):
 
     With p = sigmoid(l): -t log p - (1 - t) log(1 - p) = softplus(l) - t l. No probability is ever
     formed, so no logarithm of zero either. Targets between 0 and 1 (grey pixels) are allowed and
-    treated as averages of zeros and ones; their loss cannot reach 0.
+    treated as averages of zeros and ones. Their loss cannot reach 0.
     """
 
     bounds = (0.0, 1.0)  # beyond them the loss has no lower bound
@@ -133,8 +133,8 @@ class MultinomialNLL(Loss):
     """-log p(target) in nats for counts of things drawn with probabilities softmax(out).
 
     The sum over features of -t log softmax(out): the probability of the draws in their order, such
-    as the words of a text. The coefficient that counts the orders is left out: it depends on no
-    parameter. Liang et al. (2018), eq. 2.
+    as the words of a text. The multinomial coefficient, which counts the possible orders, is left
+    out, since it depends on no parameter. Liang et al. (2018), eq. 2.
     """
 
     bounds = (0.0, np.inf)
@@ -146,7 +146,7 @@ class MultinomialNLL(Loss):
     def slopes(self, out, target, weight):
         """With N = sum_j t_j, the loss is N log sum_k e^l_k - sum_j t_j l_j.
 
-        Its derivative for l_i is N e^l_i / sum_k e^l_k - t_i = N softmax_i - t_i.
+        Its derivative with respect to l_i is N e^l_i / sum_k e^l_k - t_i = N softmax_i - t_i.
         """
         total = target.sum(axis=tuple(range(1, target.ndim)), keepdims=True)
         return (total * np.exp(log_softmax(out)) - target) * weight
@@ -163,8 +163,8 @@ class GaussianNLL(Loss):
     ----------
     sigma : float > 0, the standard deviation, in units of the data
     learn_sigma : bool
-        Whether sigma is trained with the rest, as log_sigma in `params`. At its optimum sigma^2
-        is the mean squared error per feature.
+        Whether sigma is trained too, as log_sigma in `params`. At the optimum, sigma^2 is the mean
+        squared error per feature.
     """
 
     config = ("sigma", "learn_sigma")
@@ -208,7 +208,7 @@ class GaussianNLL(Loss):
 
 
 def gaussian_kl(mu, log_var):
-    """KL divergence of N(mu, exp(log_var)) from N(0, 1), each entry for itself.
+    """KL divergence of N(mu, exp(log_var)) from N(0, 1), for each entry.
 
     Parameters
     ----------
@@ -221,9 +221,9 @@ def gaussian_kl(mu, log_var):
     Notes
     -----
     E_q[log q(z) - log p(z)], with E(z - mu)^2 = s^2 and E z^2 = mu^2 + s^2, is
-    (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B. s^2 - 1 is taken as
-    expm1(log s^2), which keeps its digits near the prior; it is at least log s^2, after rounding
-    too, so that no KL is below 0.
+    (mu^2 + s^2 - 1 - log s^2) / 2. Kingma and Welling (2014), appendix B. s^2 - 1 is computed as
+    expm1(log s^2), which is accurate near the prior. It is at least log s^2, even after rounding,
+    so the KL is never below 0.
     """
     return 0.5 * (mu**2 + (np.expm1(log_var) - log_var))
 

@@ -102,7 +102,7 @@ def decode(theta, z):
     return 0.5 * (1 + np.tanh(logits / 2))
 
 
-def main(path="out/microvae.png", n=5000, epochs=20):
+def main(path="out/microvae.png", n=5000, epochs=30):
     """Check, train, draw."""
     from pathlib import Path
 
@@ -115,7 +115,7 @@ def main(path="out/microvae.png", n=5000, epochs=20):
     error = check(theta, rng.random((4, 6)), rng.standard_normal((4, 2)))
     print(f"gradient: largest relative error {error:.1e}")
     images, _, _ = synthetic_digits(n)
-    theta = train(images.reshape(n, -1), epochs=epochs)
+    theta = train(images.reshape(n, -1), epochs=epochs, lr=5e-3)
     line = np.linspace(-2, 2, 16)
     z = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     sheet = decode(theta, z).reshape(16, 16, 28, 28).swapaxes(1, 2).reshape(16 * 28, 16 * 28)

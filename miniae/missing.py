@@ -1,4 +1,4 @@
-"""Missing entries: a loss that counts what was observed, and how to fill in what was not."""
+"""Missing entries: a loss over the observed entries, and how to fill in the others."""
 
 import copy
 
@@ -10,13 +10,13 @@ from miniae.optim import Adam
 
 
 class Masked(Loss):
-    """Another loss, in which NaN in the target stands for an entry that was not observed.
+    """Another loss, over the observed entries only: NaN in the target means "not observed".
 
-    Such an entry adds nothing to the loss and nothing to the gradient. What remains is the loss of
-    the observed entries: for a likelihood, of their marginal, since given z the entries are
-    independent. In the input of a model a missing entry stands as 0. Nazabal et al. (2020), sec. 3.
-    To train on it is right where entries are missing at random (MAR): whether one is missing may
-    depend on what was observed, not on its own value. Rubin (1976).
+    A missing entry adds nothing to the loss or the gradient. For a likelihood this is the marginal
+    likelihood of the observed entries, since the entries are independent given z. In the input of a
+    model, a missing entry is 0. Nazabal et al. (2020), section 3. Training on it is right if they
+    are missing at random (MAR): whether an entry is missing may depend on observed values, but not
+    on its own value. Rubin (1976).
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Masked(Loss):
         return np.where(seen, self.loss.entries(out, target), 0)
 
     def slopes(self, out, target, weight):
-        """The loss is a sum over entries with factors 1 (observed) and 0: so is its gradient."""
+        """The loss is a sum of entries times 1 (observed) or 0 (missing): so is its gradient."""
         seen, target = observed(target)
         return self.loss.slopes(out, target, weight * seen.astype(out.real.dtype))
 
@@ -68,32 +68,33 @@ def observed(target):
 
 
 def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
-    """Fill in what is missing: return X with a number for each NaN, all else as it was.
+    """Return X with a number in place of each NaN; observed entries are unchanged.
 
-    An autoencoder looks for the code whose decoding comes closest to what was observed, by `steps`
-    of Adam from the code of X with `start` in the holes. (To put reconstructions into the holes
-    again and again looks simpler, and diverges for many a well-trained one.) A VAE draws: z from
-    q(z|x), then the missing entries from p(x|z), and so on in turn. Rezende et al. (2014), appendix
-    F. This is pseudo-Gibbs sampling: a Gibbs sampler would draw z from p(z|x), and only where q is
-    that does the law of the chain tend to p(missing|observed). Mattei and Frellsen (2018).
+    An autoencoder searches for the code whose decoding is closest to the observed entries, by
+    `steps` steps of Adam from the code of X with `start` in the missing entries. (Replacing missing
+    entries by reconstructions again and again looks simpler, but diverges for many well-trained
+    models.) A VAE draws z from q(z|x), then the missing entries from p(x|z), and so on in turn.
+    Rezende et al. (2014), appendix F. This is pseudo-Gibbs sampling: a Gibbs sampler would draw z
+    from p(z|x), and the distribution of the chain tends to p(missing|observed) only if q(z|x)
+    equals p(z|x). Mattei and Frellsen (2018).
 
-    Like the loss `Masked`, it takes entries to be missing at random: what was observed may tell
-    which are missing, their own values may not. Rubin (1976).
+    Like the loss `Masked`, the method assumes that entries are missing at random: observed values
+    may say which entries are missing, but their own values may not. Rubin (1976).
 
-    A model whose loss is Masked has learned from rows with holes, and sees the holes: an
-    autoencoder then makes a single pass, and the draws of a VAE are independent.
+    A model with a Masked loss was trained on rows with missing entries. Then an autoencoder needs
+    one pass only, and the draws of a VAE are independent.
 
     Parameters
     ----------
     X : (n, *input_shape), NaN where missing; a masked array counts as missing where it is masked
-        A row with nothing observed becomes what the model makes of `start` (an autoencoder) or a
+        A row without observed entries becomes the reconstruction of `start` (an autoencoder) or a
         draw from the model (a VAE).
     steps : int, 2 or more
     n_draws : int or None
-        With a VAE: so many imputations, each the end of a chain of its own, to see how sure they
-        are. By default one, the best guess: the decoder's mean, averaged over the second half of
-        the chain.
-    start : number or array that broadcasts to X, what missing entries are at first
+        With a VAE: the number of imputations, each the end of its own chain; their spread shows the
+        uncertainty. By default one imputation, the best guess: the decoder's mean, averaged over
+        the second half of the chain.
+    start : number or array that broadcasts to X, the first value of missing entries
     seed : int, of the draws
 
     Returns
@@ -105,7 +106,7 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     loss, draws = model.reconstruction_loss, hasattr(model, "posterior")
     if isinstance(loss.base, MultinomialNLL):
         raise ValueError(
-            f"impute: {loss} knows the shares of counts, not their sum, and cannot fill any in"
+            f"impute: {loss} models the shares of counts, not their sum: it cannot fill them in"
         )
     if n_draws is not None and not draws:
         raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
@@ -121,7 +122,7 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
 
 
 def _with_holes(model, X, start):
-    """Return X as floats, where it is missing, and X with `start` there; all of it checked."""
+    """Return X as floats, which entries are missing, and X with `start` there, all checked."""
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
     X = np.asarray(X)
@@ -142,7 +143,7 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
     """Return the mean of a chain's second half, or the ends of n_draws chains."""
     loss, rng, chains = model.reconstruction_loss, np.random.default_rng(seed), n_draws or 1
     if loss.takes_nan and n_draws is not None:
-        steps = 1  # the holes are seen as holes: nothing is carried from step to step
+        steps = 1  # the model knows what is missing: each draw is independent
 
     def repeated(a):
         return np.broadcast_to(a, (chains, *X.shape)).reshape(-1, *model.input_shape)
@@ -166,13 +167,13 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
 
 
 def _fits(shape, whole):
-    """Tell whether an array of one shape broadcasts to another without making it larger."""
+    """Return whether an array of one shape broadcasts to another shape."""
     pairs = zip(shape[::-1], whole[::-1], strict=False)
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
 
 
 def _fit_codes(model, X, current, steps):
-    """Return the decodings of the codes that suit the observed entries of each row best."""
+    """Return the decodings of the codes that fit the observed entries of each row best."""
     model, loss = copy.deepcopy(model), Masked(model.reconstruction_loss)
     Z = model.encode(current)
     out = np.empty(X.shape, Z.dtype)
@@ -183,7 +184,7 @@ def _fit_codes(model, X, current, steps):
         optimizer = Adam(lambda step, scale=scale: scale * (1 - step / steps))
         best, least, one = z.copy(), np.full(len(z), np.inf), np.ones(len(z), Z.dtype)
         for _ in range(steps):
-            with np.errstate(over="ignore", invalid="ignore"):  # of data far out, no error counts
+            with np.errstate(over="ignore", invalid="ignore"):  # data far out may overflow
                 error = loss.per_sample(model.decoder.forward(z), x)
                 dz = model.decoder.backward(loss.backward(one))
                 better = error < least

@@ -107,7 +107,7 @@ class Model(Estimator, Parameterized):
     # What they use for it.
 
     def prepare(self, x, target, rng, training):
-        """Check a batch and its target, and let all noise come from rng; return all three."""
+        """Check a batch and its target, make rng the source of all noise, and return the three."""
         bounds = self.reconstruction_loss.bounds
         if target is None:
             x = target = check_batch(self, x, "x", bounds=bounds)
@@ -229,7 +229,7 @@ class Model(Estimator, Parameterized):
         return self.map_rows(self.infer, X)
 
     def decode(self, Z):
-        """Return the data, in data space, that codes Z stand for.
+        """Return the data, in data space, that belong to codes Z.
 
         Z (n, latent_dim) -> (n, *input_shape); Z may have more axes before the last, such as
         several draws for each sample, and then the data have them too.

@@ -11,7 +11,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 def as_float(x):
     """x as an array of floating-point (or complex) numbers, itself where it is one.
 
-    float16 becomes float64: sums over pixels do not fit into it.
+    float16 becomes float64, since sums over pixels overflow it.
     """
     x = np.asarray(x)
     return x if x.dtype.kind in "fc" and x.dtype != np.float16 else x.astype(np.float64)

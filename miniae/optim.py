@@ -1,7 +1,7 @@
 """Optimisers: update rules on two vectors, ``step(theta, dtheta)``, as a textbook writes them.
 
-The vectors are long and the arithmetic is light, so the time goes into moving memory. Each rule
-therefore runs over blocks of the vectors small enough that all of a block's arrays stay in cache.
+The vectors are long and the arithmetic is light, so most of the time goes into moving memory. Each
+rule therefore works on blocks of the vectors, small enough that a block's arrays stay in cache.
 """
 
 from operator import itemgetter
@@ -17,15 +17,15 @@ class Optimizer:
     Parameters
     ----------
     lr : float, or a function of the step (0, 1, 2, ...) that returns one
-    weight_decay : float >= 0
-        Pulls all of theta towards zero; how, see the subclass.
+    weight_decay : float >= 0, pulls all of theta towards zero, as the subclass describes
     clip_norm : float > 0 or None
-        If the gradient's norm over all parameters exceeds it, scale the gradient down to it.
+        If the norm of the gradient, over all parameters, exceeds it, the gradient is scaled down
+        to that norm.
 
     Attributes
     ----------
-    t : int, steps made
-    state : dict of str to ndarray, vectors like theta that last from step to step
+    t : int, number of steps made
+    state : dict of str to ndarray, vectors like theta that are kept from step to step
     """
 
     moments = ()  # names of the vectors in state
@@ -87,10 +87,11 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with classical or Nesterov momentum.
 
     velocity = momentum * velocity + dtheta;  theta -= lr * velocity
-    With nesterov, theta moves by lr * (momentum * velocity + dtheta): the gradient is looked up
+    With nesterov, theta moves by lr * (momentum * velocity + dtheta): the gradient is evaluated
     one step ahead. Both are PyTorch's rules. With a constant lr they are those of Sutskever et al.
-    (2013), who keep lr in the velocity: under a schedule theirs moves old gradients at their own
-    lr, and this one at the present lr. weight_decay adds weight_decay * theta to the gradient.
+    (2013), who keep lr in the velocity. Under a schedule their rule moves old gradients by the lr
+    of their own step, and this one by the present lr. weight_decay adds weight_decay * theta to the
+    gradient.
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):
@@ -118,16 +119,16 @@ class Adam(Optimizer):
     """Adam: a step per parameter, scaled by running averages m of dtheta and v of dtheta^2.
 
     theta -= lr * m_hat / (sqrt(v_hat) + eps), with m_hat = m / (1 - beta1^t) and
-    v_hat = v / (1 - beta2^t): both averages start at zero, and the divisions make up for it.
-    Kingma and Ba (2015), algorithm 1. weight_decay shrinks theta by lr * weight_decay * theta
-    apart from that, as PyTorch's AdamW does. Loshchilov and Hutter (2019), algorithm 2.
+    v_hat = v / (1 - beta2^t): both averages start at zero, and the divisions correct for that.
+    Kingma and Ba (2015), algorithm 1. weight_decay also subtracts lr * weight_decay * theta from
+    theta, apart from the gradient, as PyTorch's AdamW does. Loshchilov and Hutter (2019),
+    algorithm 2.
     """
 
     moments = ("m", "v")
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, clip_norm=None):
-        valid = len(betas) == 2 and 0 <= min(betas) <= max(betas) < 1
-        if not valid:
+        if len(betas) != 2 or not 0 <= min(betas) <= max(betas) < 1:
             raise ValueError(f"betas={betas!r} must be two numbers in [0, 1)")
         if not eps > 0:
             raise ValueError(f"eps={eps!r} must be above 0")
@@ -135,11 +136,20 @@ class Adam(Optimizer):
         self.betas, self.eps = tuple(betas), eps
 
     def update(self, theta, dtheta, lr, m, v):
-        """See the class; three scalars fold away what would be passes over the vectors.
+        """Adam in fewer passes over the vectors; the result is the same.
 
-        state holds the sums m / (1 - beta1) and v / (1 - beta2), whose updates need no factor on
-        dtheta. With root = sqrt((1 - beta2^t) / (1 - beta2)), so that sqrt(v_hat) = sqrt(v) / root,
-        m_hat / (sqrt(v_hat) + eps) = root (1 - beta1) / (1 - beta1^t) * m / (sqrt(v) + root eps).
+        The paper's algorithm, a pass over memory for each operation:
+
+            m = beta1 m + (1 - beta1) dtheta
+            v = beta2 v + (1 - beta2) dtheta^2
+            m_hat = m / (1 - beta1^t);  v_hat = v / (1 - beta2^t)
+            theta -= lr m_hat / (sqrt(v_hat) + eps)
+
+        Here the vector m holds the paper's m / (1 - beta1), and v its v / (1 - beta2), so that
+        dtheta needs no factor. Then sqrt(v_hat) = sqrt(v) / root with
+        root = sqrt((1 - beta2^t) / (1 - beta2)), and the last line is
+
+            theta -= lr root (1 - beta1) / (1 - beta1^t) m / (sqrt(v) + root eps)
         """
         beta1, beta2 = self.betas
         root = ((1 - beta2**self.t) / (1 - beta2)) ** 0.5

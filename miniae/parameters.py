@@ -1,8 +1,8 @@
 """One vector holds every parameter: the base of layers, losses and models.
 
-A layer wants its weights as matrices with names; an optimiser, a file and a gradient check want
-one long vector. NumPy's views give both at once: each matrix *is* a reshaped stretch of the
-vector, and writing to either writes to both.
+A layer needs its weights as matrices with names. An optimiser, a file and a gradient check need one
+long vector. NumPy's views give both at once: each matrix *is* a part of the vector, in another
+shape, and writing to either writes to both.
 """
 
 import copy
@@ -12,10 +12,10 @@ import numpy as np
 
 
 def choose(table, name, argument):
-    """Look a name up in a table; an unknown one is an error that names the nearest one known."""
+    """Look a name up in a table. The error for an unknown name suggests the nearest known one."""
     if isinstance(name, str) and name in table:
         return table[name]
-    import difflib  # only for an error: not worth the time at import
+    import difflib  # needed for the error only, and slow to import
 
     near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
     raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
@@ -49,35 +49,35 @@ class Views(dict):
 class Parameterized:
     """Whatever has parameters: a layer, a loss, a network, a model.
 
-    All parameters lie in one flat vector `theta` and all gradients in `dtheta`; `params` and
-    `grads` name reshaped views into them, and the vectors of `parts` are slices of them. So an
-    optimiser sees two vectors, and a layer sees its matrices, with nothing copied in between.
+    All parameters are in one flat vector `theta`, and all gradients in `dtheta`. `params` and
+    `grads` hold reshaped views of them by name, and the vectors of `parts` are slices of them. So
+    an optimiser sees two vectors, a layer sees its matrices, and nothing is copied in between.
 
-    An attribute that has parameters itself is a part, under the attribute's name: with
+    An attribute that has parameters itself becomes a part, under the attribute's name: after
     ``self.inner = Dense(3, 2)`` that layer is trained, saved and checked too. Layers in a list or
-    a dict go into `parts`.
+    a dict must be passed as `parts`.
 
     Parameters
     ----------
     params : dict of str to ndarray, its own parameters
-    parts : dict of str to Parameterized, the objects it is made of besides its attributes
+    parts : dict of str to Parameterized, the objects it consists of, besides its attributes
     buffers : dict of str to ndarray
-        What it keeps besides, such as running means: saved, copied and restored with theta, but
-        not trained. Floating-point numbers take the dtype of theta, others keep theirs.
+        Other arrays that it keeps, such as running means: saved, copied and restored with theta,
+        but not trained. Floating-point numbers take the dtype of theta, others keep theirs.
     """
 
-    config = ()  # names of the attributes that rebuild it as constructor arguments
+    config = ()  # attributes that, as constructor arguments, build the object again
 
     def __init__(self, params=None, parts=None, buffers=None):
         self.params, self.grads, self.parts = params or {}, {}, {}
         self.buffers = {name: np.asarray(value) for name, value in (buffers or {}).items()}
-        self.cache = None  # what backward needs of the last forward
+        self.cache = None  # what backward needs from the last forward
         for name, part in {**(parts or {}), **vars(self)}.items():
             self._take_up(name, part)
         self.lay_out()
 
     def __setattr__(self, name, value):
-        """Set an attribute; one with parameters becomes a part, in place of an earlier one."""
+        """Set an attribute. One with parameters becomes a part and replaces an earlier part."""
         if isinstance(value, Parameterized) and "_theta" in vars(self):
             is_property = isinstance(getattr(type(self), name, None), property)
             if not is_property and self._take_up(name, value):
@@ -94,8 +94,8 @@ class Parameterized:
             return False
         if part.theta.base is not None:
             raise ValueError(
-                f"{name}, {part}, lives in another network: use copy.deepcopy of it; if it is only "
-                f"looked at, keep it in a tuple, self.{name} = (layer,)"
+                f"{name}, {part}, is part of another network: use copy.deepcopy of it; if you only "
+                f"read from it, keep it in a tuple, self.{name} = (layer,)"
             )
         self._refuse_if_bound(name)
         self.parts[name] = part
@@ -146,11 +146,11 @@ class Parameterized:
     )
     dtheta = property(
         attrgetter("_dtheta"),
-        doc="The gradient of the loss, as the last backward pass left it: one vector like theta.",
+        doc="The gradient of the loss from the last backward pass: one vector like theta.",
     )
 
     def cached(self):
-        """Return what the last forward left for backward."""
+        """Return what the last forward pass kept for backward."""
         if self.cache is None:
             raise RuntimeError(f"{self}: backward was called before forward")
         return self.cache
@@ -186,10 +186,10 @@ class Parameterized:
         return copied
 
     def __copy__(self):
-        return copy.deepcopy(self)  # two owners of one vector would not know of each other
+        return copy.deepcopy(self)  # two objects must not share one vector
 
     def __getstate__(self):
-        # Copies and pickles hold values only: a copied view is no view of the copied vector.
+        # Copies and pickles hold values only: a copied view does not share the copied vector.
         plain = {name: dict(getattr(self, name)) for name in ("params", "grads", "buffers")}
         return {**vars(self), **plain, "cache": None}
 

@@ -33,17 +33,17 @@ class VAE(Model):
     beta : float >= 0, the weight of the KL. Higgins et al. (2017)
     kl_warmup : int
         Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016).
-        `fit` counts them; a loop of your own calls start_epoch(epoch).
+        `fit` counts the epochs; a training loop of your own calls start_epoch(epoch).
     free_bits : float >= 0, nats
-        In training, a latent's KL (mean over the batch) counts as no less than this, so that
-        nothing is gained by switching the latent off. Kingma et al. (2016), appendix C.8
+        In training, the KL of a latent (mean over the batch) counts as at least this much, so that
+        switching the latent off gains nothing. Kingma et al. (2016), appendix C.8
     dropout, encoder, decoder, dtype, seed : as in Autoencoder
         The encoder ends in 2 * latent_dim outputs: mu, then log_var.
 
     Attributes
     ----------
     history : as in Model, with "kl", "kl_weight" and "active_units": how many latents the rows of
-        a batch move, the mean over batches. `active_units` counts them over all of a data set.
+        a batch move, the mean over batches. The method `active_units` counts over a whole data set.
     """
 
     loss_argument = "likelihood"
@@ -112,10 +112,11 @@ class VAE(Model):
             Drawn from rng by default. With eps given (and rng, if there is dropout) the loss is
             an ordinary function of theta, whose gradient can be checked.
         rng : Generator for eps and dropout
-            By default the model's own in training, else one seeded anew: evaluation repeats.
+            By default the model's own in training, else a new one with a fixed seed, so that two
+            evaluations agree.
         training : bool
-            Whether dropout, the KL weight of warm-up and free bits are in force; if not, the
-            weight is beta.
+            Whether dropout, the KL weight of warm-up and free bits apply. If not, the KL's weight
+            is beta.
         """
         x, target, rng = self.prepare(x, target, rng, training)
 
@@ -151,8 +152,8 @@ class VAE(Model):
         """Fill dtheta with the gradient of the last loss, the noise eps held fixed.
 
         z = mu + eps std with std = exp(log_var / 2): dz/dmu = 1 and dz/dlog_var = eps std / 2.
-        So what comes back from the decoder, dz, reaches mu unchanged and log_var with that
-        factor; the KL adds its own gradient, over n since the loss is a mean over samples.
+        So dz, which comes back from the decoder, is passed to mu unchanged and to log_var with that
+        factor. The KL adds its own gradient, divided by n since the loss is a mean over samples.
         """
         mu, log_var, std, eps, weight = self.cached()
         dz = self.decoder.backward(self.reconstruction_loss.backward())
@@ -217,10 +218,10 @@ class VAE(Model):
     def log_likelihood(self, X, k=1000):
         """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
 
-        log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is a mean
-        over k draws: a lower bound in expectation that rises with k, to log p(x) if the ELBO is
-        finite. Burda et al. (2016), eq. 8, who assume bounded weights for it. Memory does not
-        grow with k.
+        log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is estimated
+        by a mean over k draws. On average the result is a lower bound, which rises with k, to
+        log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
+        Memory does not grow with k.
         """
         if not is_whole(k, 1):
             raise ValueError(f"k={k!r} must be an integer above 0")

@@ -82,7 +82,7 @@ def test_a_bad_batch_is_named():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"y": X}, "y and labels come with its batches"),
+        ({"y": X}, "its batches must hold y and labels"),
         ({"validation_split": 0.1}, "give validation_data"),
         ({"early_stopping": 2}, "early_stopping needs validation_data"),
     ],

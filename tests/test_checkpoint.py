@@ -82,7 +82,7 @@ def test_a_run_may_be_made_longer_but_not_shorter(tmp_path):
     path = tmp_path / "run.npz"
     fit("vae", epochs=4, checkpoint=path)
     assert same(fit("vae", epochs=10, checkpoint=path), fit("vae"))
-    with pytest.raises(ValueError, match=r"has come to epoch 10, beyond the 7"):
+    with pytest.raises(ValueError, match=r"has reached epoch 10, beyond the 7"):
         fit("vae", epochs=7, checkpoint=path)
 
 
@@ -122,7 +122,7 @@ def test_a_run_of_other_settings_is_refused_by_name_and_stays(tmp_path, words):
         (
             RUNS["vae"][0]().fit(X, epochs=1, verbose=0),
             X,
-            "began with a model of 0 epochs, this one has 1 behind it",
+            "began with a model of 0 epochs, but this model has been trained for 1",
         ),
     ],
 )

@@ -276,7 +276,7 @@ def test_a_layer_or_network_that_lives_in_another_is_refused_until_copied():
     dense, relu = Dense(6, 4), ReLU()
     net = Sequential(dense, relu)
     for part in (dense, relu):
-        with pytest.raises(ValueError, match="lives in another network: use copy.deepcopy"):
+        with pytest.raises(ValueError, match="is part of another network: use copy.deepcopy"):
             Sequential(part)
     outer = Sequential(copy.deepcopy(net), Dense(4, 2))
     assert outer.theta.size == 28 + 10 and net.theta.size == 28

@@ -162,7 +162,7 @@ def test_a_part_that_is_assigned_again_is_replaced_and_one_in_use_elsewhere_is_r
     layer.inner = None
     assert layer.theta.size == 3 and not layer.parts
     layer.inner = other
-    with pytest.raises(ValueError, match=r"again, Dense.*lives in another network.*self.again = "):
+    with pytest.raises(ValueError, match=r"again, Dense.*is part of another .*self.again = "):
         layer.again = network().layers[0]
     Sequential(layer)
     with pytest.raises(ValueError, match="part of a network whose parameters are laid out"):

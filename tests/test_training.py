@@ -424,7 +424,7 @@ def test_weights_that_the_last_step_broke_are_an_error():
 
 
 def test_what_belongs_to_loss_itself_is_no_data():
-    with pytest.raises(TypeError, match="no use for an argument 'eps'"):
+    with pytest.raises(TypeError, match="takes no argument 'eps'"):
         VAE(6, 2).fit(data(), eps=np.zeros((50, 2)), verbose=0)
 
 

@@ -1,5 +1,5 @@
-"""What keeps a library honest and teaches nothing of autoencoders.
+"""What a library needs besides autoencoders; skip it when you read to learn.
 
-Checks of arguments and data, files, checkpoints, batches, progress, scikit-learn's interface. No
-formula is in here.
+Checks of arguments and data, files, checkpoints, batches, progress, scikit-learn's interface. There
+is no formula here.
 """

@@ -1,4 +1,4 @@
-"""Files of arrays: written whole or not at all, and read without trusting what they say.
+"""Files of arrays: written completely or not at all, and read without trusting their content.
 
 The format is NumPy's .npz, a zip archive of .npy files, not compressed.
 """
@@ -16,14 +16,13 @@ HEADERS = {
 
 
 def write(path, arrays, temporary=None):
-    """Write arrays, a dict by name, so that at any moment the old file or the new one is there.
+    """Write a dict of arrays so that, at any moment, either the old or the new file exists.
 
-    They go into a temporary file in the same folder, which reaches the disk before it takes the
-    place of the old one.
+    A temporary file in the same folder is written to disk first; then it replaces the old file.
 
     Raises
     ------
-    OSError : the folder is read-only, the disk is full, ...; the old file, if any, is as it was
+    OSError : the folder is read-only, the disk is full, ...; an existing file is unchanged
     """
     path = os.fspath(path)
     temporary = temporary or f"{path}.{os.urandom(4).hex()}.tmp"
@@ -37,7 +36,9 @@ def write(path, arrays, temporary=None):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            kept = "the file that was there is as it was" if os.path.exists(path) else "no file"
+            kept = (
+                "the existing file is unchanged" if os.path.exists(path) else "no file was written"
+            )
             reason = f"{error.strerror or error}; {kept}"
             raise type(error)(error.errno, reason, path) from None
         raise
@@ -52,7 +53,7 @@ def write(path, arrays, temporary=None):
 def read(path):
     """Return the arrays in a file, a dict by name.
 
-    Nothing is allocated that the file is not large enough to hold, and nothing in it is run.
+    No more memory is allocated than the file holds, and nothing in the file is executed.
 
     Raises
     ------

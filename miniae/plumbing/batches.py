@@ -1,4 +1,4 @@
-"""Batches: what each training step is given, rows of arrays, or what a function returns."""
+"""Batches: rows of arrays, or what a function returns, for one training step after the other."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ ROWS = 1024  # rows at a time when data pass through a model without training: b
 def map_rows(model, function, X, name="X", **checks):
     """Apply a function to X, ROWS checked rows at a time, and return the results in one array.
 
-    checks : what `check_batch` takes besides, such as bounds
+    checks : other arguments of `check_batch`, such as bounds
     """
     X, out = as_array(X, name), None
     model.cache = None  # these passes overwrite what loss() left for backward()
@@ -25,13 +25,13 @@ def map_rows(model, function, X, name="X", **checks):
 
 
 class RunningMean:
-    """Running means of named numbers, weighted by the samples that each stands for."""
+    """Running means of named numbers, weighted by the number of samples."""
 
     def __init__(self):
         self.totals, self.samples = {}, 0
 
     def add(self, values, samples):
-        """Count `values`, a dict of means over so many samples."""
+        """Add a dict of means over so many samples."""
         self.samples += samples
         for name, value in values.items():
             self.totals[name] = self.totals.get(name, 0.0) + value * samples
@@ -41,21 +41,21 @@ class RunningMean:
         return {name: total / self.samples for name, total in self.totals.items()}
 
 
-def unpack(parts, names, what):
+def unpack(given, names, what):
     """Return (x, y, dict of the rest) for X or a tuple (X, y, *rest); y may be None or left out."""
-    parts = parts if isinstance(parts, tuple) else (parts,)
-    if not parts:
+    arrays = given if isinstance(given, tuple) else (given,)
+    if not arrays:
         raise ValueError(f"{what} must be X or a tuple (X, y), got ()")
-    x, y, *more = (*parts, None) if len(parts) == 1 else parts
+    x, y, *more = (*arrays, None) if len(arrays) == 1 else arrays
     if len(more) != len(names):
         raise ValueError(
-            f"{what} must be {', '.join(['X or a tuple (X, y', *names])}), got {len(parts)} arrays"
+            f"{what} must be {', '.join(['X or a tuple (X, y', *names])}), got {len(arrays)} arrays"
         )
     return x, y, dict(zip(names, more, strict=True))
 
 
 class Rows:
-    """Batches of rows of arrays, which may be np.memmap: a batch at a time is read.
+    """Batches of rows of arrays. An np.memmap is read batch by batch.
 
     data : dict of arrays of one length, as `check_data` returns it
     """

@@ -1,7 +1,7 @@
-"""Checkpoints: a run of `fit` in a file, so that the same call in a new process goes on with it.
+"""Checkpoints: a run of `fit` in a file, so that the same call in a new process continues it.
 
-The file is one of `save`'s (`load` reads it) with the rest of the run beside the model: the
-optimiser's vectors, the state of the random generator, what early stopping knows.
+The file is like one of `save` (`load` reads it), and also holds the rest of the run: the vectors of
+the optimiser, the state of the random generator, the best epoch so far.
 """
 
 import json
@@ -41,7 +41,7 @@ def adjusted(model, optimizer):
 
 
 def describe_optimizer(optimizer):
-    """Return an optimiser's class and settings; of a schedule, that it is one."""
+    """Return an optimiser's class and settings; a schedule is only named as such."""
     settings = {
         name: "a schedule" if callable(value) else value
         for name, value in sorted(vars(optimizer).items())
@@ -51,7 +51,7 @@ def describe_optimizer(optimizer):
 
 
 def plain(state):
-    """Return the state of a random generator as JSON can hold it: arrays, of some, as lists."""
+    """Return the state of a random generator in a form for JSON: arrays become lists."""
     if isinstance(state, dict):
         return {name: plain(value) for name, value in state.items()}
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
@@ -63,7 +63,7 @@ class Checkpoint:
     Parameters
     ----------
     path : str or Path
-    every : int, epochs from one writing to the next
+    every : int, epochs between two writings
     model, optimizer : what is trained, and by what
     run : Run
     **settings : what else the run depends on, as JSON can hold it
@@ -90,7 +90,7 @@ class Checkpoint:
         self.last = None  # stamp of the file as this run left it
 
     def stamp(self):
-        """Return what tells the file from one written since; None if there is none."""
+        """Return what identifies this version of the file; None if there is no file."""
         try:
             status = os.stat(self.path)
         except FileNotFoundError:
@@ -104,8 +104,8 @@ class Checkpoint:
 
         Raises
         ------
-        ValueError : the file is damaged, no checkpoint, of another run, or beyond `end`; it and the
-            model stay as they are
+        ValueError : the file is damaged, is not a checkpoint, is of another run, or is beyond
+            `end`; neither the file nor the model is changed
         """
         folder, refused = os.path.dirname(self.path) or ".", f"checkpoint={self.path!r}"
         if not os.path.isdir(folder):
@@ -130,18 +130,19 @@ class Checkpoint:
         before = state["facts"]["epochs before"]
         if before != self.run.first:
             raise ValueError(
-                f"{refused} began with a model of {before} epochs, this one has {self.run.first} "
-                "behind it: to go on with the run, build the model anew and call fit as before"
+                f"{refused} began with a model of {before} epochs, but this model has been "
+                f"trained for {self.run.first}: to continue the run, build the model again and "
+                "call fit as before"
             )
         for name in {**state["facts"], **self.facts}:
             there, here = state["facts"].get(name), self.facts.get(name)
             if there != here:
                 raise ValueError(
                     f"{refused} is of another run: {name} is {there!r} there and {here!r} here; "
-                    "give another file, or delete this one if that run is of no use any more"
+                    "give another file, or delete this one if you no longer need that run"
                 )
         if done > end:
-            raise ValueError(f"{refused} has come to epoch {done}, beyond the {end} that are asked")
+            raise ValueError(f"{refused} has reached epoch {done}, beyond the {end} of this call")
         model, optimizer, run = self.model, self.optimizer, self.run
         now, best = (storage.learned_in(arrays, prefix) for prefix in ("", "best_"))
         try:
@@ -160,11 +161,11 @@ class Checkpoint:
         run.best, run.stopped = best or None, state["stopped"]
 
     def write(self):
-        """Write the file anew.
+        """Write the file again.
 
         Raises
         ------
-        RuntimeError : somebody else has written it; the model keeps what it has learned
+        RuntimeError : another process has written it; the model keeps its weights
         """
         model, optimizer, run = self.model, self.optimizer, self.run
         if self.stamp() not in (None, self.last):

@@ -1,4 +1,4 @@
-"""Checks of a model's arguments and networks, and the error of one whose numbers overflow."""
+"""Checks of a model's arguments and networks, and the error for numbers that overflow."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from miniae.parameters import choose
 
 
 def is_whole(value, least):
-    """Tell whether a value is an integer, and no less than `least`."""
+    """Return whether a value is an integer and at least `least`."""
     return isinstance(value, (int, np.integer)) and value >= least
 
 
@@ -54,7 +54,7 @@ def last_step(network):
 
 
 def check_networks(model, code_size):
-    """Send one row of zeros through a model, to see that its networks fit the shapes and loss."""
+    """Refuse networks that do not fit the shapes or the loss; one row of zeros passes through."""
     for name, network, n_in, n_out in (
         ("encoder", model.encoder, model.input_shape, (code_size,)),
         ("decoder", model.decoder, (model.latent_dim,), model.input_shape),

@@ -1,4 +1,4 @@
-"""What scikit-learn asks of an estimator, so that clone, Pipeline and GridSearchCV take a model."""
+"""The interface of scikit-learn, so that clone, Pipeline and GridSearchCV accept a model."""
 
 import inspect
 
@@ -6,10 +6,10 @@ from miniae.parameters import choose
 
 
 class Estimator:
-    """Base of `Model`: its constructor's arguments, as scikit-learn wants to see and set them.
+    """Base of `Model`: gets and sets the constructor's arguments, as scikit-learn does.
 
-    Each argument is an attribute of its name, or is in the dict `as_given`, where the attribute
-    is something else: the encoder as it was given, say, in place of the network that is trained.
+    Each argument is kept in an attribute of its name, or in the dict `as_given` where that
+    attribute is something else: `encoder`, say, is the network that is trained, a copy.
     """
 
     as_given = {}  # noqa: RUF012
@@ -38,7 +38,7 @@ class Estimator:
         return self
 
     def __sklearn_tags__(self):
-        """Return what scikit-learn asks of an estimator: that this one transforms, unsupervised."""
+        """Tell scikit-learn that this is a transformer and needs no target."""
         from sklearn.utils import Tags, TargetTags, TransformerTags
 
         target = TargetTags(required=False)

@@ -1,4 +1,4 @@
-"""What comes in: data are checked before anything is computed, and errors say what to do."""
+"""Checks of data, before anything is computed. Errors say what to do."""
 
 import inspect
 
@@ -34,12 +34,12 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         raise ValueError(
             f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}{hint}"
         )
-    with np.errstate(over="ignore"):  # what does not fit the dtype is inf, and refused
+    with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf: refused
         x = x.astype(model.theta.dtype, copy=False)
     seen = x.real
     if is_data and model.reconstruction_loss.takes_nan:
         seen = np.where(np.isnan(seen), 0, seen)
-    slack = 8 * np.finfo(seen.dtype).eps  # a scaler's rounding is no mistake
+    slack = 8 * np.finfo(seen.dtype).eps  # rounding errors of a scaler are allowed
     least, most = bounds[0] - slack, bounds[1] + slack
     low, high = seen.min(), seen.max()
     if not (least <= low and high <= most and np.isfinite([low, high]).all()):
@@ -58,21 +58,21 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
 
 
 def side_names(model):
-    """Return the names of what the model's loss takes besides x and target, such as labels."""
+    """Return the names of the loss's arguments besides x and target, such as labels."""
     taken = inspect.signature(model.loss).parameters.values()
     common = {"x", "target", "eps", "rng", "training"}
     return [p.name for p in taken if p.name not in common and p.kind != p.VAR_KEYWORD]
 
 
 def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
-    """Return the arrays of which `model.loss` takes rows, all of them checked: a dict by name.
+    """Return the arrays whose rows `model.loss` takes, checked, in a dict by name.
 
-    x, target where y is given, and what else the model's loss takes, such as labels. Reads the data
-    once, a few rows at a time: an error now names a row of the data set, and comes before any
-    training.
+    They are x, target if y is given, and other arguments of the model's loss, such as labels. The
+    data are read once, a few rows at a time, so that an error names the row of the data set and
+    comes before any training.
     """
     data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
-    _check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
+    check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
     if y is not None:
         data["target"] = as_array(y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
@@ -81,10 +81,10 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
                 f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
                 f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels="
             )
-        _check_rows(model, data["target"], y_name, bounds)
+        check_rows(model, data["target"], y_name, bounds)
     for name, values in (side or {}).items():
         if name not in side_names(model):
-            raise TypeError(f"{type(model).__name__} has no use for an argument {name!r}")
+            raise TypeError(f"{type(model).__name__} takes no argument {name!r}")
         data[name] = np.asarray(values)
         n = data[name].shape[:1]
         if n != data["x"].shape[:1]:
@@ -99,7 +99,8 @@ def select_rows(data, rows):
     return {name: values[rows] for name, values in data.items()}
 
 
-def _check_rows(model, X, name, bounds, rows=4096):
+def check_rows(model, X, name, bounds, rows=4096):
+    """Check X as `check_batch` does, a few rows at a time."""
     if X.ndim == 0 or len(X) <= rows:
         check_batch(model, X, name, bounds=bounds)
     else:

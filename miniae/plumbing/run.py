@@ -1,4 +1,4 @@
-"""A run of `fit`: its arguments checked, its data split, its history, its checkpoint, its end."""
+"""A run of `fit`: checks, data, history, early stopping, checkpoint."""
 
 from contextlib import contextmanager
 
@@ -22,7 +22,7 @@ class Run:
 
     Attributes
     ----------
-    first, end : int, the epochs that the model had behind it, and those at which the run ends
+    first, end : int, epochs of training before the run, and after it
     validation : dict of arrays, or None
     best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
     stopped : bool, whether early stopping has ended the run
@@ -41,7 +41,7 @@ class Run:
             )
         if callable(X):
             if y is not None or side:
-                raise ValueError("X is a function: y and labels come with its batches")
+                raise ValueError("X is a function: its batches must hold y and labels")
             data, side = None, side_names(model)
         else:
             data = check_data(model, X, y, side)
@@ -84,7 +84,7 @@ class Run:
 
     @contextmanager
     def errors_explained(self):
-        """Let a loss that is not a number say in which batch and layer it arose."""
+        """Add to the error of a loss that is not a number in which batch and layer it arose."""
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the model looks at the result
                 yield
@@ -119,7 +119,7 @@ class Run:
             self.file.write()
 
     def look_for_best(self, loss, epoch):
-        """Keep the weights if the validation loss is the lowest so far; stop if it was long ago."""
+        """Keep the weights of the lowest validation loss so far, and decide whether to stop."""
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, epoch
             arrays = storage.learned(self.model)
@@ -127,7 +127,7 @@ class Run:
         self.stopped = epoch - self.best_epoch >= self.patience
 
     def restore_best(self):
-        """Give the model the weights of the best epoch, where early stopping is asked for."""
+        """Restore the weights of the best epoch, if early stopping is used."""
         if self.best is not None:
             storage.restore(self.model, self.best)
 
@@ -145,9 +145,10 @@ def choose_optimizer(model, optimizer):
     owner = getattr(optimizer, "owner", None)
     if optimizer is not model.optimizer and owner is not None and owner is not model.theta:
         raise ValueError(
-            f"optimizer={optimizer!r} holds the averages of another model: make a new one for this"
+            f"optimizer={optimizer!r} holds the averages of another model: make a new one for this "
+            "model"
         )
-    optimizer.owner = model.theta  # its weights, which set_params replaces
+    optimizer.owner = model.theta  # not the model: set_params replaces its weights
     return optimizer
 
 

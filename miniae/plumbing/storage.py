@@ -1,8 +1,8 @@
-"""Storage: a model in one .npz file, readable without running anything that the file says.
+"""Storage: a model in one .npz file, which is read without executing anything in it.
 
 The file holds `theta`, the buffers and a JSON header: the class, its arguments, a table of
 parameter names and shapes, the history. Networks, losses, corruptions and penalties are written as
-constructor calls of miniae's own classes; nothing is pickled.
+constructor calls of miniae's own classes. Nothing is pickled.
 """
 
 import importlib
@@ -24,7 +24,7 @@ KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 
 
 def as_json(value):
-    """Return a JSON form of a constructor's argument; other people's objects are only named."""
+    """Return a JSON form of a constructor's argument; objects of other libraries are only named."""
     if hasattr(value, "config") and type(value).__module__ in OWN:
         arguments = {name: as_json(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
@@ -58,7 +58,7 @@ def rebuild(value, name):
 def check_size(arguments, size):
     """Refuse arguments that would build networks of far more than `size` parameters.
 
-    So a file with absurd numbers in it is refused before anything is allocated for them.
+    So a file with absurd numbers is refused before memory is allocated for them.
     """
 
     def whole(value):
@@ -85,7 +85,7 @@ def check_size(arguments, size):
 
 
 def header(model):
-    """Return what a file says of a model: how to build it, the shapes of its parameters."""
+    """Return the header of a model's file: how to build it, and the shapes of its parameters."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -100,18 +100,18 @@ def header(model):
 
 
 def learned(model):
-    """Return what training changes in a model, a dict of arrays by name: themselves, no copies."""
+    """Return the arrays that training changes, a dict by name; they are not copies."""
     return {"theta": model.theta, **{f"buffer.{k}": v for k, v in model.named_buffers()}}
 
 
 def learned_in(arrays, prefix=""):
-    """Return those arrays of a file that `learned` named, a prefix before the name taken off."""
+    """Return the arrays of a file that `learned` named, without the prefix of their names."""
     starts = (f"{prefix}theta", f"{prefix}buffer.")
     return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(starts)}
 
 
 def check_learned(model, arrays):
-    """Refuse arrays that are not what `learned` returns of such a model: ValueError says why."""
+    """Raise ValueError if arrays do not have the names, shapes and dtypes of `learned(model)`."""
     here = learned(model)
     for name in sorted({*here, *arrays}):
         ours, its = (
@@ -123,7 +123,7 @@ def check_learned(model, arrays):
 
 
 def restore(model, arrays):
-    """Copy into a model what `learned` returned of one like it; ValueError if it does not fit."""
+    """Copy the arrays of `learned` into a model; ValueError if they do not fit."""
     check_learned(model, arrays)
     for name, array in learned(model).items():
         array[...] = arrays[name]
@@ -135,11 +135,11 @@ def model_arrays(model):
 
 
 def save(model, path):
-    """Write a model to a file, whole or not at all.
+    """Write a model to a file, completely or not at all.
 
     Raises
     ------
-    OSError : it cannot be written; the file that was there, if any, is as it was
+    OSError : the file cannot be written; an existing file is unchanged
     """
     archives.write(path, model_arrays(model))
 
@@ -147,13 +147,13 @@ def save(model, path):
 def load(cls, path, **given):
     """Return the model of class `cls` in the file; `given` replaces arguments of its constructor.
 
-    The optimiser and the state of the random generator are not in the file: a further `fit` starts
-    with a new optimiser, and draws as the first one did.
+    The optimiser and the state of the random generator are not in the file: the next `fit` starts
+    with a new optimiser and with the random numbers of a new model.
 
     Raises
     ------
-    ValueError : whatever is wrong with the file
-    FileNotFoundError : there is none
+    ValueError : the file is not a model that miniae can read; says why
+    FileNotFoundError : there is no such file
     """
     try:
         arrays = archives.read(path)
@@ -190,7 +190,7 @@ def load(cls, path, **given):
         model.history = {str(key): list(values) for key, values in header["history"].items()}
     except FileNotFoundError:
         raise
-    except Exception as error:  # a damaged file can make any step above fail in any way
+    except Exception as error:  # a damaged file can make any step fail, in any way
         reason = f"no entry {error}" if isinstance(error, KeyError) else error
         raise ValueError(
             f"{os.fspath(path)} is not a model that miniae can read: {reason}"

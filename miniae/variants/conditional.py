@@ -21,8 +21,8 @@ class Condition(Layer):
 
     Attributes
     ----------
-    one_hot : (m, n_classes), which a model sets: a label for each row, or one for all
-        Of x with several times m rows, each m of them have these labels: draws of the same rows.
+    one_hot : (m, n_classes), set by the model: a label for each row, or one for all
+        If x has several times m rows, such as several draws for each sample, the labels repeat.
     """
 
     config = ("n_classes",)
@@ -49,19 +49,19 @@ class Condition(Layer):
 class ConditionalVAE(VAE):
     """A VAE of x given a label: q(z|x, label), p(x|z, label). Sohn et al. (2015).
 
-    The label, one-hot, is appended to what the encoder and the decoder take. So z need not tell the
-    class, and is left to tell all else: the handwriting, not the digit.
+    The label, one-hot, is appended to the input of the encoder and of the decoder. So z does not
+    need to encode the class, and encodes everything else: the handwriting, not the digit.
 
-    ``fit(X, labels=labels)``; and encode, decode, reconstruct, posterior, sample, elbo,
-    log_likelihood, anomaly_score, evaluate and score take ``labels=`` with their rows. For all else
-    (pictures, impute, interpolate, traverse) `given` fixes one label, which makes it a plain VAE:
-    ``model.given(3).traverse()``.
+    Call ``fit(X, labels=labels)``. encode, decode, reconstruct, posterior, sample, elbo,
+    log_likelihood, anomaly_score, evaluate and score take ``labels=``, one per row. For other
+    methods (pictures, impute, interpolate, traverse) `given` fixes one label and returns a model to
+    use as a plain VAE: ``model.given(3).traverse()``.
 
     Parameters
     ----------
     n_classes : int; labels are integers from 0 to n_classes - 1
-    all others : as in VAE. An encoder or decoder of your own has a Condition(n_classes) layer where
-        the label is to come in.
+    all others : as in VAE. An encoder or decoder of your own needs a Condition(n_classes) layer
+        where the label is appended.
 
     Examples
     --------
@@ -78,8 +78,8 @@ class ConditionalVAE(VAE):
             sizes = [p.n_classes for _, p in network.walk() if isinstance(p, Condition)]
             if not sizes or set(sizes) != {n_classes}:
                 raise ValueError(
-                    f"{name} needs a Condition({n_classes}) layer, where the label comes in; it "
-                    f"has Condition layers of {sizes} classes"
+                    f"{name} needs a Condition({n_classes}) layer to append the label; it has "
+                    f"Condition layers of {sizes} classes"
                 )
 
     def build(self, code_size, *options):
@@ -119,10 +119,10 @@ class ConditionalVAE(VAE):
         return np.eye(self.n_classes, dtype=np.float32)[np.atleast_1d(labels)]
 
     def given(self, label):
-        """Return p(x|label): a copy whose label is fixed, to be used as a plain VAE.
+        """Return p(x|label): a copy whose label is fixed, to use as a plain VAE.
 
-        Its samples, traversals, interpolations, likelihoods and pictures are all of that class. It
-        is made for looking: to keep or to train further, take the model that it came from.
+        Its samples, traversals, interpolations, likelihoods and pictures are all of that class. To
+        save or train, use the original model.
         """
         copied = copy.deepcopy(self)
         copied.label = label
@@ -137,7 +137,7 @@ class ConditionalVAE(VAE):
 
     @contextmanager
     def labelled(self, labels, n):
-        """Within the block, the n rows that pass through have these labels."""
+        """Within the block, these are the labels of the n rows."""
         self.rows_one_hot = self.one_hot(labels, n)
         self.set_labels(self.rows_one_hot)
         try:
@@ -156,7 +156,7 @@ class ConditionalVAE(VAE):
         """As VAE.infer; refuses a call without labels."""
         conditions = [p for _, p in self.encoder.walk() if isinstance(p, Condition)]
         if not all(p.one_hot.any() for p in conditions):
-            self.one_hot(None, len(x))  # a method of VAE that takes no labels: says what to do
+            self.one_hot(None, len(x))  # a method without labels was called: raise the error
         return super().infer(x, training)
 
     def loss(self, x, target=None, *, labels=None, eps=None, rng=None, training=False):
@@ -167,7 +167,9 @@ class ConditionalVAE(VAE):
     def fit(self, X, y=None, *, labels=None, **options):
         """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y maybe None."""
         if self.label is not None:
-            raise ValueError(f"this copy is for looking at label {self.label}: fit the whole")
+            raise ValueError(
+                f"this copy has the fixed label {self.label}: call fit on the original model"
+            )
         if callable(X) and labels is None:  # they come with its batches
             return super().fit(X, y, **options)
         self.one_hot(labels, len(X))  # refuses labels before any training

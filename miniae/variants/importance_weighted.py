@@ -10,10 +10,10 @@ WEIGHTS_OF_KL = {"beta", "kl_warmup", "free_bits"}
 
 
 class ImportanceWeightedVAE(VAE):
-    """A VAE trained on a tighter bound, of k draws per sample. Burda et al. (2016), eq. 8 and 14.
+    """A VAE trained on a tighter bound, from k draws per sample. Burda et al. (2016), eq. 8 and 14.
 
     loss = -E log (1/k) sum_j w_j with w_j = p(x|z_j) p(z_j) / q(z_j|x). Its expectation falls
-    towards -log p(x) as k grows; at k = 1 it is minus the ELBO, with the KL by draws.
+    towards -log p(x) as k grows. At k = 1 it is minus the ELBO, with the KL estimated from draws.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ImportanceWeightedVAE(VAE):
             raise ValueError(f"eps has shape {np.shape(eps)}, expected {shape}")
         z, nll, log_w = self.log_weight(target, mu, log_var, eps, training)
         highest = log_w.real.max(axis=0)
-        w = np.exp(log_w - highest)  # of the k draws the largest is 1: nothing overflows
+        w = np.exp(log_w - highest)  # the largest of the k weights is 1: nothing overflows
         total = w.sum(axis=0)
         self.cache = log_var, eps, z, w / total
         loss = -(highest + np.log(total / self.k)).mean()
