@@ -1,4 +1,4 @@
-"""Write docs/16_api.md: every public name with its docstring, from the docstrings alone.
+"""Write docs/16_api.md: every public name with its signature, from the docstrings alone.
 
 python docs/make_api.py            writes the page
 python docs/make_api.py --check    exits with 1 if it is not up to date
@@ -6,6 +6,7 @@ python docs/make_api.py --check    exits with 1 if it is not up to date
 
 import importlib
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -36,8 +37,9 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
 }
 HEAD = """# API reference
 
-Made from the docstrings by `python docs/make_api.py`; a test holds that it is up to date. What is
-imported from `miniae` itself stands under the module that defines it.
+Every public name, how it is called, and its first sentence; ``help(name)`` in Python shows the rest.
+Written by `python docs/make_api.py` from the docstrings. What can be imported from `miniae` itself is
+listed under the module that defines it.
 """
 
 
@@ -74,47 +76,35 @@ def methods(cls):
 
 
 def entry(name, obj):
-    """Return the text of one name."""
-    lines = [f"### {name}", "", "```text", signature(name, obj), "```", ""]
-    lines += ["```", inspect.getdoc(obj) or "", "```", ""]
-    if inspect.isclass(obj):
-        for method, function in methods(obj).items():
-            first, *rest = inspect.getdoc(function).split("\n\n", 1)
-            lines.append(f"- `{signature(method, function)}`: {' '.join(first.split())}")
-            if rest:
-                lines += [
-                    "",
-                    "  ```",
-                    *(f"  {line}".rstrip() for line in rest[0].split("\n")),
-                    "  ```",
-                    "",
-                ]
-        lines += [""] * bool(methods(obj))
-    return "\n".join(lines)
+    """Return the lines of one name: its signature, its first sentence, its methods."""
+    lines = [f"- `{signature(name, obj)}`: {first_sentence(obj)}"]
+    if inspect.isclass(obj) and methods(obj):
+        calls = (f"`{signature(each, function)}`" for each, function in methods(obj).items())
+        lines.append("  " + ", ".join(calls).replace("(self, ", "(").replace("(self)", "()"))
+    return lines
+
+
+def first_sentence(obj):
+    """Return the first sentence of an object's docstring."""
+    text = " ".join((inspect.getdoc(obj) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[a-z)`])\. (?=[A-Z`])", text)[0].rstrip(".") + "."
 
 
 def page():
     """Return the whole page."""
     modules = {room: importlib.import_module(f"miniae.{room}") for room in ROOMS}
-    parts, seen = [HEAD], set()
-    parts.append("".join(f"- [{title}](#{anchor(title)})\n" for title in ROOMS.values()))
+    lines, seen = [HEAD], set()
     for room, title in ROOMS.items():
-        module = modules[room]
-        parts.append(f"## {title}\n\n`miniae.{room}`\n")
-        for name, obj in public(module).items():
+        lines += [f"## {title}", "", f"`miniae.{room}`", ""]
+        for name, obj in public(modules[room]).items():
             if id(obj) not in seen:
                 seen.add(id(obj))
-                parts.append(entry(name, obj))
+                lines += entry(name, obj)
+        lines.append("")
     missing = [n for n in miniae.__all__ if n != "metrics" and id(getattr(miniae, n)) not in seen]
     if missing:
         raise SystemExit(f"public, but in no room of this script: {missing}")
-    return "\n".join(parts) + "\nNext: [Glossary](17_glossary.md)\n"
-
-
-def anchor(title):
-    """Return the anchor that GitHub gives a heading."""
-    kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+    return "\n".join(lines) + "\nNext: [Glossary](17_glossary.md)\n"
 
 
 def main(argv):

@@ -72,7 +72,7 @@ class Autoencoder(Model):
             input_dim, latent_dim, hidden, loss=loss, code_size=latent_dim, activation=activation,
             dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
-        self.as_given["penalty"] = penalty
+        self.as_given |= {"code_activation": code_activation, "penalty": penalty}
         if hasattr(penalty, "check"):
             penalty.check(last_step(self.encoder))
 

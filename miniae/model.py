@@ -33,7 +33,7 @@ class Model(Estimator, Parameterized):
     terms : dict of str to float, the last `loss` and its terms
     rng : Generator that shuffles, corrupts and draws in training
     optimizer : the one that `fit` used last
-    as_given : dict, the arguments that `get_params` returns in place of the attribute of their name
+    as_given : dict, the arguments that took effect when the model was built
     """
 
     encoder = property(attrgetter("_encoder"))
@@ -59,7 +59,11 @@ class Model(Estimator, Parameterized):
     ):
         self.input_dim, self.latent_dim, self.hidden = input_dim, latent_dim, hidden
         self.activation, self.dropout, self.dtype, self.seed = activation, dropout, dtype, seed
-        self.as_given = {"encoder": encoder, "decoder": decoder, self.loss_argument: loss}
+        self.as_given = {
+            "input_dim": input_dim, "latent_dim": latent_dim, "hidden": hidden,
+            "activation": activation, "dropout": dropout, "encoder": encoder, "decoder": decoder,
+            "dtype": dtype, "seed": seed, self.loss_argument: loss,
+        }  # fmt: skip
         self.input_shape = tuple(input_dim) if np.ndim(input_dim) else (input_dim,)
         check_arguments(self, loss, code_size)
         self.rng = np.random.default_rng(seed)

@@ -361,3 +361,11 @@ def test_the_parts_of_the_elbo_add_up():
     log_p, kl = vae.elbo(X, split=True)
     assert np.array_equal(log_p - kl, vae.elbo(X))
     assert kl.mean() == pytest.approx(vae.evaluate(X, return_dict=True)["kl"], rel=1e-5)
+
+
+def test_an_attribute_that_took_effect_at_construction_is_saved_as_it_was_given(tmp_path):
+    model = Autoencoder(6, 2, (5,), activation="tanh", loss="mse")
+    model.hidden, model.activation = (50,), "relu"
+    model.save(tmp_path / "m.npz")
+    X = np.random.default_rng(0).random((4, 6))
+    assert np.array_equal(Autoencoder.load(tmp_path / "m.npz").encode(X), model.encode(X))

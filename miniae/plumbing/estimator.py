@@ -8,8 +8,9 @@ from miniae.parameters import choose
 class Estimator:
     """Base of `Model`: gets and sets the constructor's arguments, as scikit-learn does.
 
-    Each argument is kept in an attribute of its name, or in the dict `as_given` where that
-    attribute is something else: `encoder`, say, is the network that is trained, a copy.
+    An argument that takes effect whenever it is used, such as `beta`, is an attribute. One that
+    took effect when the model was built, such as `hidden` or `encoder`, is in the dict `as_given`:
+    to assign to the attribute of its name would change nothing.
     """
 
     as_given = {}  # noqa: RUF012

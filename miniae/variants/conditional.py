@@ -74,6 +74,7 @@ class ConditionalVAE(VAE):
             raise ValueError(f"n_classes={n_classes!r} must be an integer above 0")
         self.n_classes, self.label, self.rows_one_hot = n_classes, None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
+        self.as_given["n_classes"] = n_classes
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
             sizes = [p.n_classes for _, p in network.walk() if isinstance(p, Condition)]
             if not sizes or set(sizes) != {n_classes}:
