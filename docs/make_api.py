@@ -37,9 +37,9 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
 }
 HEAD = """# API reference
 
-Every public name, how it is called, and its first sentence; ``help(name)`` in Python shows the rest.
-Written by `python docs/make_api.py` from the docstrings. What can be imported from `miniae` itself is
-listed under the module that defines it.
+Every public name, how it is called, and its first sentence; ``help(name)`` shows the rest.
+Written by `python docs/make_api.py` from the docstrings. What can be imported from `miniae` itself
+is listed under the module that defines it.
 """
 
 
