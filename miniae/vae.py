@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from miniae.losses import SquaredError, gaussian_kl, gaussian_kl_grad
+from miniae.losses import gaussian_kl, gaussian_kl_grad
 from miniae.model import EVALUATION_SEED, Model
 from miniae.plumbing.batches import ROWS
-from miniae.plumbing.checks import diverged, is_whole
+from miniae.plumbing.checks import check_vae, diverged, is_whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
 ACTIVE = 0.01  # variance of a latent's posterior mean above which it is in use. Burda et al. (2016)
@@ -70,18 +70,8 @@ class VAE(Model):
             activation=activation, dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype,
             seed=seed,
         )  # fmt: skip
-        if isinstance(self.reconstruction_loss.base, SquaredError):
-            raise ValueError(
-                "likelihood: a squared error is no likelihood, and its balance against the KL is a "
-                'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
-            )
-        if not 0 <= beta < np.inf:
-            raise ValueError(f"beta={beta!r} must be a finite number, 0 or more")
-        if not kl_warmup >= 0:
-            raise ValueError(f"kl_warmup={kl_warmup!r} epochs must be 0 or more")
-        if not 0 <= free_bits < np.inf:
-            raise ValueError(f"free_bits={free_bits!r} nats must be 0 or more")
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
+        check_vae(self)
         self.start_epoch(0)
 
     def start_epoch(self, epoch):

@@ -153,7 +153,7 @@ def test_what_cannot_be_masked_is_refused():
         Masked(Masked(BernoulliNLL()))
     with pytest.raises(TypeError, match="takes a Loss"):
         Masked("bernoulli")
-    with pytest.raises(ValueError, match="squared error is no likelihood"):
+    with pytest.raises(ValueError, match="squared error is not a likelihood"):
         VAE(3, 2, likelihood=Masked(SquaredError()))
 
 

@@ -373,7 +373,7 @@ def test_extreme_log_var_within_the_limit_gives_finite_loss_and_gradient(log_var
 
 def test_a_squared_error_is_refused_as_a_likelihood():
     for likelihood in ("mse", SquaredError()):
-        with pytest.raises(ValueError, match="likelihood: a squared error is no likelihood"):
+        with pytest.raises(ValueError, match="likelihood: a squared error is not a likelihood"):
             VAE(4, 2, likelihood=likelihood)
 
 

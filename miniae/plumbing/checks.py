@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.layers import Dropout, Reshape, Sequential, Sigmoid
-from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL
+from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL, SquaredError
 from miniae.parameters import choose
 
 
@@ -46,6 +46,21 @@ def check_arguments(model, loss, code_size):
             f"dropout={dropout} has no effect with an encoder and a decoder of your own: put "
             "Dropout layers into them"
         )
+
+
+def check_vae(model):
+    """Refuse settings of a VAE that do not fit, and a loss that is not a likelihood."""
+    if isinstance(model.reconstruction_loss.base, SquaredError):
+        raise ValueError(
+            "likelihood: a squared error is not a likelihood, and its balance against the KL is a "
+            'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
+        )
+    if not 0 <= model.beta < np.inf:
+        raise ValueError(f"beta={model.beta!r} must be a finite number, 0 or more")
+    if not model.kl_warmup >= 0:
+        raise ValueError(f"kl_warmup={model.kl_warmup!r} epochs must be 0 or more")
+    if not 0 <= model.free_bits < np.inf:
+        raise ValueError(f"free_bits={model.free_bits!r} nats must be 0 or more")
 
 
 def last_step(network):
