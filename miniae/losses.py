@@ -38,7 +38,7 @@ class Loss(Parameterized):
 
     def per_sample(self, out, target):
         """Return the loss of each sample, shape (n,)."""
-        entries = self.entries(*self.remember(out, target))
+        entries = self.entries(*self.check_pair(out, target))
         return entries.reshape(len(entries), -1).sum(axis=1)
 
     def backward(self, weight=None):
@@ -50,7 +50,7 @@ class Loss(Parameterized):
         if weight is None:
             weight = 1 / len(out)
         else:
-            weight = weight.reshape(len(out), *(1 for _ in out.shape[1:]))
+            weight = np.expand_dims(weight, tuple(range(1, out.ndim)))
         return self.slopes(out, target, weight)
 
     def entries(self, out, target):
@@ -71,7 +71,7 @@ class Loss(Parameterized):
         """Draw data from the distribution that out describes."""
         raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
-    def remember(self, out, target):
+    def check_pair(self, out, target):
         """Keep out and target for `backward`, and return them as floating-point numbers."""
         out, target = np.asarray(out), np.asarray(target)
         if out.shape != target.shape or out.ndim < 2 or not out.size:
@@ -82,6 +82,8 @@ class Loss(Parameterized):
         dtype = np.result_type(out, target, np.float32)
         self.cache = out.astype(dtype, copy=False), target.astype(dtype, copy=False)
         return self.cache
+
+    remember = check_pair  # its name in version 0.1
 
 
 class SquaredError(Loss):

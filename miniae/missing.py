@@ -7,6 +7,7 @@ import numpy as np
 from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
+from miniae.plumbing.checks import is_whole
 
 
 class Masked(Loss):
@@ -101,24 +102,23 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     -------
     (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
     """
-    if not isinstance(steps, (int, np.integer)) or steps < 2:
+    if not is_whole(steps, 2):
         raise ValueError(f"steps={steps!r} must be 2 or more")
-    loss, draws = model.reconstruction_loss, hasattr(model, "posterior")
+    loss, is_vae = model.reconstruction_loss, hasattr(model, "posterior")
     if isinstance(loss.base, MultinomialNLL):
         raise ValueError(
             f"impute: {loss} models the shares of counts, not their sum: it cannot fill them in"
         )
-    if n_draws is not None and not draws:
+    if n_draws is not None and not is_vae:
         raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
-    whole = isinstance(n_draws, (int, np.integer)) and n_draws is not True
-    if n_draws is not None and (not whole or n_draws < 1):
+    if n_draws is not None and (not is_whole(n_draws, 1) or n_draws is True):
         raise ValueError(f"n_draws={n_draws!r} must be None or an integer above 0")
-    X, missing, current = _with_holes(model, X, start)
-    if draws:
-        filled = _run_chains(model, X, missing, current, steps, n_draws, seed)
+    X, is_missing, current = _with_holes(model, X, start)
+    if is_vae:
+        filled = _run_chains(model, X, is_missing, current, steps, n_draws, seed)
     else:
         filled = model.reconstruct(X) if loss.takes_nan else _fit_codes(model, X, current, steps)
-    return np.where(missing, filled, X).astype(X.dtype, copy=False)
+    return np.where(is_missing, filled, X).astype(X.dtype, copy=False)
 
 
 def _with_holes(model, X, start):
@@ -129,17 +129,17 @@ def _with_holes(model, X, start):
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)
-    missing, start = np.isnan(X), as_float(start)
+    is_missing, start = np.isnan(X), as_float(start)
     if not np.isfinite(start).all() or not _fits(start.shape, X.shape):
         raise ValueError(
             f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"
         )
-    current = np.where(missing, start, X)
+    current = np.where(is_missing, start, X)
     model.map_rows(lambda x: x, current, bounds=model.reconstruction_loss.bounds)  # checks it
-    return X, missing, current
+    return X, is_missing, current
 
 
-def _run_chains(model, X, missing, current, steps, n_draws, seed):
+def _run_chains(model, X, is_missing, current, steps, n_draws, seed):
     """Return the mean of a chain's second half, or the ends of n_draws chains."""
     loss, rng, chains = model.reconstruction_loss, np.random.default_rng(seed), n_draws or 1
     if loss.takes_nan and n_draws is not None:
@@ -148,7 +148,7 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
     def repeated(a):
         return np.broadcast_to(a, (chains, *X.shape)).reshape(-1, *model.input_shape)
 
-    current, gone, known = repeated(current), repeated(missing), repeated(X)
+    current, is_gone, known = repeated(current), repeated(is_missing), repeated(X)
     total = np.zeros(current.shape)
 
     def step(x):
@@ -159,8 +159,9 @@ def _run_chains(model, X, missing, current, steps, n_draws, seed):
 
     for i in range(steps):
         both = model.map_rows(step, known if loss.takes_nan else current)
-        current = np.where(gone, both[:, 1], known)
-        total += both[:, 0] * (i >= steps // 2)
+        current = np.where(is_gone, both[:, 1], known)
+        if i >= steps // 2:
+            total += both[:, 0]
     if n_draws is not None:
         return current.reshape(n_draws, *X.shape)
     return total / (steps - steps // 2)
@@ -177,7 +178,7 @@ def _fit_codes(model, X, current, steps):
     model, loss = copy.deepcopy(model), Masked(model.reconstruction_loss)
     Z = model.encode(current)
     out = np.empty(X.shape, Z.dtype)
-    for start in range(0, len(X), 1024):  # rows in flight
+    for start in range(0, len(X), 1024):
         rows = slice(start, start + 1024)
         z, x = Z[rows].copy(), X[rows].astype(Z.dtype)
         scale = 0.1 * max(float(Z.std(dtype=np.float64)), 1e-3)
