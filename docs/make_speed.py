@@ -32,7 +32,7 @@ def table(header, rows):
 
 
 def section(found):
-    """Return the tables and the sentences that name machine and day."""
+    """Return the tables, and the sentences that name the machine and the day."""
     machine, workloads = found["machine"], found["workloads"]
     header = ["", "miniae", *PEERS.values()]
     seconds, ratios, memory, parts, what = [], [], [], [], []
@@ -64,20 +64,21 @@ def section(found):
         f"Measured on {machine['date'][:10]} with {DATA[machine['data']]}: {machine['cores']} "
         f"cores of an {machine['cpu']}, {machine['threads']} threads, Python {machine['python']}, "
         f"NumPy {machine['numpy']}, {', '.join(f'{name} {v}' for name, v in versions.items())}. "
-        f"Commit {machine['commit']}. Medians of {rounds} rounds in turn.",
+        f"Commit {machine['commit']}. Medians of {rounds} rounds; the libraries take turns.",
         "\n".join(what),
-        "Seconds of an epoch (W0: of a whole process, from its start to the trained model):",
+        "Seconds per epoch (W0: for a whole process, from its start to the trained model):",
         table(header, seconds),
-        "miniae's time divided by the peer's, the median over the rounds; below 1 it is faster:",
+        "miniae's time divided by the peer's, median over the rounds; below 1 miniae is faster:",
         table(["", *header[2:]], ratios),
-        "\\* scikit-learn's MLPRegressor is no VAE: a plain autoencoder of the same widths, "
-        "trained on the squared error, from weights and in an order of its own.",
-        "Peak memory of the process, MiB:",
+        "\\* scikit-learn's MLPRegressor is not a VAE: it is a plain autoencoder of the same "
+        "widths, trained on the squared error, with its own initial weights and its own "
+        "order of samples.",
+        "Peak memory of the process, in MiB:",
         table(header, memory),
-        "Where miniae's time goes, milliseconds of a step:",
+        "Where miniae's time goes, in milliseconds per step:",
         table(["", *next(iter(workloads.values()))["ms_per_step"], "sum"], parts),
         "![Ratios with goals, and where the time goes](images/benchmark.png)",
-        "And what was aimed at:",
+        "Goals and results:",
         table(["", "at most", "measured", ""], goals),
     ))  # fmt: skip
 
@@ -89,7 +90,7 @@ def page(text, found):
 
 
 def main(folder):
-    """Take over the results in a folder."""
+    """Write the results in a folder into the page, and keep them beside it."""
     found = json.loads(Path(folder, "benchmark.json").read_text("utf-8"))
     del found["command"]  # its paths are of one machine
     KEPT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

@@ -99,7 +99,11 @@ def test_links_and_anchors_lead_somewhere(page):
 
 @each_page
 def test_tests_that_a_page_names_exist(page):
-    for path, names in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", page.read_text("utf-8")):
+    """Two spellings: `tests/test_x.py::test_name`, and a link `test_name` to tests/test_x.py."""
+    text = page.read_text("utf-8")
+    named = re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", text)
+    linked = re.findall(r"\[`(test_\w+)`\]\((?:\.\./)?(tests/[\w/]+\.py)\)", text)
+    for path, names in [*named, *((path, name) for name, path in linked)]:
         code = (ROOT / path).read_text("utf-8")
         known = re.findall(r"^ *(?:def|class) (\w+)", code, re.MULTILINE)
         assert set(names.split("::")) <= set(known), f"{path}::{names}"
