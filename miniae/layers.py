@@ -196,13 +196,13 @@ class Softplus(Layer):
 class Dropout(Layer):
     """In training, set each entry to 0 with probability p and divide the others by 1 - p.
 
-    The division keeps the expectation of out equal to x, so that nothing need be rescaled when
-    training is over: then out = x. Srivastava et al. (2014), in the "inverted" form.
+    Because of the division, the expectation of out is x, so evaluation needs no factor: there
+    out = x. Srivastava et al. (2014), in the "inverted" form.
 
     Parameters
     ----------
     p : float, 0 <= p < 1, the probability of dropping
-    rng : Generator or int, where the masks are drawn from (a model puts in its own)
+    rng : Generator or int, the source of the masks; a model replaces it by its own
     """
 
     config = ("p",)
@@ -250,7 +250,7 @@ class Reshape(Layer):
             raise ValueError(f"{self}: samples of shape {x.shape[1:]} do not fit") from None
 
     def backward(self, dout):
-        """forward moves no number, so dx is dout in the shape of x."""
+        """forward only changes the shape, so dx is dout in the shape of x."""
         shape = self.recall(dout)
         return dout.reshape(shape)
 

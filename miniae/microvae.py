@@ -121,7 +121,7 @@ def main(path="out/microvae.png", n=5000, epochs=30):
     sheet = decode(theta, z).reshape(16, 16, 28, 28).swapaxes(1, 2).reshape(16 * 28, 16 * 28)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     matplotlib.image.imsave(path, sheet, cmap="gray_r")
-    print(f"{path}: what the decoder makes of a grid of codes")
+    print(f"{path}: the decoded images of a grid of codes")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 
 def as_float(x):
-    """x as an array of floating-point (or complex) numbers, itself where it is one.
+    """Return x as an array of floating-point (or complex) numbers; not copied if it is one.
 
     float16 becomes float64, since sums over pixels overflow it.
     """
@@ -35,8 +35,7 @@ def softplus_terms(x):
 
     t = exp(-|x|) cannot overflow. |x| is written 2 max(x, 0) - x: np.abs of a complex number would
     lose the imaginary part. With u = 1 + t as rounded, log(1 + t) = log(u) + log((1 + t) / u), and
-    the second term is (t - (u - 1)) / u to first order, which suffices: a few eps are all that is
-    lost. np.log1p does as well for real t; of a small complex t it loses the real part. In float32
+    the second term is (t - (u - 1)) / u to first order. The error that remains is a few eps. np.log1p does as well for real t; of a small complex t it loses the real part. In float32
     it takes 2 to 3 times as long as this on processors without AVX-512; with AVX-512, or in
     float64, it is faster (docs/10_speed.md).
     """

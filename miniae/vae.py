@@ -209,8 +209,8 @@ class VAE(Model):
         """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
 
         log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is estimated
-        by a mean over k draws. On average the result is a lower bound, which rises with k, to
-        log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
+        by a mean over k draws. On average, the result is a lower bound. It rises with k, and tends
+        to log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
         Memory does not grow with k.
         """
         if not is_whole(k, 1):

@@ -50,7 +50,7 @@ class Estimator:
 
 
 def argument_names(cls):
-    """Return the names of a constructor's arguments, and of those that it passes on as **."""
+    """Return the names of a constructor's arguments; **options are looked up in the base class."""
     names = {}
     for each in cls.__mro__:
         if "__init__" not in vars(each):

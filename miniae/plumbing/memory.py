@@ -8,7 +8,7 @@ def reuse_memory():
 
     Each step creates the arrays of a batch and frees them. glibc returns such memory to the system
     and requests it again, page by page, which took 42 % of the time of a small VAE
-    (docs/10_speed.md). It keeps blocks no larger than the largest that was ever freed, up to 32 MiB
+    (docs/10_speed.md). glibc keeps blocks no larger than the largest that was ever freed, up to 32 MiB
     (mallopt(3)). The block here is freed at once and never written, so it costs nothing. With other
     C libraries it has no effect.
     """
