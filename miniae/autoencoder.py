@@ -4,8 +4,8 @@ import copy
 
 from miniae.model import Model
 from miniae.networks import ACTIVATIONS
-from miniae.parameters import choose
 from miniae.plumbing.checks import last_step
+from miniae.plumbing.names import choose
 
 
 class Autoencoder(Model):
@@ -72,24 +72,26 @@ class Autoencoder(Model):
             input_dim, latent_dim, hidden, loss=loss, code_size=latent_dim, activation=activation,
             dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
-        self.as_given |= {"code_activation": code_activation, "penalty": penalty}
+        self.arguments |= {"code_activation": code_activation, "penalty": penalty}
         if hasattr(penalty, "check"):
             penalty.check(last_step(self.encoder))
 
     @property
     def penalty(self):
-        """The penalty on the code, or None. The one that was given is copied: it keeps a batch."""
+        """The penalty, or None; a copy of the one given, since a penalty keeps a batch."""
         return self._penalty
 
     @penalty.setter
     def penalty(self, value):
-        self.as_given["penalty"] = self._penalty = value
+        self.arguments["penalty"] = self._penalty = value
 
     def build(self, code_size, *options):
         """As Model.build, and the code's activation."""
         encoder, decoder = super().build(code_size, *options)
         if self.code_activation != "linear":
-            encoder.append(choose(ACTIVATIONS, self.code_activation, "code_activation")())
+            encoder.append(
+                choose(ACTIVATIONS, self.code_activation, "code_activation", ["linear"])()
+            )
         return encoder, decoder
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
@@ -111,7 +113,8 @@ class Autoencoder(Model):
         out = self.decoder.forward(code, training)
 
         # the loss
-        loss = reconstruction = self.reconstruction_loss.forward(out, target)
+        reconstruction = self.reconstruction_loss.forward(out, target)
+        loss = reconstruction
         terms = {"reconstruction": reconstruction}
         if self.penalty is not None:
             terms["penalty"] = self.penalty.forward(code)
@@ -121,7 +124,7 @@ class Autoencoder(Model):
 
     def backward(self):
         """Fill dtheta. The code changes the loss through the decoder and through the penalty."""
-        self.cached()
+        self.cached()  # refuses a backward without a loss
         dcode = self.decoder.backward(self.reconstruction_loss.backward())
         if self.penalty is not None:
             dcode = dcode + self.penalty.backward()

@@ -7,7 +7,7 @@ import numpy as np
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, Dropout, Flatten, Reshape, Sequential
 from miniae.networks import ACTIVATIONS
-from miniae.parameters import choose
+from miniae.plumbing.names import choose
 
 
 def conv_networks(

@@ -50,7 +50,7 @@ class Layer(Parameterized):
 
     def remember(self, cache, out):
         """Keep what backward needs, and the shape that dout must have; return out."""
-        # Not by assignment, which would look for parameters in it: this happens in every pass.
+        # Not self.cache = ...: that would search for layers in it, here in every pass.
         vars(self).update(cache=cache, out_shape=out.shape)
         return out
 
@@ -93,8 +93,11 @@ class Dense(Layer):
         if init not in ("glorot", "he"):
             raise ValueError(f'Dense: init={init!r}; use "glorot" or "he" (for ReLU)')
         self.n_in, self.n_out, self.init = index(n_in), index(n_out), init
-        limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
+        limit = np.sqrt(6 / (n_in + n_out)) if init == "glorot" else np.sqrt(6 / n_in)
+        # With the sizes in the seed, layers of other sizes draw other numbers.
         seed = [rng, n_in, n_out] if isinstance(rng, int) else rng
+        if np.dtype(dtype).kind not in "fc":
+            raise ValueError(f"Dense: dtype={dtype!r} must be a floating-point type")
         W = np.random.default_rng(seed).uniform(-limit, limit, (n_in, n_out))
         super().__init__(W=W.astype(dtype), b=np.zeros(n_out, dtype))
 
@@ -127,8 +130,9 @@ class Dense(Layer):
         return dout @ self.params["W"].T
 
     def backward_params(self, dout):
-        """dout (n, n_out) -> grads, as `backward`; straight into dtheta, without a copy."""
+        """dout (n, n_out) -> grads, as `backward`."""
         x = self.recall(dout)
+        # As self.grads["W"] = x.T @ dout, but without a temporary array of the size of W.
         np.matmul(x.T, dout, out=self.grads["W"], casting="same_kind")
         np.sum(dout, axis=0, out=self.grads["b"])
 
@@ -142,7 +146,9 @@ class ReLU(Layer):
         return self.remember(out, out)
 
     def backward(self, dout):
-        """The slope is 1 where x > 0, and 0 elsewhere (also at 0, where both would be right).
+        """The slope is 1 where x > 0, and 0 elsewhere.
+
+        At 0 there is no slope; any number from 0 to 1 would do.
 
         out > 0 exactly where x > 0, so out serves as the mask. The > is strict: out >= 0 is true
         everywhere.
@@ -160,7 +166,7 @@ class Sigmoid(Layer):
         return self.remember(out, out)
 
     def backward(self, dout):
-        """With out = 1 / (1 + e^-x): dout/dx = e^-x / (1 + e^-x)^2 = out (1 - out)."""
+        """The slope of out = 1 / (1 + e^-x) is e^-x / (1 + e^-x)^2 = out (1 - out)."""
         out = self.recall(dout)
         return dout * out * (1 - out)
 
@@ -174,7 +180,7 @@ class Tanh(Layer):
         return self.remember(out, out)
 
     def backward(self, dout):
-        """With tanh = sinh / cosh: dout/dx = (cosh^2 - sinh^2) / cosh^2 = 1 - out^2."""
+        """The slope of out = sinh / cosh is (cosh^2 - sinh^2) / cosh^2 = 1 - out^2."""
         out = self.recall(dout)
         return dout * (1 - out * out)
 
@@ -188,7 +194,7 @@ class Softplus(Layer):
         return self.remember(x, softplus(x))
 
     def backward(self, dout):
-        """d/dx log(1 + e^x) = e^x / (1 + e^x) = sigmoid(x)."""
+        """The slope of log(1 + e^x) is e^x / (1 + e^x) = sigmoid(x)."""
         x = self.recall(dout)
         return dout * sigmoid(x)
 
@@ -300,7 +306,7 @@ class Sequential(Layer):
 
     def backward_params(self, dout):
         """As backward, but stop at the first layer that has parameters: its dx is not needed."""
-        first = 0
+        first = 0  # skip Flatten, and what else has no parameters
         while first < len(self.layers) - 1 and not self.layers[first].theta.size:
             first += 1
         for layer in reversed(self.layers[first + 1 :]):

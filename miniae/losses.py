@@ -5,6 +5,8 @@ and the KL of a VAE are on one scale, and their weights are 1 and beta for every
 image size.
 """
 
+from types import MappingProxyType
+
 import numpy as np
 
 from miniae.numerics import LOG_2PI, as_float, log_softmax, sigmoid, softplus_terms
@@ -22,15 +24,11 @@ class Loss(Parameterized):
 
     bounds = (-np.inf, np.inf)  # between which targets must lie
     takes_nan = False  # whether NaN in a target means "not observed", as in Masked
-    base = property(lambda self: self)  # the loss of what is observed
+    base = property(lambda self: self)  # this loss; in Masked, the loss inside
 
-    def __init_subclass__(cls, **options):
-        """Let a subclass use the names of version 0.1: `mean`, `missing`."""
-        super().__init_subclass__(**options)
-        for old, new in (("mean", "expected"), ("missing", "takes_nan")):
-            for name, other in ((old, new), (new, old)):
-                if name in vars(cls) and other not in vars(cls):
-                    setattr(cls, other, vars(cls)[name])
+    earlier_names = MappingProxyType(
+        {"mean": "expected", "missing": "takes_nan", "remember": "keep_pair"}
+    )
 
     def forward(self, out, target):
         """Return the loss, a scalar: summed over features, the mean over samples."""
@@ -38,7 +36,7 @@ class Loss(Parameterized):
 
     def per_sample(self, out, target):
         """Return the loss of each sample, shape (n,)."""
-        entries = self.entries(*self.check_pair(out, target))
+        entries = self.entries(*self.keep_pair(out, target))
         return entries.reshape(len(entries), -1).sum(axis=1)
 
     def backward(self, weight=None):
@@ -46,7 +44,7 @@ class Loss(Parameterized):
 
         weight has shape (n,); by default each is 1 / n, since the loss is a mean over samples.
         """
-        out, target = self.cached()
+        out, target, *_ = self.cached()
         if weight is None:
             weight = 1 / len(out)
         else:
@@ -65,13 +63,11 @@ class Loss(Parameterized):
         """Return the expected data, given out, as a new array."""
         return np.array(out)
 
-    mean = expected
-
     def draw(self, out, rng):
         """Draw data from the distribution that out describes."""
         raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
-    def check_pair(self, out, target):
+    def keep_pair(self, out, target):
         """Keep out and target for `backward`, and return them as floating-point numbers."""
         out, target = np.asarray(out), np.asarray(target)
         if out.shape != target.shape or out.ndim < 2 or not out.size:
@@ -83,8 +79,6 @@ class Loss(Parameterized):
         self.cache = out.astype(dtype, copy=False), target.astype(dtype, copy=False)
         return self.cache
 
-    remember = check_pair  # its name in version 0.1
-
 
 class SquaredError(Loss):
     """Sum over features of (target - out)^2, without a half, mean over samples."""
@@ -94,7 +88,7 @@ class SquaredError(Loss):
         return (out - target) ** 2
 
     def slopes(self, out, target, weight):
-        """d/d out of (out - target)^2 is 2 (out - target)."""
+        """The slope of (out - target)^2 is 2 (out - target)."""
         return (out - target) * (2 * weight)
 
 
@@ -118,7 +112,7 @@ class BernoulliNLL(Loss):
         return (positive - target * out) + rest
 
     def slopes(self, out, target, weight):
-        """d/dl of softplus(l) - t l is sigmoid(l) - t."""
+        """The slope of softplus(l) - t l is sigmoid(l) - t."""
         return (sigmoid(out) - target) * weight
 
     def expected(self, out):
@@ -184,7 +178,9 @@ class GaussianNLL(Loss):
 
     def log_sigma(self, out):
         """Return the logarithm of sigma as it is now, shape (1,); a fixed one in out's dtype."""
-        return self.params.get("log_sigma", np.log([self.fixed], dtype=out.dtype))
+        if self.learn_sigma:
+            return self.params["log_sigma"]
+        return np.log([self.fixed], dtype=out.dtype)
 
     def entries(self, out, target):
         """Means and targets (n, ...) -> (n, ...), in nats."""
@@ -232,7 +228,7 @@ def gaussian_kl(mu, log_var):
 
 def gaussian_kl_grad(mu, log_var):
     """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
-    return +mu, 0.5 * np.expm1(log_var)
+    return mu.copy(), 0.5 * np.expm1(log_var)
 
 
 LOSSES = {  # by name: add yours

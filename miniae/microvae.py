@@ -1,4 +1,4 @@
-"""A whole variational autoencoder on one screen. Read this first.
+"""A whole variational autoencoder in one short file. Read this first.
 
 ``python -m miniae.microvae`` checks the gradient, trains on digits and draws what was learned.
 `miniae.VAE` computes the same numbers from layers, losses and an optimiser that you can exchange.
@@ -23,7 +23,7 @@ def loss_and_gradient(theta, x, eps):
     g = np.tanh(z @ W3 + b3)
     logits = g @ W4 + b4
     # the loss: -log p(x|z), with softplus(l) = log(1 + e^l) without overflow, and KL(q || N(0, I))
-    positive = logits * (logits.real > 0)
+    positive = logits * (logits.real > 0)  # .real: `check` calls this with complex numbers
     softplus = positive + np.log(1 + np.exp(logits - 2 * positive))
     nll = (softplus - x * logits).sum(axis=1)
     kl = 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var).sum(axis=1)
@@ -56,11 +56,11 @@ def init(n_x, n_hidden, n_z, rng):
     return theta
 
 
-def check(theta, x, eps, h=1e-30):
-    """Return the largest relative error of the gradient, entry by entry.
+def check(theta, x, eps, step=1e-30):
+    """Return the largest error of the gradient, relative to the largest entry of its array.
 
     The complex step: f(t + ih) = f(t) + ih f'(t) + ..., so f'(t) = Im f(t + ih) / h. Nothing is
-    subtracted, so h can be so small that the rest vanishes.
+    subtracted, so the step h can be so small that the rest vanishes.
     """
     theta = {name: value.astype(complex) for name, value in theta.items()}
     _, gradient = loss_and_gradient(theta, x, eps)
@@ -68,9 +68,9 @@ def check(theta, x, eps, h=1e-30):
     for name, value in theta.items():
         exact = np.empty(value.shape)
         for i in np.ndindex(value.shape):
-            value[i] += 1j * h
-            exact[i] = loss_and_gradient(theta, x, eps)[0].imag / h
-            value[i] -= 1j * h
+            value[i] += 1j * step
+            exact[i] = loss_and_gradient(theta, x, eps)[0].imag / step
+            value[i] -= 1j * step
         worst = max(worst, abs(gradient[name] - exact).max() / abs(exact).max())
     return worst
 
@@ -79,7 +79,8 @@ def train(x, n_hidden=200, n_z=2, epochs=30, batch_size=100, lr=1e-3, seed=0):
     """Return theta after training on x (n, n_x) by Adam, Kingma and Ba (2015), algorithm 1."""
     rng = np.random.default_rng(seed)
     theta, t = init(x.shape[1], n_hidden, n_z, rng), 0
-    m, v = ({name: np.zeros_like(value) for name, value in theta.items()} for _ in "mv")
+    m = {name: np.zeros_like(value) for name, value in theta.items()}
+    v = {name: np.zeros_like(value) for name, value in theta.items()}
     for epoch in range(1, epochs + 1):
         order, total = rng.permutation(len(x)), 0.0
         for start in range(0, len(x), batch_size):
@@ -87,9 +88,9 @@ def train(x, n_hidden=200, n_z=2, epochs=30, batch_size=100, lr=1e-3, seed=0):
             eps = rng.standard_normal((len(batch), n_z), dtype=x.dtype)
             loss, gradient = loss_and_gradient(theta, batch, eps)
             total, t = total + loss * len(batch), t + 1
-            for k, dW in gradient.items():
-                m[k] = 0.9 * m[k] + 0.1 * dW
-                v[k] = 0.999 * v[k] + 0.001 * dW**2
+            for k, d in gradient.items():
+                m[k] = 0.9 * m[k] + 0.1 * d
+                v[k] = 0.999 * v[k] + 0.001 * d**2
                 m_hat, v_hat = m[k] / (1 - 0.9**t), v[k] / (1 - 0.999**t)
                 theta[k] -= lr * m_hat / (np.sqrt(v_hat) + 1e-8)
         print(f"epoch {epoch:2}/{epochs}: loss {total / len(x):.1f} nats", flush=True)
@@ -113,7 +114,7 @@ def main(path="out/microvae.png", n=5000, epochs=30):
     rng = np.random.default_rng(0)
     theta = {k: v + 0.1 * rng.standard_normal(v.shape) for k, v in init(6, 5, 2, rng).items()}
     error = check(theta, rng.random((4, 6)), rng.standard_normal((4, 2)))
-    print(f"gradient: largest relative error {error:.1e}")
+    print(f"gradient: largest error {error:.1e}, relative to the largest entry")
     images, _, _ = synthetic_digits(n)
     theta = train(images.reshape(n, -1), epochs=epochs, lr=5e-3)
     line = np.linspace(-2, 2, 16)

@@ -6,6 +6,7 @@ A model is an encoder, a decoder and a loss over one parameter vector. Subclasse
 
 import copy
 from operator import attrgetter
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.inputs import check_batch, check_data, select_rows
 from miniae.plumbing.text import as_text
 
-EVALUATION_SEED = 20131220  # each evaluation draws its noise from a new generator with this seed
+EVALUATION_SEED = 20131220  # of the noise in each evaluation; the date of the first VAE paper
 
 
 class Model(Estimator, Parameterized):
@@ -33,13 +34,23 @@ class Model(Estimator, Parameterized):
     terms : dict of str to float, the last `loss` and its terms
     rng : Generator that shuffles, corrupts and draws in training
     optimizer : the one that `fit` used last
-    as_given : dict, the arguments that took effect when the model was built
+    arguments : dict, the arguments that only the constructor uses, as they were given
     """
 
     encoder = property(attrgetter("_encoder"))
     decoder = property(attrgetter("_decoder"))
     reconstruction_loss = property(attrgetter("_loss"))
     n_draws = 1  # codes that `loss` draws for each sample
+    first_pass = "loss"
+    earlier_names = MappingProxyType(
+        {
+            "_own": "lay_out",
+            "_inputs": "prepare",
+            "_code": "infer",
+            "_record": "record",
+            "draws": "n_draws",
+        }  # fmt: skip
+    )
     loss_argument = "loss"  # the name of the constructor's argument
 
     def __init__(
@@ -59,7 +70,7 @@ class Model(Estimator, Parameterized):
     ):
         self.input_dim, self.latent_dim, self.hidden = input_dim, latent_dim, hidden
         self.activation, self.dropout, self.dtype, self.seed = activation, dropout, dtype, seed
-        self.as_given = {
+        self.arguments = {
             "input_dim": input_dim, "latent_dim": latent_dim, "hidden": hidden,
             "activation": activation, "dropout": dropout, "encoder": encoder, "decoder": decoder,
             "dtype": dtype, "seed": seed, self.loss_argument: loss,
@@ -74,17 +85,17 @@ class Model(Estimator, Parameterized):
             built = self.build(code_size, activation, dropout, self.rng, dtype)
             encoder, decoder = encoder or Sequential(built[0]), decoder or Sequential(built[1])
         loss = copy.deepcopy(loss) if isinstance(loss, Loss) else LOSSES[loss]()
-        super().__init__()
-        self.assemble(encoder, decoder, loss, np.dtype(dtype))
+        super().__init__(parts={"encoder": encoder, "decoder": decoder, "loss": loss})
+        self.lay_out(np.dtype(dtype))
         check_networks(self, code_size)
 
-    def assemble(self, encoder, decoder, loss, dtype):
-        """Make these the networks and the loss, with all parameters in one vector."""
-        self.parts.update(encoder=encoder, decoder=decoder, loss=loss)
+    def lay_out(self, dtype=None):
+        """Move all parameters into two new vectors, and look up the networks and the loss."""
+        encoder, decoder, loss = (self.parts[name] for name in ("encoder", "decoder", "loss"))
         self._encoder, self._decoder, self._loss = encoder, decoder, loss
-        self.lay_out(dtype)
-        networks = (*encoder.walk(), *decoder.walk())
-        self.random_layers = [layer for _, layer in networks if hasattr(layer, "rng")]
+        layers = [layer for network in (encoder, decoder) for _, layer in network.walk()]
+        self.random_layers = [layer for layer in layers if hasattr(layer, "rng")]
+        super().lay_out(dtype)
 
     def build(self, code_size, *options):
         """Return the layers of the encoder and of the decoder that `hidden` describes, two lists.
@@ -146,7 +157,7 @@ class Model(Estimator, Parameterized):
     map_rows = batches.map_rows
 
     def use_rows(self, rows):
-        """Called by `map_rows` with the slice of rows that comes next: labels may depend on it."""
+        """`map_rows` calls this before each slice of rows; `ConditionalVAE` sets its labels."""
 
     # Using a model.
 
@@ -226,7 +237,7 @@ class Model(Estimator, Parameterized):
         return self.fit(X, **options).encode(X)
 
     def start_epoch(self, epoch):
-        """Prepare for an epoch, counted from 0. `fit` calls it; so does your own loop."""
+        """Do what an epoch, counted from 0, needs. `fit` calls it; so does a loop of your own."""
 
     def encode(self, X):
         """Return the codes of X, shape (n, latent_dim)."""
@@ -251,8 +262,21 @@ class Model(Estimator, Parameterized):
         """Return decode(encode(X)), of the shape of X."""
         return self.decode(self.encode(X))
 
-    transform, inverse_transform = encode, decode
-    predict = __call__ = reconstruct
+    # Their names elsewhere: methods, so that a subclass needs to override one only.
+
+    def transform(self, X, **side):
+        """Return encode(X), as scikit-learn calls it."""
+        return self.encode(X, **side)
+
+    def inverse_transform(self, Z, **side):
+        """Return decode(Z), as scikit-learn calls it."""
+        return self.decode(Z, **side)
+
+    def predict(self, X, **side):
+        """Return reconstruct(X), as Keras calls it."""
+        return self.reconstruct(X, **side)
+
+    __call__ = predict
 
     def evaluate(self, X, y=None, *, verbose=0, return_dict=False, **side):
         """Return the mean loss over X, or with return_dict all its terms, in evaluation mode."""
@@ -327,6 +351,3 @@ class Model(Estimator, Parameterized):
     def __repr__(self):
         shape = self.input_shape if len(self.input_shape) > 1 else self.input_shape[0]
         return f"{type(self).__name__}(input_dim={shape}, latent_dim={self.latent_dim})"
-
-    # Names of version 0.1, for subclasses of your own.
-    _own, _inputs, _code, _record = Parameterized.lay_out, prepare, infer, record

@@ -1,7 +1,7 @@
 """Dense networks, and the activations by name: add yours to `ACTIVATIONS`."""
 
 from miniae.layers import Dense, Dropout, ReLU, Sigmoid, Softplus, Tanh
-from miniae.parameters import choose
+from miniae.plumbing.names import choose
 
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
 
@@ -9,7 +9,7 @@ ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": T
 def mlp(sizes, activation, dropout, rng, dtype):
     """Return a list of Dense layers of these sizes, with activation and dropout between them."""
     between = choose(ACTIVATIONS, activation, "activation")
-    init = "he" if activation == "relu" else "glorot"
+    init = "he" if activation == "relu" else "glorot"  # "he" suits what is 0 for half of all x
     layers = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]

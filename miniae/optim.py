@@ -64,7 +64,7 @@ class Optimizer:
         for start in range(0, len(theta), BLOCK):
             here = slice(start, start + BLOCK)
             gradient = dtheta[here] if scale == 1.0 else dtheta[here] * scale
-            self.update(theta[here], gradient, lr, *map(itemgetter(here), vectors))
+            self.update(theta[here], gradient, lr, *map(itemgetter(here), vectors))  # v[here]
 
     def clip_scale(self, dtheta):
         """Return the factor that brings the norm of the gradient down to clip_norm."""
@@ -76,7 +76,7 @@ class Optimizer:
         return min(1.0, self.clip_norm / max(np.sqrt(squares), np.finfo(float).tiny))
 
     def update(self, theta, dtheta, lr, *state):
-        """Apply the rule to one block, in place on theta and the state; `t` counts from 1 here."""
+        """Apply the rule to one block, in place on theta and state; in the first step `t` is 1."""
         raise NotImplementedError(f"{type(self).__name__} has no update rule yet")
 
     def __repr__(self):
@@ -87,11 +87,11 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with classical or Nesterov momentum.
 
     velocity = momentum * velocity + dtheta;  theta -= lr * velocity
-    With nesterov, theta moves by lr * (momentum * velocity + dtheta): the gradient is evaluated
-    one step ahead. Both are PyTorch's rules. With a constant lr they are those of Sutskever et al.
-    (2013), who keep lr in the velocity. Under a schedule their rule moves old gradients by the lr
-    of their own step, and this one by the present lr. weight_decay adds weight_decay * theta to the
-    gradient.
+    With nesterov, theta moves by lr * (momentum * velocity + dtheta), and stands for the point one
+    momentum step ahead. Both are PyTorch's rules. With a constant lr they are those of Sutskever et
+    al. (2013), who keep lr in the velocity. Under a schedule their rule moves old gradients by the
+    lr of their own step, and this one by the present lr. weight_decay adds weight_decay * theta to
+    the gradient.
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):

@@ -7,18 +7,11 @@ shape, and writing to either writes to both.
 
 import copy
 from operator import attrgetter
+from types import MappingProxyType
 
 import numpy as np
 
-
-def choose(table, name, argument):
-    """Look a name up in a table. The error for an unknown name suggests the nearest known one."""
-    if isinstance(name, str) and name in table:
-        return table[name]
-    import difflib  # needed for the error only, and slow to import
-
-    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4) or sorted(table)
-    raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {sorted(table)}")
+from miniae.plumbing.names import keep_earlier_names
 
 
 def assign(array, value, name):
@@ -67,6 +60,12 @@ class Parameterized:
     """
 
     config = ()  # attributes that, as constructor arguments, build the object again
+    first_pass = "forward"  # what must come before backward
+    earlier_names = MappingProxyType({})  # of version 0.1, old to new: see plumbing.names
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        keep_earlier_names(cls)
 
     def __init__(self, params=None, parts=None, buffers=None):
         self.params, self.grads, self.parts = params or {}, {}, {}
@@ -92,10 +91,11 @@ class Parameterized:
         """Make an object with parameters a part, and tell whether it is a new one."""
         if not isinstance(part, Parameterized) or any(part is p for _, p in self.walk()):
             return False
-        if part.theta.base is not None:
+        if part.theta.base is not None:  # its vector is a slice of another network's
+            hint = f"; if you only read from it, keep it in a tuple, self.{name} = (layer,)"
             raise ValueError(
-                f"{name}, {part}, is part of another network: use copy.deepcopy of it; if you only "
-                f"read from it, keep it in a tuple, self.{name} = (layer,)"
+                f"{name}, {part}, is part of another network: use copy.deepcopy of it"
+                + (hint if name.isidentifier() else "")
             )
         self._refuse_if_bound(name)
         self.parts[name] = part
@@ -111,12 +111,16 @@ class Parameterized:
 
     def lay_out(self, dtype=None):
         """Move all parameters, those of the parts too, into two new vectors theta and dtheta."""
+        if dtype is not None and np.dtype(dtype).kind not in "fc":
+            raise ValueError(f"{self}: dtype={np.dtype(dtype)} must be a floating-point type")
         values = [value for _, value, _ in self.named_params()]
         size, dtype = sum(v.size for v in values), dtype or np.result_type(np.float32, *values)
         self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
 
+    _own = lay_out  # its name in version 0.1
+
     def bind(self, theta, dtheta):
-        """Move all parameters and gradients into two vectors, and keep views of them."""
+        """Copy all parameters and gradients into these vectors, and keep views of them."""
         params, grads, start = {}, {}, 0
         for name, value in self.params.items():
             here = slice(start, start + value.size)
@@ -152,7 +156,7 @@ class Parameterized:
     def cached(self):
         """Return what the last forward pass kept for backward."""
         if self.cache is None:
-            raise RuntimeError(f"{self}: backward was called before forward")
+            raise RuntimeError(f"{self}: backward was called before {self.first_pass}")
         return self.cache
 
     def walk(self, name=""):

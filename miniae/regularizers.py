@@ -30,6 +30,7 @@ class Regularizer:
 
     config = ()  # names of the attributes that rebuild it as constructor arguments
     __repr__, cached = Parameterized.__repr__, Parameterized.cached
+    first_pass = Parameterized.first_pass
 
 
 class Corruption(Regularizer):

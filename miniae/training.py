@@ -15,7 +15,7 @@ def fit(model, X, y=None, **options):
         for epoch in run.epochs():
             model.start_epoch(epoch)
             means = RunningMean()
-            with run.errors_explained():
+            with run.errors_explained():  # adds batch and layer to the error of a NaN
                 for batch in run.batches(epoch):
                     model.loss(**batch, training=True)
                     model.backward()

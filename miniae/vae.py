@@ -35,15 +35,17 @@ class VAE(Model):
         Epochs over which the weight rises from 0 to beta, in equal steps. Sonderby et al. (2016).
         `fit` counts the epochs; a training loop of your own calls start_epoch(epoch).
     free_bits : float >= 0, nats
-        In training, the KL of a latent (mean over the batch) counts as at least this much, so that
-        switching the latent off gains nothing. Kingma et al. (2016), appendix C.8
+        In training, a latent whose KL (mean over the batch) is below this value counts with this
+        value, and its KL has no gradient: switching it off gains nothing. Kingma et al. (2016),
+        appendix C.8
     dropout, encoder, decoder, dtype, seed : as in Autoencoder
         The encoder ends in 2 * latent_dim outputs: mu, then log_var.
 
     Attributes
     ----------
-    history : as in Model, with "kl", "kl_weight" and "active_units": how many latents the rows of
-        a batch move, the mean over batches. The method `active_units` counts over a whole data set.
+    history : as in Model, with "kl", "kl_weight" and "active_units": the number of latents whose
+        mean varies over a batch (variance above 0.01). The method `active_units` counts over all of
+        a data set.
     """
 
     loss_argument = "likelihood"
@@ -86,7 +88,7 @@ class VAE(Model):
         code = self.encoder.forward(x, training)
         mu, log_var = code[:, : self.latent_dim], code[:, self.latent_dim :]
         highest = log_var.real.max()
-        if not highest < LOG_VAR_LIMIT:
+        if not highest < LOG_VAR_LIMIT:  # too high, or NaN
             raise diverged(
                 self, f"encoder: log_var reaches {highest:.4g}, but must stay below {LOG_VAR_LIMIT}"
             )
@@ -127,15 +129,15 @@ class VAE(Model):
         # the loss
         reconstruction = self.reconstruction_loss.forward(out, target)
         kl = gaussian_kl(mu, log_var).mean(axis=0)
-        weight, floor = (self.kl_weight, self.free_bits) if training else (self.beta, 0.0)
+        beta, floor = (self.kl_weight, self.free_bits) if training else (self.beta, 0.0)
         counted = kl.real > floor
-        loss = reconstruction + weight * np.where(counted, kl, floor).sum()
+        loss = reconstruction + beta * np.where(counted, kl, floor).sum()
 
-        self.cache = mu, log_var, std, eps, weight * counted
+        self.cache = mu, log_var, std, eps, beta * counted
         terms = {"reconstruction": reconstruction, "kl": kl.sum()}
         terms["active_units"] = (mu.real.var(axis=0) > ACTIVE).sum()
         if training:
-            terms["kl_weight"] = weight
+            terms["kl_weight"] = beta
         return self.record(loss, **terms)
 
     def backward(self):
@@ -162,8 +164,6 @@ class VAE(Model):
         """Return the codes of X, the means of q(z|x), shape (n, latent_dim)."""
         return self.map_rows(lambda x: self.infer(x)[0], X)
 
-    transform = encode
-
     def sample(self, n, seed=None, **side):
         """Draw n codes from the prior and return their decoded means, (n, *input_shape).
 
@@ -180,7 +180,7 @@ class VAE(Model):
         With split=True its two terms: E_q[log p(x|z)] and KL(q(z|x) || p(z)), each (n,).
 
         The KL is exact. The reconstruction term takes one draw of z, from a generator whose seed
-        is fixed: two calls agree. The mean over samples is precise, a single one's is noisy.
+        is fixed: two calls agree. The mean over samples is precise, the value of one is noisy.
         """
         rng = np.random.default_rng(EVALUATION_SEED)
 

@@ -15,7 +15,7 @@ from miniae.exercises.checks import (
     optimisers,
 )
 from miniae.exercises.questions import Ask
-from miniae.parameters import choose
+from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
 HERE = (activations, dense, losses, optimisers, networks, latent, checking, hunts)

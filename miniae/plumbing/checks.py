@@ -4,7 +4,7 @@ import numpy as np
 
 from miniae.layers import Dropout, Reshape, Sequential, Sigmoid
 from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL, SquaredError
-from miniae.parameters import choose
+from miniae.plumbing.names import choose
 
 
 def is_whole(value, least):
@@ -30,14 +30,14 @@ def check_arguments(model, loss, code_size):
             f"input_dim={model.input_dim!r}, hidden={hidden!r}, latent_dim={model.latent_dim!r}: "
             "all sizes must be integers above 0"
         )
-    if np.dtype(model.dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype={np.dtype(model.dtype)} must be float32 or float64")
+    if model.dtype is None or np.dtype(model.dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype={model.dtype} must be float32 or float64")
     argument = model.loss_argument
     if isinstance(loss, type):
         raise ValueError(f"{argument}={loss.__name__} is a class: write {loss.__name__}()")
     if not isinstance(loss, Loss):
         choose(LOSSES, loss, argument)
-    networks = model.as_given["encoder"], model.as_given["decoder"]
+    networks = model.arguments["encoder"], model.arguments["decoder"]
     for name, network in zip(("encoder", "decoder"), networks, strict=True):
         if not isinstance(network, (Sequential, type(None))):
             raise TypeError(f"{name} must be a Sequential, got {network!r}")

@@ -1,33 +1,28 @@
 """The interface of scikit-learn, so that clone, Pipeline and GridSearchCV accept a model."""
 
 import inspect
+from types import MappingProxyType
 
-from miniae.parameters import choose
+from miniae.plumbing.names import choose
 
 
 class Estimator:
     """Base of `Model`: gets and sets the constructor's arguments, as scikit-learn does.
 
     An argument that takes effect whenever it is used, such as `beta`, is an attribute. One that
-    took effect when the model was built, such as `hidden` or `encoder`, is in the dict `as_given`:
-    to assign to the attribute of its name would change nothing.
+    only the constructor uses, such as `hidden` or `encoder`, is in the dict `arguments` as it was
+    given: to assign to the attribute of its name would change nothing.
     """
 
-    as_given = {}  # noqa: RUF012
+    arguments = MappingProxyType({})
 
     def get_params(self, deep=True):
-        """Return the constructor's arguments as given, or as set since (``vae.beta = 4``)."""
-        values, params = {**vars(self), **self.as_given}, {}
-        for name in argument_names(type(self)):
-            if name not in values:
-                raise AttributeError(
-                    f"{type(self).__name__} does not keep its argument {name!r}: write "
-                    f"self.{name} = {name} in __init__, so that save and clone can repeat it"
-                )
-            params[name] = values[name]
-        return params
+        """Return the constructor's arguments as given, or as set since (``vae.beta = 4``).
 
-    arguments = property(get_params, doc="The name of `get_params` in version 0.1.")
+        An argument of a subclass's own is known if it is kept as an attribute of its name.
+        """
+        values = {**vars(self), **self.arguments}
+        return {name: values[name] for name in argument_names(type(self)) if name in values}
 
     def set_params(self, **changes):
         """Rebuild the model with some arguments changed; what it has learned is lost."""

@@ -42,6 +42,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     slack = 8 * np.finfo(seen.dtype).eps  # rounding errors of a scaler are allowed
     least, most = bounds[0] - slack, bounds[1] + slack
     low, high = seen.min(), seen.max()
+    # NaN, infinite or out of bounds? A NaN makes both the lowest and the highest NaN.
     if not (least <= low and high <= most and np.isfinite([low, high]).all()):
         bad = ~(np.isfinite(seen) & (seen >= least) & (seen <= most))
         index = tuple(np.argwhere(bad)[0])
@@ -49,10 +50,10 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         message = f"{name}{place} is {seen[index]}, but {name} must be finite"
         if bounds[0] > -np.inf:
             message += f" and within {list(bounds)}"
-        if bounds[1] < np.inf:
-            message += "; scale the data"
         if is_data and np.isnan(low):
             message += "; for missing entries, wrap the loss in Masked"
+        elif bounds[1] < np.inf:
+            message += "; scale the data"
         raise ValueError(message)
     return x
 

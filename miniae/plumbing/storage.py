@@ -14,6 +14,7 @@ import os
 import numpy as np
 
 from miniae.plumbing import archives
+from miniae.plumbing.estimator import argument_names
 
 FORMAT = "miniae model"
 VERSION = 1
@@ -86,14 +87,14 @@ def check_size(arguments, size):
 
 def header(model):
     """Return the header of a model's file: how to build it, and the shapes of its parameters."""
+    arguments = {name: as_json(value) for name, value in model.get_params().items()}
+    if "dtype" in arguments:
+        arguments["dtype"] = model.theta.dtype.name
     return {
         "format": FORMAT,
         "version": VERSION,
         "class": type(model).__name__,
-        "arguments": {
-            **{name: as_json(value) for name, value in model.get_params().items()},
-            "dtype": model.theta.dtype.name,
-        },
+        "arguments": arguments,
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},
         "history": model.history,
     }
@@ -172,14 +173,12 @@ def load(cls, path, **given):
         name = header["class"]
         if name != cls.__name__:
             raise ValueError(f"it holds a {name}: use {name}.load")
-        strange = sorted(set(given) - set(header["arguments"]))
+        strange = sorted(set(given) - set(argument_names(cls)))
         if strange:
             raise ValueError(f"{name} has no arguments {strange}")
         check_size(header["arguments"], its["theta"].size)
-        arguments = {
-            key: given[key] if key in given else rebuild(value, key)
-            for key, value in header["arguments"].items()
-        }
+        written = header["arguments"]
+        arguments = {k: rebuild(v, k) for k, v in written.items() if k not in given} | given
         model = cls(**arguments)
         shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
         if list(shapes.items()) != list(header["shapes"].items()):

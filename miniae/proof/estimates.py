@@ -44,8 +44,9 @@ def transparent(model, latent_dim):
             raise TypeError(message) from None
     clone, size = copy.deepcopy(model), 2 * model.latent_dim
     clone.input_shape = (size,)
-    encoder, decoder = Sequential(Reshape(size)), Sequential(Tap())
-    clone.assemble(encoder, decoder, GaussianNLL(), clone.theta.dtype)
+    networks = {"encoder": Sequential(Reshape(size)), "decoder": Sequential(Tap())}
+    clone.parts.update(networks, loss=GaussianNLL())
+    clone.lay_out(clone.theta.dtype)
     return clone
 
 

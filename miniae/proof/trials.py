@@ -23,7 +23,7 @@ SINGLE = 1e-3  # of a block's largest entry: how far float32 may be off
 SINGLE_ROUNDING = 1e-4  # of the largest entry of all
 SLIPS = ("IndexError", "TypeError", "AttributeError")  # no way to refuse a batch of one
 CODE = (type, FunctionType, ModuleType)
-AS_GIVEN = ("as_given", "parts")  # of a model: what it was built from, and its parts
+AS_GIVEN = ("arguments", "parts")  # of a model: what it was built from, and its parts
 CALLS = 12  # before the one that is compared with the first
 ROUNDINGS = 50  # rounding errors of the data that those on the way amount to
 

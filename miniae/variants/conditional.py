@@ -74,7 +74,7 @@ class ConditionalVAE(VAE):
             raise ValueError(f"n_classes={n_classes!r} must be an integer above 0")
         self.n_classes, self.label, self.rows_one_hot = n_classes, None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
-        self.as_given["n_classes"] = n_classes
+        self.arguments["n_classes"] = n_classes
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
             sizes = [p.n_classes for _, p in network.walk() if isinstance(p, Condition)]
             if not sizes or set(sizes) != {n_classes}:
@@ -107,10 +107,13 @@ class ConditionalVAE(VAE):
             )
         labels = np.asarray(labels)
         if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)) or not labels.size:
+            hint = ""
+            if labels.ndim == 2:
+                one = "argmax(axis=1) undoes a one-hot"
+                hint = "; ravel() makes a row of a column" if labels.shape[1] == 1 else f"; {one}"
             raise ValueError(
                 f"labels must be integers, one per row: shape ({n},), got {labels.dtype} of shape "
-                f"{labels.shape}"
-                + ("; argmax(axis=1) undoes a one-hot" if labels.ndim == 2 else "")
+                f"{labels.shape}{hint}"
             )
         low, high = labels.min(), labels.max()
         if low < 0 or high >= self.n_classes:
@@ -199,9 +202,6 @@ class ConditionalVAE(VAE):
     def reconstruct(self, X, labels=None):
         """As VAE.reconstruct, given labels."""
         return self.decode(self.encode(X, labels), labels)
-
-    transform, inverse_transform = encode, decode
-    predict = __call__ = reconstruct
 
     def posterior(self, X, labels=None):
         """As VAE.posterior, given labels."""
