@@ -5,8 +5,6 @@ and the KL of a VAE are on one scale, and their weights are 1 and beta for every
 image size.
 """
 
-from types import MappingProxyType
-
 import numpy as np
 
 from miniae.numerics import LOG_2PI, as_float, log_softmax, sigmoid, softplus_terms
@@ -25,10 +23,6 @@ class Loss(Parameterized):
     bounds = (-np.inf, np.inf)  # between which targets must lie
     takes_nan = False  # whether NaN in a target means "not observed", as in Masked
     base = property(lambda self: self)  # this loss; in Masked, the loss inside
-
-    earlier_names = MappingProxyType(
-        {"mean": "expected", "missing": "takes_nan", "remember": "keep_pair"}
-    )
 
     def forward(self, out, target):
         """Return the loss, a scalar: summed over features, the mean over samples."""

@@ -6,7 +6,6 @@ A model is an encoder, a decoder and a loss over one parameter vector. Subclasse
 
 import copy
 from operator import attrgetter
-from types import MappingProxyType
 
 import numpy as np
 
@@ -42,15 +41,6 @@ class Model(Estimator, Parameterized):
     reconstruction_loss = property(attrgetter("_loss"))
     n_draws = 1  # codes that `loss` draws for each sample
     first_pass = "loss"
-    earlier_names = MappingProxyType(
-        {
-            "_own": "lay_out",
-            "_inputs": "prepare",
-            "_code": "infer",
-            "_record": "record",
-            "draws": "n_draws",
-        }  # fmt: skip
-    )
     loss_argument = "loss"  # the name of the constructor's argument
 
     def __init__(

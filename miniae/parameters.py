@@ -7,7 +7,6 @@ shape, and writing to either writes to both.
 
 import copy
 from operator import attrgetter
-from types import MappingProxyType
 
 import numpy as np
 
@@ -61,7 +60,6 @@ class Parameterized:
 
     config = ()  # attributes that, as constructor arguments, build the object again
     first_pass = "forward"  # what must come before backward
-    earlier_names = MappingProxyType({})  # of version 0.1, old to new: see plumbing.names
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)

@@ -15,13 +15,23 @@ def choose(table, name, argument, more=()):
     raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {known}")
 
 
-def keep_earlier_names(cls):
-    """Give a class the earlier names of its attributes, in ``cls.earlier_names``, old to new.
+EARLIER = {  # class: names of version 0.1, and those of today
+    "Loss": {"mean": "expected", "missing": "takes_nan", "remember": "keep_pair"},
+    "Model": {
+        "_own": "lay_out",
+        "_inputs": "prepare",
+        "_code": "infer",
+        "_record": "record",
+        "draws": "n_draws",
+    },
+}
 
-    So a subclass may override either, and both mean the same.
-    """
-    for old, new in cls.earlier_names.items():
-        if old in vars(cls) and new not in vars(cls):
-            setattr(cls, new, vars(cls)[old])
-        elif new in vars(cls):
-            setattr(cls, old, vars(cls)[new])
+
+def keep_earlier_names(cls):
+    """Give a class the names of version 0.1 too, so that a subclass may use or override them."""
+    for base in cls.__mro__:
+        for old, new in EARLIER.get(base.__name__, {}).items():
+            if old in vars(cls) and new not in vars(cls):
+                setattr(cls, new, vars(cls)[old])
+            elif new in vars(cls):
+                setattr(cls, old, vars(cls)[new])
