@@ -100,18 +100,18 @@ class Convolution(Layer):
         name = type(self).__name__
         sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}
         for argument, value in sizes.items():
-            valid = isinstance(value, (int, np.integer)) and value >= 1
-            if not valid:
+            if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name}: {argument}={value!r} must be one integer, 1 or more")
             setattr(self, argument, index(value))
-        valid = isinstance(padding, (int, np.integer)) and padding >= 0
-        if not valid and padding != "same":
-            raise ValueError(
-                f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
-            )
+        if padding != "same":
+            if not isinstance(padding, (int, np.integer)) or padding < 0:
+                raise ValueError(
+                    f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
+                )
+            padding = index(padding)
         if init not in ("glorot", "he"):
             raise ValueError(f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
-        self.padding, self.init = index(padding) if valid else padding, init
+        self.padding, self.init = padding, init
         n_in, n_out = self._products()  # that meet in one entry of out, and of dx, on average
         limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
         shape = self.kernel, self.kernel, self.c_in, self.c_out
@@ -174,8 +174,8 @@ class Conv2D(Convolution):
         x = self._images(x)
         margins = self.margins(x.shape[1:3])
         for length, zeros in zip(x.shape[1:3], margins, strict=True):
-            numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
             if length + sum(zeros) < self.kernel:
+                numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
                 raise ValueError(
                     f"{self}: x has shape {x.shape}, smaller than the kernel: "
                     f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1"

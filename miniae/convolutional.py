@@ -1,7 +1,5 @@
 """Convolutional networks ready to use: an encoder and a decoder for images of one shape."""
 
-import copy
-
 import numpy as np
 
 from miniae.conv import Conv2D, ConvTranspose2D
@@ -55,8 +53,7 @@ def conv_networks(
             f"channels={channels!r} must be a tuple with an integer per Conv2D, such as (32, 64)"
         )
     for name, value in (("latent_dim", latent_dim), ("kernel", kernel), ("stride", stride)):
-        valid = isinstance(value, (int, np.integer)) and value >= 1
-        if not valid:
+        if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}={value!r} must be one integer, 1 or more")
     if stride > kernel:
         raise ValueError(
@@ -65,8 +62,10 @@ def conv_networks(
     between = choose(ACTIVATIONS, activation, "activation")
     options = {"rng": np.random.default_rng(rng), "dtype": dtype}
     init = "he" if activation == "relu" else "glorot"
-    image, grey = tuple(int(n) for n in (*input_dim, 1)[:3]), len(input_dim) == 2
-    (*size, c_in), down, up = image, [], []
+    height, width, c_in = (int(n) for n in (*input_dim, 1)[:3])
+    grey = len(input_dim) == 2  # images have no axis of channels: the networks add and remove it
+    image, size = (height, width, c_in), [height, width]
+    down, up = [], []
     for number, c_out in enumerate(channels, 1):
         conv = Conv2D(c_in, c_out, kernel, stride, (kernel - 1) // 2, init=init, **options)
         beyond = [n + 2 * conv.padding - kernel for n in size]  # the first window
@@ -79,10 +78,18 @@ def conv_networks(
         rest = tuple(n % stride for n in beyond)  # the last rows and columns: no window gets there
         back = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, rest,
                                init=init if up else "glorot", **options)  # fmt: skip
-        drop = [Dropout(dropout)] if dropout else []
-        down, up = [*down, conv, between(), *drop], [between(), *copy.deepcopy(drop), back, *up]
+        down += [conv, between()]
+        up = [back, between(), *up] if up else [back]
+        if dropout:
+            down.append(Dropout(dropout))
+            up = [Dropout(dropout), *up]
         size, c_in = [n // stride + 1 for n in beyond], c_out
-    features, code_size = size[0] * size[1] * c_in, latent_dim * (2 if variational else 1)
-    encoder = [Reshape(*image)] * grey + [*down, Flatten(), Dense(features, code_size, **options)]
-    first = Dense(latent_dim, features, init=init, **options), up[0], Reshape(*size, c_in)
-    return Sequential(encoder), Sequential(*first, *up[1:], *[Reshape(*input_dim)] * grey)
+    features = size[0] * size[1] * c_in
+    code_size = 2 * latent_dim if variational else latent_dim
+    encoder = [*down, Flatten(), Dense(features, code_size, **options)]
+    decoder = [Dense(latent_dim, features, init=init, **options), between()]
+    decoder += [Reshape(*size, c_in), *up]
+    if grey:
+        encoder = [Reshape(*image), *encoder]
+        decoder += [Reshape(height, width)]
+    return Sequential(encoder), Sequential(decoder)

@@ -132,7 +132,9 @@ def as_json(network):
 
 def colour(codes, X, labels):
     """Return the codes of X as points with colours, and the colour of each class."""
-    labels = np.asarray([""] * len(X) if labels is None else labels)
+    if labels is None:
+        return [point(code, COLOURS[0]) for code in codes], {}
+    labels = np.asarray(labels)
     if labels.shape != (len(X),):
         raise ValueError(f"labels has shape {labels.shape}, X {np.shape(X)}: one each")
     names = np.unique(labels)
@@ -140,10 +142,14 @@ def colour(codes, X, labels):
         raise ValueError(f"labels has {len(names)} classes, the page shows 10")
     classes = {str(name): COLOURS[i] for i, name in enumerate(names)}
     points = [
-        {"code": [round(float(v), 4) for v in code], "colour": classes[str(label)]}
-        for code, label in zip(codes, labels[:POINTS], strict=True)
+        point(code, classes[str(label)]) for code, label in zip(codes, labels[:POINTS], strict=True)
     ]
-    return points, {} if list(classes) == [""] else classes
+    return points, classes
+
+
+def point(code, colour):
+    """Return what the page needs of one code."""
+    return {"code": [round(float(v), 4) for v in code], "colour": colour}
 
 
 def limits(latent_dim, codes, span):

@@ -108,8 +108,11 @@ def adjusted_rand_index(a, b):
 
     both, in_a, in_b = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
     every = pairs(np.array(len(a)))
-    expected, most = in_a * in_b / every if every else 0.0, (in_a + in_b) / 2
-    return float((both - expected) / (most - expected)) if most != expected else 1.0
+    expected = in_a * in_b / every if every else 0.0
+    largest = (in_a + in_b) / 2
+    if largest == expected:
+        return 1.0
+    return float((both - expected) / (largest - expected))
 
 
 def accuracy(labels, predicted):

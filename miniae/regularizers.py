@@ -105,8 +105,7 @@ class SaltAndPepper(Corruption):
     def __init__(self, p, low=0.0, high=1.0):
         if not 0 <= p <= 1:
             raise ValueError(f"SaltAndPepper: p={p!r} is a probability, from 0 to 1")
-        sane = -np.inf < low < high < np.inf
-        if not sane:
+        if not -np.inf < low < high < np.inf:
             raise ValueError(
                 f"SaltAndPepper: low={low!r} and high={high!r} must be finite, low < high"
             )
@@ -136,8 +135,7 @@ class Penalty(Regularizer):
     def checked(self, code):
         """Return the code as floating-point numbers; refuse one without samples or units."""
         code = as_float(code)
-        fits = code.ndim > 1 and code.size
-        if not fits:
+        if code.ndim < 2 or not code.size:
             raise ValueError(
                 f"{self}: code has shape {code.shape}, must be (n, latent_dim), n >= 1"
             )

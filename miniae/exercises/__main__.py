@@ -79,10 +79,12 @@ def examine(exercises, folder, chosen, student, show=None):
         path = folder / exercise.file
         return check_file(exercise, path, student, chosen.seconds, chosen.megabytes)
 
+    cores = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # a container may use fewer than the machine has
+        cores = len(os.sched_getaffinity(0))
     results = []
-    mine = hasattr(os, "sched_getaffinity")  # in a container: fewer than the machine has
     STOP.clear()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if mine else os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         try:
             for result in pool.map(one, exercises):
                 results.append(result)
@@ -132,10 +134,11 @@ def check(chosen):
         print(textwrap.indent("It printed:\n" + results[0].printed.rstrip(), "    "))
     if len(results) > 1:
         print(bar(results))
-    open_ = next((r.exercise for r in results if r.state != "done"), None)
-    if open_:
-        print(f"Next: {open_.file}; a hint: {RUN} hint {open_.id}")
-    return int(open_ is not None)
+    unsolved = [result.exercise for result in results if result.state != "done"]
+    if unsolved:
+        print(f"Next: {unsolved[0].file}; a hint: {RUN} hint {unsolved[0].id}")
+        return 1
+    return 0
 
 
 def report(chosen):

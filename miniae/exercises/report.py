@@ -10,10 +10,12 @@ WIDTH = 24  # of the bar
 
 def line(result):
     """Return a line for one exercise, and what is wrong below it."""
-    exercise, n = result.exercise, len(result.exercise.parts)
-    state = result.state
-    if state == "begun" or (state in ("wrong", "error") and result.done):
-        state = f"{state}, {result.done} of {n}" if state != "begun" else f"{result.done} of {n}"
+    exercise, state = result.exercise, result.state
+    progress = f"{result.done} of {len(exercise.parts)}"
+    if state == "begun":
+        state = progress
+    elif state in ("wrong", "error") and result.done:
+        state = f"{state}, {progress}"
     lines = [f"{exercise.number:2}  {exercise.id:24} {state:15} {exercise.title}".rstrip()]
     if result.message:
         lines += textwrap.wrap(result.message, 92, initial_indent="    ", subsequent_indent="    ")

@@ -92,17 +92,23 @@ def stopped(error, path):
     else:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         line, text = (frames[-1].lineno, frames[-1].line) if frames else (None, "")
-    where = f"line {line}: " if line else ""
-    where += f"`{text}`: " if text else ""
+    where = ""
+    if line:
+        where = f"line {line}: "
+    if text:
+        where += f"`{text}`: "
     if isinstance(error, SystemExit):
         return f"{where}it ends Python (sys.exit or quit): remove that, a check cannot go on"
     if isinstance(error, MemoryError):
         return f"{where}it asks for more memory than it may have: is an array far too large?"
     if isinstance(error, FloatingPointError):
-        both = "; np.where runs both branches" if "where(" in (text or "") else ""
-        return f"{where}{error} (it must not happen for any input{both})"
-    called = getattr(error, "called_with", "")
-    return f"{where}{type(error).__name__}: {error}" + (f"; {called}" if called else "")
+        if text and "where(" in text:
+            return f"{where}{error} (it must not happen for any input; np.where runs both branches)"
+        return f"{where}{error} (it must not happen for any input)"
+    said = f"{where}{type(error).__name__}: {error}"
+    if hasattr(error, "called_with"):
+        said += f"; {error.called_with}"
+    return said
 
 
 def limit_memory(megabytes):
@@ -119,7 +125,8 @@ def limit_memory(megabytes):
 def main(argv):
     """Check one file: [file, id, student, file for the result, seconds, megabytes]."""
     path, id, student, result, seconds, megabytes = argv
-    exercise, sys.dont_write_bytecode = find(id), True
+    exercise = find(id)
+    sys.dont_write_bytecode = True
     limit_memory(int(megabytes))
     with open(result, "w", encoding="utf-8") as out:
 

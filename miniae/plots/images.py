@@ -16,6 +16,7 @@ from miniae.plots.sheets import (
     check_finite,
     check_method,
     check_scale,
+    counted,
     draw,
     draw_sheet,
     tile,
@@ -62,16 +63,17 @@ def loss_curves(history, unit="nats per sample"):
     styles = (("", "-", PALETTE[0], "train"), ("val_", "--", PALETTE[2], "validation"))
     for ax, name in zip(axes.flat, names, strict=False):
         for prefix, line, colour, label in styles:
-            if (y := curves.get(prefix + name)) is not None:
-                x = np.arange(1, n_epochs + 1)
-                ax.plot(x, y, linestyle=line, color=colour, label=label, marker=marker)
+            if prefix + name in curves:
+                epochs = np.arange(1, n_epochs + 1)
+                style = {"linestyle": line, "color": colour, "label": label, "marker": marker}
+                ax.plot(epochs, curves[prefix + name], **style)
         ax.set(xlabel="epoch", ylabel=f"{name}\n({unit})" if name in LOSS_TERMS else name)
         ax.set_xlim(0.5, n_epochs + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes[0, 0].legend(frameon=False)
     for ax in axes.flat[len(names) :]:
         ax.remove()
-    fig.suptitle(f"Training over {n_epochs} epoch{'s' * (n_epochs > 1)}")
+    fig.suptitle(f"Training over {counted(n_epochs, 'epoch')}")
     return fig
 
 
@@ -127,7 +129,7 @@ def samples(model, n=64, seed=0, image_shape=None):
     check_method(model, "sample", "only a model with a prior over its codes, such as VAE, can draw")
     images = as_images(model.sample(n, seed=seed), f"model.sample({n})", image_shape)
     cols = math.ceil(math.sqrt(n))
-    title = f"{n} sample{'s' * (n > 1)} from the prior"
+    title = f"{counted(n, 'sample')} from the prior"
     return draw(images, math.ceil(n / cols), cols, title)[0]
 
 
@@ -198,20 +200,25 @@ def filters(layer_or_model, n=64, image_shape=None):
     check_count(n)
     layer, image_shape, labels = _first_weights(layer_or_model, image_shape)
     W = check_finite(layer.params["W"], f"W of {layer}")
-    count, channels = W.shape[-1], 1
+    count = W.shape[-1]
+    n = min(n, count)
+    channels = 1
     if W.ndim == 2:
         weights = W[: len(W) - labels].T[:n]
         images = as_images(weights, f"W.T of {layer}", image_shape)
+    elif W.shape[2] == 3:
+        images = W.transpose(3, 0, 1, 2)[:n]
     else:
-        kernels = W.transpose(3, 2, 0, 1)[:n]
-        channels = 1 if W.shape[2] == 3 else W.shape[2]
-        images = kernels.reshape(-1, *W.shape[:2])
-        if W.shape[2] == 3:
-            images = kernels.transpose(0, 2, 3, 1)
-    n = min(n, count)
-    cols = channels if channels > 1 else math.ceil(math.sqrt(n))
-    rows = n if channels > 1 else math.ceil(n / cols)
-    title = f"{'First ' * (n < count)}{n} of {count} filters of\n{layer}"
+        channels = W.shape[2]
+        images = W.transpose(3, 2, 0, 1)[:n].reshape(-1, *W.shape[:2])
+    if channels > 1:
+        rows, cols = n, channels
+    else:
+        cols = math.ceil(math.sqrt(n))
+        rows = math.ceil(n / cols)
+    title = f"{n} of {count} filters of\n{layer}"
+    if n < count:
+        title = f"First {title}"
     limit = float(np.abs(images).max()) or 1.0
     if images.ndim == 4:
         title += f"\ngrey is 0, full colour \N{PLUS-MINUS SIGN}{limit:.2g}"
@@ -222,7 +229,8 @@ def filters(layer_or_model, n=64, image_shape=None):
     style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     fig, ax = draw_sheet(sheet, cols, title, room=0.8, **style)
     ax.set_facecolor("0.35")  # between the filters, where there is no number to draw
-    if left_out := rows * cols - len(images):  # white: no filter there
+    left_out = rows * cols - len(images)
+    if left_out:  # white: no filter there
         corner = ((cols - left_out) * (w + gap) - 0.5, (rows - 1) * (h + gap) - 0.5)
         ax.add_patch(Rectangle(corner, left_out * (w + gap), h + gap, color="white", zorder=2))
     if channels > 1:

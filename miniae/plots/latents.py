@@ -18,6 +18,7 @@ from miniae.plots.sheets import (
     check_finite,
     check_method,
     check_scale,
+    counted,
     draw,
     label_values,
     value_text,
@@ -65,7 +66,11 @@ def latent_scatter(model, X, labels=None, dims=(0, 1)):
     dims = _check_dims(dims, codes.shape[1])
 
     fig, ax = plt.subplots(figsize=(6.4, 5.4), layout="constrained")
-    size, alpha = (20, 0.8) if n <= 1000 else (8, 0.6) if n <= 10000 else (2, 0.4)
+    size, alpha = 20, 0.8
+    if n > 10000:
+        size, alpha = 2, 0.4
+    elif n > 1000:
+        size, alpha = 8, 0.6
     # One collection in the order of X, so that no class lies on top; rasterized, for small PDFs.
     style = {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
     if len(names) > 10:
@@ -79,8 +84,7 @@ def latent_scatter(model, X, labels=None, dims=(0, 1)):
         ]
         if keys:
             fig.legend(handles=keys, loc="outside right upper", frameon=False, title="label")
-    title = f"Codes of {n} input{'s' * (n > 1)}"
-    ax.set(title=title, xlabel=f"z[{dims[0]}]", ylabel=f"z[{dims[1]}]")
+    ax.set(title=f"Codes of {counted(n, 'input')}", xlabel=f"z[{dims[0]}]", ylabel=f"z[{dims[1]}]")
     ax.set_aspect("equal", adjustable="datalim")
     return fig
 
@@ -124,10 +128,11 @@ def latent_manifold(model, n=20, dims=(0, 1), span=None, latent_dim=None, image_
     z[:, dims[1]] = np.repeat(values[::-1], n)  # the first row of a picture is its top
     images = as_images(model.decode(z), "model.decode(z)", image_shape)
 
-    title = [f"Decoder output on {n} × {n} codes"]
-    title += ["z at quantiles of N(0, 1)"] * (span is None)
-    title += ["all other z at 0"] * (latent_dim > 2)
-    title = "\n".join(title)
+    title = f"Decoder output on {n} × {n} codes"
+    if span is None:
+        title += "\nz at quantiles of N(0, 1)"
+    if latent_dim > 2:
+        title += "\nall other z at 0"
     fig, ax = draw(images, n, n, title, gap=0)  # no gap: neighbours should flow together
     label_values(ax.xaxis, centres(images.shape[2], n, gap=0), values)
     label_values(ax.yaxis, centres(images.shape[1], n, gap=0)[::-1], values)
@@ -165,7 +170,7 @@ def traversal(model, x=None, dims=None, span=(-3, 3), steps=11, image_shape=None
     where = "0" if x is None else "the code of x"
     title = f"Decoder output along each latent\nall others at {where}"
     fig, ax = draw(images, len(rows), steps, title, highest=10.0, room=1.2)
-    shown = _every_so_many(steps)
+    shown = _labelled_places(steps)
     values = [value_text(v) for v in np.linspace(*span, steps)[shown]]
     ax.set_xticks(centres(images.shape[2], steps)[shown], values)
     ax.set_yticks(centres(images.shape[1], len(rows)), [f"z[{d}]" for d in dims])
@@ -214,7 +219,7 @@ def interpolation(model, A, B, steps=10, image_shape=None):
             corner = (left[column] - w / 2 - 0.5, row - h / 2 - 0.5)
             frame = {"fill": False, "edgecolor": colour, "linewidth": 1.5, "clip_on": False}
             ax.add_patch(Rectangle(corner, w + 1, h + 1, **frame))
-    shown = _every_so_many(steps)
+    shown = _labelled_places(steps)
     values = [value_text(v) for v in np.linspace(0, 1, steps)[shown]]
     ax.set_xticks([left[0], *left[1:-1][shown], left[-1]], ["a", *values, "b"])
     ax.set_xlabel("share of b in the code")
@@ -247,10 +252,8 @@ def kl_per_dimension(model, X, **side):
     active = is_active(check_finite(model.encode(X, **side), "model.encode(X)"))
     d, n = len(kl), len(X)
     fig, ax = plt.subplots(figsize=(min(max(3.0 + 0.18 * d, 4.5), 12), 4), layout="constrained")
-    for which, colour, name in (
-        (active, PALETTE[0], "active"),
-        (~active, PALETTE[6], "not in use"),
-    ):
+    groups = (active, PALETTE[0], "active"), (~active, PALETTE[6], "not in use")
+    for which, colour, name in groups:
         if which.any():
             label = f"{name}: {which.sum()} of {d}"
             ax.bar(np.flatnonzero(which), kl[which], color=colour, label=label)
@@ -294,7 +297,7 @@ def code_activity(model, X, bins=50, **side):
     line = {"color": PALETTE[2], "linestyle": "--", "label": f"mean {mean:.3g}"}
     left.axvline(mean, **line)
     zeros = np.mean(codes == 0)
-    left.set_title("All entries" + f", {zeros:.1%} exactly 0" * bool(zeros))
+    left.set_title(f"All entries, {zeros:.1%} exactly 0" if zeros else "All entries")
     left.set(xlabel="activation", ylabel="count (logarithmic)")
     left.legend(frameon=False)
     edges = np.arange(len(means) + 1) + 0.5  # one outline: many bars take long to draw
@@ -303,12 +306,11 @@ def code_activity(model, X, bins=50, **side):
     right.set(title="Each unit", xlabel="unit, in order of its mean", ylabel="mean activation")
     right.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     n, d = codes.shape
-    plural = "s" * (n > 1)
-    fig.suptitle(f"Activity of {d} code unit{'s' * (d > 1)} over {n} input{plural}")
+    fig.suptitle(f"Activity of {counted(d, 'code unit')} over {counted(n, 'input')}")
     return fig
 
 
-def _every_so_many(n):
+def _labelled_places(n):
     """Return which of n positions to label: all of 8, else the first, the last and some between."""
     steps = [step for step in range(1, n) if (n - 1) % step == 0 and (n - 1) // step < 8]
     return np.arange(0, n, steps[0])
@@ -320,7 +322,12 @@ def _check_dims(dims, latent_dim):
         fix = "train with latent_dim=2, or draw plt.hist(model.encode(X)[:, 0])"
         raise ValueError(f"the picture needs two latent dimensions, got {latent_dim}: {fix}")
     index = np.asarray(dims)
-    two_ints = index.shape == (2,) and index.dtype.kind in "iu"
-    if not two_ints or index[0] == index[1] or index.min() < 0 or index.max() >= latent_dim:
+    if (
+        index.shape != (2,)
+        or index.dtype.kind not in "iu"
+        or index[0] == index[1]
+        or index.min() < 0
+        or index.max() >= latent_dim
+    ):
         raise ValueError(f"dims must be two different ints from 0 to {latent_dim - 1}, got {dims}")
     return index

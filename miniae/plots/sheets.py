@@ -23,7 +23,8 @@ def check_finite(array, name):
     if array.size == 0 or array.dtype.kind not in "biuf":
         fix = "pass at least one sample, made of numbers"
         raise ValueError(f"{name} has shape {array.shape} and dtype {array.dtype}: {fix}")
-    if bad := array.size - np.count_nonzero(np.isfinite(array)):
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
         fix = "fill or drop them if they are data; if a model made them, its training diverged"
         raise ValueError(f"{name} of shape {array.shape} has {bad} NaN or infinite values: {fix}")
     return array
@@ -103,6 +104,11 @@ def label_values(axis, positions, values):
     shown = np.linspace(0, n - 1, n if n <= 12 else 6 + n % 2).round().astype(int)
     axis.set_ticks(positions[shown], [value_text(v) for v in np.asarray(values)[shown]])
     axis.set_tick_params(length=3)
+
+
+def counted(n, noun):
+    """Return "1 epoch", "2 epochs"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def value_text(value):

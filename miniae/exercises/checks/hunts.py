@@ -28,11 +28,11 @@ def check_network(ask):
     }
     got = unpack(ask.call(network.backward, "backward", dout), right)
     got = [numbers(value, name) for value, name in zip(got, right, strict=True)]
-    fine = [n for n, value in zip(right, got, strict=True) if agree(value, right[n])]
-    if len(fine) < len(right):
-        bad = [name for name in right if name not in fine]
+    correct = [name for name, value in zip(right, got, strict=True) if agree(value, right[name])]
+    wrong = [name for name in right if name not in correct]
+    if wrong:
         raise Wrong(f"the fault is still there: forward is right. Right gradients: "
-                    f"{', '.join(fine) or 'none'}; wrong: {', '.join(bad)}")  # fmt: skip
+                    f"{', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}")  # fmt: skip
 
 
 def check_adam(ask):

@@ -11,10 +11,8 @@ from miniae.layers import Dense, Tanh
 
 def stack(rng, width=4):
     """Return layers of one width throughout, so that a wrong order shows in numbers."""
-    layers = [Dense(width, width, dtype="float64"), Tanh()] * 2 + [
-        Dense(width, width, dtype="float64")
-    ]
-    layers = [copy.deepcopy(layer) for layer in layers]
+    first, second, third = (Dense(width, width, dtype="float64") for _ in range(3))
+    layers = [first, Tanh(), second, Tanh(), third]
     for layer in layers:
         layer.theta = rng.standard_normal(layer.theta.shape)
     return layers
@@ -32,9 +30,9 @@ def grads(layers):
     return np.concatenate([layer.dtheta for layer in layers])
 
 
-def backprop(layers, dout, order=-1):
+def backprop(layers, dout):
     """Return dx, with the layers' gradients filled."""
-    for layer in layers[::order]:
+    for layer in reversed(layers):
         dout = layer.backward(dout)
     return dout
 
@@ -57,19 +55,20 @@ def check_chain_backward(ask):
     dout = ask.rng.standard_normal(run(layers, x).shape)
     theirs, wrong = copy.deepcopy(layers), copy.deepcopy(layers)
     run(wrong, x)
-    dx, known = backprop(layers, dout), {}
-    known["the layers run from the first to the last: backward goes from the last to the first"] = (
-        backprop(wrong, dout, order=1),
-        grads(wrong),
-    )
-    last, *_ = [layer.backward(dout) for layer in wrong]
-    known["every layer gets dout of the loss: each takes the dx of the layer behind it"] = (
-        last,
-        grads(wrong),
-    )
+    dx = backprop(layers, dout)
+    backprop(wrong[::-1], dout)
+    first_to_last = grads(wrong)
+    for layer in wrong:
+        layer.backward(dout)
+    known = {
+        "the layers run from the first to the last: backward goes from the last to the first": (
+            first_to_last
+        ),
+        "every layer gets dout of the loss: each takes the dx of the layer behind it": grads(wrong),
+    }
     run(theirs, x)
     got = ask("backward", theirs, dout)
-    for words, (_, vector) in known.items():
+    for words, vector in known.items():
         if agree(grads(theirs), vector) and not agree(vector, grads(layers)):
             raise Wrong(f"{words}. The gradients of the weights are wrong")
     mistakes = {
