@@ -183,7 +183,7 @@ def test_an_examination_can_be_left_half_way():
         ("[0.0] * 60", "must fall"),
         ("list(range(60))", "must fall"),
         ("[float('nan')] * 3", "must fall"),
-        ("[2 * loss for loss in losses]", "the last of the losses returned"),
+        ("[2 * loss for loss in losses]", "the last loss that train returns"),
         ("None", "is None"),
         ("'text'", "must be numbers"),
     ],
