@@ -2,7 +2,7 @@
 
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (
-    '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, of the shapes of x, W, b."""'
+    '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, with the shapes of x, W, b."""'
 )
 KL = "(mu**2 + np.exp(log_var) - log_var - 1)"
 Z = "return mu + np.exp(log_var / 2) * eps"
@@ -27,7 +27,7 @@ WRONG = {
         (
             "return 0.5 * (np.tanh(0.5 * x) + 1)",
             "0.5 * (np.tanh(0.5 * x) + 1)",
-            "is there a return",
+            "is the return missing",
         ),
         ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))", "overflow"),
         ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.maximum(x, 0)", "this is ReLU"),
@@ -47,7 +47,7 @@ WRONG = {
         (
             "0.5 * (np.tanh(0.5 * x) + 1)",
             "1 / (1 + np.exp(-x)) ",
-            "(it must not happen for any input)",
+            "(this must not happen for any input)",
         ),
     ],
     "activations_backward": [
@@ -92,11 +92,11 @@ WRONG = {
         ),
         (DENSE, "return dout @ W.T, x.T @ dout, dout.sum()", "db is one number"),
         (DENSE, "return dout @ W, x.T @ dout, dout.sum(axis=0)", "dense_backward was called with"),
-        (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "stand in each other's place"),
-        (DENSE, "return dout @ W.T, x.T @ dout", "3 values; got 2 values"),
-        (DENSE, "return dout @ W.T, x.T @ dout, None", "db is None among the values"),
-        (DENSE, "dout @ W.T", "got None: is there a return"),
-        (DENSE, "return dout @ W.T", "3 values; got an array ("),
+        (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "dx and dW are exchanged"),
+        (DENSE, "return dout @ W.T, x.T @ dout", "dx, dW, db; got 2 values"),
+        (DENSE, "return dout @ W.T, x.T @ dout, None", "of the returned values db is None"),
+        (DENSE, "dout @ W.T", "got None: is the return missing"),
+        (DENSE, "return dout @ W.T", "dx, dW, db; got an array ("),
         (
             f"(dout, x, W):\n    {DOCUMENTED}\n    {DENSE}",
             "(*given):\n    given[2][:] = 0\n    return 1, 2, 3",
@@ -291,7 +291,7 @@ WRONG = {
         (
             "dout = layer.backward(dout)\n    return dout",
             "dout = layer.backward(dout)",
-            "is there a return",
+            "is the return missing",
         ),
         ("layer.theta -=", "layer.theta +=", "is added, so the loss grows"),
         ("2 * (out - x) / len(x)", "2 * (out - x)", "the 1/n of the loss is missing"),
@@ -326,7 +326,7 @@ WRONG = {
         ("mu, log_var = np", "log_var, mu = np", "mu and log_var are exchanged"),
         ("np.split(h, 2, axis=1)", "h[:, ::2], h[:, 1::2]", "even and odd columns"),
         ("np.split(h, 2, axis=1)", "np.split(h, 2, axis=0)", "ValueError"),
-        (Z, "mu + np.exp(log_var / 2) * eps", "z is None: is there a return"),
+        (Z, "mu + np.exp(log_var / 2) * eps", "z is None: is the return missing"),
         (Z, "return {'z': mu}", "z must be numbers, got dict"),
         (Z, "return [mu[0], 3]", "z must be numbers, got list"),
         (Z, "return (mu + np.exp(log_var / 2)) * eps", "eps must multiply std only"),
@@ -398,7 +398,11 @@ WRONG = {
         ("optimizer.step(network.theta, network.dtheta)", "pass", "the weights have not changed"),
         ("range(60)", "range(2)", "Train for longer"),
         ("return losses", "return losses[-1]", "a list with one number per epoch"),
-        ("return reconstruction + kl, reconstruction, kl", "return kl", "3 values; got float64"),
+        (
+            "return reconstruction + kl, reconstruction, kl",
+            "return kl",
+            "loss, reconstruction, kl; got float64",
+        ),
         ("kl = 0.5 *", "kl =", "the 1/2 is missing"),
         (
             "return reconstruction + kl, reconstruction, kl",
@@ -487,7 +491,7 @@ WRONG = {
             "np.random.default_rng(0).random(x.shape)",
             "two different generators give the same draw",
         ),
-        ("return x, np.ones(x.shape)", "return x, None", "mask is None among the values"),
+        ("return x, np.ones(x.shape)", "return x, None", "of the returned values mask is None"),
         ("return x, np.ones(x.shape)", "return x, 0 * x", "with training=False the mask must be 1"),
         ("return x * mask, mask", "return (x * mask)[:5], mask", "out has shape (5, 30)"),
         ("return x * mask, mask", "return x * mask, mask.ravel()", "mask has shape (6000,)"),
@@ -497,7 +501,7 @@ WRONG = {
             "return np.where(mask > 0, x * mask, np.nan), mask",
             "out has NaN",
         ),
-        ("return x * mask, mask", "return x * mask", "out, mask must be returned"),
+        ("return x * mask, mask", "return x * mask", "return 2 values: out, mask"),
         ("return x * mask, mask", "return mask, x * mask", "this is the mask"),
         ("/ (1 - p)\n", "/ np.float32(1 - p)\n", "rounded to float32"),
     ],
@@ -535,8 +539,12 @@ WRONG = {
     "hunt_dense": [
         ("self.hidden > 0", "self.hidden >= 0", "wrong: dx, dW1, db1"),
         ("(self.hidden > 0)", "(self.hidden > 0) * 2", "the fault is still there"),
-        ("return dhidden @", "return None, dhidden @", "dx, dW1, db1, dW2, db2 must be returned"),
-        ("return dhidden @ self.W1.T, dW1", "return None, dW1", "dx is None among the values"),
+        ("return dhidden @", "return None, dhidden @", "return 5 values: dx, dW1, db1, dW2, db2"),
+        (
+            "return dhidden @ self.W1.T, dW1",
+            "return None, dW1",
+            "of the returned values dx is None",
+        ),
         (
             "dhidden.sum(axis=0)",
             "dhidden.mean(axis=0)",
