@@ -98,7 +98,7 @@ def test_white_and_black_are_the_same_for_all_codes_where_a_range_is_known(tmp_p
 
 
 @pytest.mark.parametrize("X", [None, RNG.random((5, 5, 4))])
-def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
+def test_weights_that_are_not_finite_are_refused(tmp_path, X):
     model = VAE((5, 4), 2, (7,))
     model.decoder.theta[3] = np.nan
     with pytest.raises(FloatingPointError, match="the model's weights are not finite"):
@@ -109,8 +109,11 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: (VAE((4, 4), 2, (8,)), {"labels": [1]}), "labels= needs X"),
-        (lambda: (VAE((4, 4), 2, (8,)), {"X": np.ones((3, 4, 4)), "labels": [1]}), "one each"),
+        (lambda: (VAE((4, 4), 2, (8,)), {"labels": [1]}), "labels= needs X: pass"),
+        (
+            lambda: (VAE((4, 4), 2, (8,)), {"X": np.ones((3, 4, 4)), "labels": [1]}),
+            "one label each",
+        ),
         (
             lambda: (VAE((4, 4), 2, (8,)), {"X": RNG.random((12, 4, 4)), "labels": range(12)}),
             "12 cl",
@@ -118,8 +121,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (1, 1)}), "low < high"),
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (0, np.inf)}), "low < high"),
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (0, 1, 2)}), "a pair for each"),
-        (lambda: (VAE(7, 2, (8,)), {}), "no grey image"),
-        (lambda: (VAE((4, 4, 3), 2, (8,)), {}), "no grey image"),
+        (lambda: (VAE(7, 2, (8,)), {}), "not a grey image"),
+        (lambda: (VAE((4, 4, 3), 2, (8,)), {}), "not a grey image"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, build, words):
@@ -280,7 +283,10 @@ def test_a_link_to_no_number_is_a_zero(tmp_path):
 def test_the_page_says_what_white_and_black_are(tmp_path):
     model, X = MODELS["flat gaussian"], RNG.uniform(-1, 3, (20, 9))
     X[0, :2] = -1, 3
-    for given, words in ((X, "-1.00 (white) to 3.00 (black), same for all"), (None, "own range")):
+    for given, words in (
+        (X, "-1.00 (white) to 3.00 (black), same for all"),
+        (None, "the range of this image alone"),
+    ):
         path, _, _ = page(tmp_path, model, X=given)
         assert words in browse(tmp_path, path, 'element("range").textContent')[1]
 

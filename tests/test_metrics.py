@@ -8,7 +8,7 @@ def test_errors_are_means_over_entries_and_leave_nan_out():
     X, Y = np.array([[1.0, np.nan], [3.0, 0.5]]), np.array([[0.0, 9.0], [1.0, 0.5]])
     assert metrics.mse(X, Y) == pytest.approx(5 / 3, rel=1e-15)
     assert metrics.rmse(X, Y) == pytest.approx(np.sqrt(5 / 3), rel=1e-15)
-    with pytest.raises(ValueError, match="no entry in common"):
+    with pytest.raises(ValueError, match="no entry to compare"):
         metrics.mse([np.nan], [1.0])
 
 
@@ -73,11 +73,11 @@ def test_accuracy():
     [
         (lambda: metrics.mse([1.0, 2.0], [[1.0, 2.0]]), r"X has shape \(2,\) and Y \(1, 2\)"),
         (lambda: metrics.accuracy([], []), "not empty"),
-        (lambda: metrics.auroc([1.0, 2.0], [1, 1]), "all alike"),
+        (lambda: metrics.auroc([1.0, 2.0], [1, 1]), "all labels are equal"),
         (lambda: metrics.auroc([1.0, 2.0], [1, 2]), "0 .normal. and 1"),
         (lambda: metrics.auroc([1.0, np.nan], [1, 0]), "finite"),
         (lambda: metrics.auroc([[1.0], [2.0]], [[1], [0]]), r"must be \(n,\)"),
-        (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all alike"),
+        (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all labels are equal"),
     ],
 )
 def test_what_has_no_answer_is_refused(call, message):

@@ -252,7 +252,7 @@ def test_what_has_no_weights_to_draw_is_refused():
     for thing, words in (
         (Flatten(), r"a Dense or Conv2D layer.*Flatten\(\)"),
         (3, "a Dense or Conv2D layer"),
-        (Dense(6, 4), r"no images of shape \(6,\).*image_shape"),
+        (Dense(6, 4), r"not images \(6,\).*image_shape"),
         (broken, "W of Dense.* has 1 NaN"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -60,7 +60,7 @@ def test_a_scatter_of_many_points_is_quick_and_of_one_point_possible():
         (np.zeros(11), r"labels has shape \(11,\), X has shape \(12, 3\)"),
         (np.eye(12), r"labels has shape \(12, 12\).*argmax"),
         (np.full(12, np.nan), "labels of shape .* NaN"),
-        (np.array(list("abcdefghijkl")), "labels names 12 classes"),
+        (np.array(list("abcdefghijkl")), "labels has 12 classes"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(points, labels, words):
