@@ -369,11 +369,11 @@ def test_weights_repeat_by_seed_in_either_dtype():
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((5, 7, 7), r"takes x of shape \(n, h, w, 2\), got \(5, 7, 7\); x\[\.\.\., None\] gives"),
+        ((5, 7, 7), r"x must have shape \(n, h, w, 2\), got \(5, 7, 7\); x\[\.\.\., None\] adds"),
         ((5, 7, 7, 3), r"got \(5, 7, 7, 3\); channels come last"),
         ((5, 2, 7, 7), r"got \(5, 2, 7, 7\); channels come last"),
         ((0, 7, 7, 2), r"got \(0, 7, 7, 2\); channels come last, and no axis may be empty"),
-        ((5, 98), r"got \(5, 98\); Reshape\(h, w, channels\) before it"),
+        ((5, 98), r"got \(5, 98\); a Reshape\(h, w, channels\) before this"),
         ((2,), r"got \(2,\)"),
     ],
 )

@@ -253,7 +253,7 @@ WRONG_LABELS = [np.zeros(4, np.uint8), np.zeros((5, 1), np.uint8), np.zeros(5, n
 def test_images_of_another_shape_or_dtype_are_refused_by_file_name(tmp_path, array):
     write_set(tmp_path, 5)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(array))
-    with pytest.raises(ValueError, match="train-images-idx3-ubyte holds"):
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte has"):
         mnist("train", tmp_path)
 
 
@@ -261,7 +261,7 @@ def test_images_of_another_shape_or_dtype_are_refused_by_file_name(tmp_path, arr
 def test_labels_that_do_not_fit_the_images_are_refused_by_both_file_names(tmp_path, array):
     write_set(tmp_path, 5)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(array))
-    with pytest.raises(ValueError, match="train-labels-idx1-ubyte holds.*train-images-idx3"):
+    with pytest.raises(ValueError, match="train-labels-idx1-ubyte has.*train-images-idx3"):
         mnist("train", tmp_path)
 
 

@@ -113,7 +113,9 @@ def test_real_and_complex_inputs_meet_the_same_damage(corruption):
 
 @each_corruption
 def test_integers_are_refused_since_255_is_no_unit_for_the_noise(corruption):
-    with pytest.raises(TypeError, match="x must be floating-point, got uint8; pixels are x / 255"):
+    with pytest.raises(
+        TypeError, match="x must be floating-point, got uint8; for pixels use x / 255"
+    ):
         corruption(np.ones((2, 3), np.uint8), np.random.default_rng(0))
 
 
