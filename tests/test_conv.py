@@ -377,7 +377,7 @@ def test_weights_repeat_by_seed_in_either_dtype():
         ((2,), r"got \(2,\)"),
     ],
 )
-def test_what_is_no_batch_of_images_is_refused_with_a_hint(shape, words):
+def test_an_x_that_is_not_a_batch_of_images_is_refused_with_a_hint(shape, words):
     for layer in (Conv2D(2, 3, 3), ConvTranspose2D(2, 3, 3)):
         with pytest.raises(ValueError, match=words):
             layer.forward(np.zeros(shape))

@@ -451,7 +451,7 @@ def test_a_download_that_never_ends_is_given_up(server, published, tmp_path, mon
         fetch_labels(tmp_path, server.url, timeout=1)
 
 
-def test_when_all_mirrors_fail_the_error_tells_each_reason_and_what_to_do(
+def test_when_all_mirrors_fail_the_error_lists_each_reason_and_what_to_do(
     server, published, tmp_path
 ):
     server.files[f"/b/{LABELS}.gz"] = gzip.compress(b"other")

@@ -158,7 +158,7 @@ def test_the_mean_pixel_is_that_of_mnist_within_a_tenth(digits):
     assert digits[0].mean() == pytest.approx(0.1307, rel=0.1)
 
 
-def test_digits_are_told_apart_by_the_nearest_class_mean(digits):
+def test_the_nearest_class_mean_recognises_most_digits(digits):
     images, labels, _ = digits
     flat = images.reshape(len(images), -1)
     train, test = slice(0, 2000), slice(2000, None)
@@ -174,7 +174,7 @@ def test_a_count_below_one_is_refused_with_the_value(n):
 
 
 @pytest.mark.parametrize("n", [10.0, "10", None, True])
-def test_a_count_that_is_no_int_is_refused_with_its_type(n):
+def test_a_count_that_is_not_an_int_is_refused_with_its_type(n):
     with pytest.raises(TypeError, match=f"n must be an int.*{type(n).__name__}"):
         synthetic_digits(n)
 

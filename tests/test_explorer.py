@@ -125,7 +125,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, X):
         (lambda: (VAE((4, 4, 3), 2, (8,)), {}), "not a grey image"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path, build, words):
+def test_arguments_that_do_not_match_are_refused(tmp_path, build, words):
     model, options = build()
     with pytest.raises(ValueError, match=words):
         explorer.export_html(model, tmp_path / "page.html", **options)
@@ -273,7 +273,7 @@ def test_a_grid_has_about_ten_lines_at_round_numbers(tmp_path):
 
 @pytest.mark.slow
 @in_browser
-def test_a_link_to_no_number_is_a_zero(tmp_path):
+def test_a_link_without_a_number_means_zero(tmp_path):
     path, _, _ = page(tmp_path, MODELS["flat gaussian"])
     assert browse(tmp_path, path, "z", "#z=Infinity,x,1.5")[1] == [0, 0, 1.5]
 

@@ -80,7 +80,7 @@ def test_accuracy():
         (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all labels are equal"),
     ],
 )
-def test_what_has_no_answer_is_refused(call, message):
+def test_a_metric_without_an_answer_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

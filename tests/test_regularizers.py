@@ -86,7 +86,7 @@ def test_arguments_out_of_range_are_refused_with_name_and_value(make, argument, 
     ("cls", "bad"),
     [(MaskingNoise, 1.01), (SaltAndPepper, 30), (KLSparsity, 0), (KLSparsity, 1)],
 )
-def test_what_is_no_probability_is_refused(cls, bad):
+def test_a_number_that_is_not_a_probability_is_refused(cls, bad):
     with pytest.raises(ValueError, match=rf"{cls.__name__}: \w+={bad}"):
         cls(bad)
 
@@ -112,7 +112,7 @@ def test_real_and_complex_inputs_meet_the_same_damage(corruption):
 
 
 @each_corruption
-def test_integers_are_refused_since_255_is_no_unit_for_the_noise(corruption):
+def test_integers_are_refused_because_the_noise_is_for_pixels_up_to_1(corruption):
     with pytest.raises(
         TypeError, match="x must be floating-point, got uint8; for pixels use x / 255"
     ):
@@ -401,7 +401,7 @@ def test_training_goes_on_with_a_saturated_unit():
 
 
 @each_penalty
-def test_a_code_that_is_not_a_number_makes_a_penalty_that_is_not(penalty):
+def test_a_code_with_nan_gives_a_penalty_of_nan(penalty):
     code = data(4, 3)
     code[1, 1] = np.nan
     assert np.isnan(penalty.forward(code))

@@ -48,7 +48,7 @@ def test_a_solution_passes_whoever_hands_it_in(tmp_path, id, student):
 
 @pytest.mark.slow
 @each_exercise
-def test_a_solution_passes_at_50_more_students_points(tmp_path, id):
+def test_a_solution_passes_with_the_inputs_of_50_more_students(tmp_path, id):
     path = tmp_path / find(id).file
     path.write_text(solved(id), "utf-8")
     names = load(path)
@@ -66,7 +66,7 @@ def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
     assert words in said
 
 
-def test_points_depend_on_the_student_but_for_those_of_train_in_elbo(tmp_path, monkeypatch):
+def test_inputs_depend_on_the_student_except_in_train_of_elbo(tmp_path, monkeypatch):
     class Called(Exception):
         pass
 
@@ -124,7 +124,7 @@ def test_a_file_may_begin_with_its_encoding(tmp_path, encoding):
 
 
 @each_exercise
-def test_what_is_no_answer_is_wrong_and_no_error(tmp_path, id):
+def test_an_answer_of_another_type_is_wrong_and_not_an_error(tmp_path, id):
     names, exercise = load_text(tmp_path, id, solved(id)), find(id)
     for name, theirs in list(names.items()):
         if getattr(theirs, "__module__", "") != "answer" or name in ("SGD", "Adam"):
@@ -151,7 +151,7 @@ def test_what_another_part_calls_is_filled_by_the_library_while_it_is_open(tmp_p
     assert names == before
 
 
-def test_code_below_the_line_that_raises_is_told_so(tmp_path):
+def test_code_below_the_line_that_raises_gets_a_message_about_that_line(tmp_path):
     id = "activations_backward"
     text = stub(id).replace('started yet")\n', 'started yet")\n    return dout * (x > 0)\n', 1)
     said = list(answers(tmp_path, id, text))
@@ -188,6 +188,6 @@ def test_an_examination_can_be_left_half_way():
         ("'text'", "must be numbers"),
     ],
 )
-def test_losses_of_a_training_that_are_not_its_losses_are_refused(tmp_path, returned, words):
+def test_a_list_that_is_not_the_losses_of_the_training_is_refused(tmp_path, returned, words):
     text = replace(solved("elbo"), "return losses", f"return {returned}")
     assert words in list(answers(tmp_path, "elbo", text))[-1][2]

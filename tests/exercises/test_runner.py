@@ -97,7 +97,7 @@ def test_an_endless_loop_in_a_folder_with_umlauts_names_its_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_print_flood_that_ends_is_one_too(tmp_path):
+def test_too_much_output_is_an_error_even_if_the_program_ends(tmp_path):
     text = solved(FIRST.id) + "\nprint('x' * (1 << 21))\n"
     result = check_file(FIRST, write(tmp_path, FIRST, text))
     assert result.state == "error" and "printed more than 1 MB" in result.message
@@ -177,7 +177,7 @@ def test_a_file_beside_it_that_is_called_like_a_library_does_no_harm(tmp_path):
     assert check_file(FIRST, write(tmp_path, FIRST, solved(FIRST.id))).state == "done"
 
 
-def test_points_depend_on_the_student_and_the_exercise_alone():
+def test_inputs_depend_on_the_student_and_the_exercise_only():
     def draw(student, exercise=FIRST, part="sigmoid"):
         return exercise.ask({}, part, student).rng.standard_normal(3).tolist()
 
@@ -197,7 +197,7 @@ def test_a_notebook_cell_can_assert_that_a_function_is_right():
         assert_solved("dense_backwards", {})
 
 
-def test_list_and_hint_print_what_there_is(capsys):
+def test_list_prints_all_exercises_and_hint_the_first_hints(capsys):
     assert main(["list"]) == 0
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list(EXERCISES)
     assert main(["hint", "adam"]) == 0 and capsys.readouterr().out.startswith("1 of 3: ")
@@ -205,7 +205,7 @@ def test_list_and_hint_print_what_there_is(capsys):
     assert main(["hint", "adm"]) == 2 and "did you mean 'adam'" in capsys.readouterr().err
 
 
-def test_start_puts_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, capsys):
+def test_start_copies_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, capsys):
     folder = tmp_path / "new" / "answers"
     assert main(["start", str(folder)]) == 0
     assert sorted(os.listdir(folder)) == [e.file for e in EXERCISES.values()]
@@ -222,7 +222,7 @@ def test_start_prints_a_command_that_a_shell_understands(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_check_prints_a_line_an_exercise_a_bar_and_where_to_go_on(tmp_path, capsys):
+def test_check_prints_a_line_per_exercise_a_bar_and_the_next_exercise(tmp_path, capsys):
     main(["start", str(tmp_path)])
     assert main(["check", str(tmp_path)]) == 1
     assert "[........................] 0 of 20 done\nNext: 01_sigmoid" in capsys.readouterr().out
@@ -287,7 +287,7 @@ def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, u
     assert rb"\u4e2d" in out.buffer.getvalue()
 
 
-def test_a_report_knows_who_is_a_student(tmp_path, capsys, unread):
+def test_a_report_has_only_the_folders_of_students(tmp_path, capsys, unread):
     for name in ("ada", "__MACOSX", ".git"):
         (tmp_path / name).mkdir()
 

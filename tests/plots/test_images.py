@@ -62,7 +62,7 @@ def test_a_history_without_epochs_or_of_ragged_lists_is_refused(history, words):
         plots.loss_curves(history)
 
 
-def test_originals_stand_unscaled_above_their_reconstructions(images):
+def test_originals_are_drawn_unscaled_above_their_reconstructions(images):
     fig = plots.reconstructions(Negative(), images, n=3)
     sheet = picture(fig)
     assert sheet.shape == (4 + 1 + 4, 3 * 4 + 2)
@@ -135,7 +135,7 @@ def test_values_outside_zero_to_one_are_clipped_but_bytes_are_refused(images):
         (np.array(["a", "b"]), "X has .*dtype <U1"),
     ],
 )
-def test_data_that_are_no_images_are_refused_by_name_and_shape(X, words):
+def test_data_that_are_not_images_are_refused_by_name_and_shape(X, words):
     with pytest.raises(ValueError, match=words):
         plots.reconstructions(Negative(), X)
 
@@ -262,7 +262,7 @@ def test_what_has_no_weights_to_draw_is_refused():
     assert plt.get_fignums() == []
 
 
-def test_noisy_images_stand_above_their_repairs_and_the_clean_ones(wide):
+def test_noisy_images_are_above_the_denoised_and_the_clean_ones(wide):
     noisy = np.clip(wide + 0.1, 0, 1)
     fig = plots.denoising(Ramp(), noisy, wide, n=3)
     sheet, ax = picture(fig), fig.axes[0]
@@ -285,7 +285,7 @@ def test_noise_beyond_the_range_counts_in_the_error_though_the_picture_clips_it(
     assert picture(fig).min() == 0 and picture(fig).max() == 1
 
 
-def test_denoising_pairs_that_are_none_are_refused(wide):
+def test_denoising_refuses_images_that_do_not_match(wide):
     for noisy, clean, words in (
         (wide, wide[:2], r"noisy has shape \(4, 2, 3\) and clean \(2, 2, 3\)"),
         (255 * wide, wide, "noisy reaches"),

@@ -69,7 +69,7 @@ def test_labels_that_do_not_fit_are_refused(points, labels, words):
 
 
 @pytest.mark.parametrize("dims", [(0, 2), (-1, 0), (1, 1), (0,), (0, 1, 2), 0, (0.0, 1.0), (-2, 5)])
-def test_dims_that_are_no_two_dimensions_of_the_code_are_refused(points, dims):
+def test_dims_that_are_not_two_dimensions_of_the_code_are_refused(points, dims):
     for draw in (
         lambda: plots.latent_scatter(Codes(), points, dims=dims),
         lambda: plots.latent_manifold(Slopes(), dims=dims),
@@ -106,7 +106,7 @@ def test_on_the_manifold_z0_grows_rightward_and_z1_upward_by_equal_probability()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 13, pytest.param(20, marks=pytest.mark.slow)])
-def test_manifold_ticks_stand_at_the_images_whose_z_they_show(n):
+def test_manifold_ticks_are_at_the_images_whose_z_they_show(n):
     fig = plots.latent_manifold(Slopes(), n=n)
     sheet, ax = picture(fig), fig.axes[0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("z[0]", "z[1]")
@@ -148,7 +148,7 @@ def test_latent_dim_may_be_given_where_the_model_has_none():
 
 
 @pytest.mark.parametrize("span", [(1, 1), (2, -2), (0, np.inf), (0, np.nan), 3, (1, 2, 3)])
-def test_a_span_that_is_no_interval_is_refused(span):
+def test_a_span_that_is_not_an_interval_is_refused(span):
     with pytest.raises(ValueError, match="span must be two finite numbers"):
         plots.latent_manifold(Slopes(), n=3, span=span)
 
@@ -169,7 +169,7 @@ def test_a_traversal_has_a_row_per_latent_and_a_column_per_value():
 
 
 @pytest.mark.parametrize("steps", [2, 11, 20, 31])
-def test_labelled_columns_show_the_value_that_they_stand_at(steps):
+def test_labels_of_columns_show_the_value_of_the_column(steps):
     fig = plots.traversal(Ramp(), steps=steps)
     labels, values = ticks(fig.axes[0].xaxis), np.linspace(-3, 3, steps)
     for place, text in labels.items():
@@ -223,7 +223,7 @@ def test_a_real_model_is_interpolated_in_colour_and_flat(wide):
     assert picture(fig).shape == (2, 12 * 4 - 1)
 
 
-def test_pairs_that_are_none_are_refused(wide):
+def test_pairs_that_do_not_match_are_refused(wide):
     for A, B, words in (
         (wide, wide[:2], r"A has shape \(4, 2, 3\) and B \(2, 2, 3\)"),
         (wide, np.full_like(wide, np.nan), "B of shape .* NaN"),
@@ -251,7 +251,7 @@ def test_bars_are_the_kl_of_each_latent_in_order_with_the_active_ones_marked(wid
     assert "nats" in ax.get_ylabel()
 
 
-def test_bars_of_a_collapsed_vae_are_low_on_an_axis_that_does_not_blow_them_up():
+def test_bars_of_a_collapsed_vae_are_low_on_an_axis_with_a_fixed_scale():
     model = Ramp()
     model.kl_per_dimension = lambda X: np.array([1e-4, 2e-4])
     model.encode = lambda X: np.zeros((len(X), 2))
