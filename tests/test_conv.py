@@ -27,7 +27,7 @@ EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
 
 def frame(size, kernel, stride, padding):
-    """The zeros before and after each axis; "same" as Keras documents it."""
+    """Return the zeros before and after each axis; "same" as Keras documents it."""
     if padding != "same":
         return [(padding, padding)] * 2
     pairs = []
@@ -39,7 +39,7 @@ def frame(size, kernel, stride, padding):
 
 
 def conv_loops(x, W, b, stride, zeros, dout=None):
-    """out of a convolution, and dx, dW, db for a dout, one output number at a time."""
+    """Return out, dx, dW, db of a convolution, one output number at a time."""
     kernel, _, _, c_out = W.shape
     (top, bottom), (left, right) = zeros
     n, h, w, c_in = x.shape
@@ -64,7 +64,7 @@ def conv_loops(x, W, b, stride, zeros, dout=None):
 
 
 def transpose_loops(x, W, b, stride, zeros, size, dout):
-    """out of a transposed convolution, and dx, dW, db for a dout, one input number at a time."""
+    """Return out, dx, dW, db of a transposed convolution, one input number at a time."""
     kernel, _, _, c_out = W.shape
     (top, bottom), (left, right) = zeros
     h, w = size
@@ -87,14 +87,14 @@ def transpose_loops(x, W, b, stride, zeros, size, dout):
 
 
 def generic(layer, rng):
-    """The layer in float64 with a bias off zero."""
+    """Return the layer in float64 with random parameters, so that the bias is not zero."""
     layer = layer.astype("float64")
     layer.theta = rng.standard_normal(layer.theta.shape)
     return layer
 
 
 def layers():
-    """Layers with what makes them take images of (5, 4) pixels and two channels."""
+    """Return layers that take images of 5 by 4 pixels and two channels."""
     return [
         Conv2D(2, 3, 3, stride=2, padding=1),
         Conv2D(2, 3, 2, stride=3, padding="same"),
@@ -167,7 +167,7 @@ def test_the_transposed_layer_is_the_adjoint_of_the_convolution(kernel, stride, 
     y = rng.standard_normal(out.shape)
     back = up.forward(y)
     assert back.shape == x.shape
-    # Two sums of the same products in other orders, 1,000 of order 1: 1,000 eps = 1e-13.
+    # Two sums of the same 1,000 products of order 1, in two orders: 1,000 eps = 1e-13.
     assert np.vdot(out, y) == pytest.approx(np.vdot(x, back), rel=0, abs=1e-11)
 
 
@@ -345,7 +345,7 @@ def test_weights_keep_the_size_of_signals(cls, stride):
     x = rng.standard_normal((8, 16, 16, 64))
     he = cls(64, 64, 3, stride, init="he", rng=rng)
     out = he.forward(x)[:, 2:-2, 2:-2]  # the border has fewer products
-    # 2 sum of products of variance 1 / products; 200,000 of them, correlated over 9 x 64.
+    # The mean of 200,000 squares with expectation 2, which are correlated over 9 x 64.
     assert (out**2).mean() == pytest.approx(2, rel=0.15)
     glorot = cls(40, 20, 3, stride, rng=rng)
     fans = {40: 1.0, 20: 1.0}

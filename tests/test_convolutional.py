@@ -1,4 +1,4 @@
-"""Networks of convolutions: they give back images of any size, train, and have exact gradients."""
+"""Convolutional networks: they work for images of any size, train, and have exact gradients."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_conv_networks_refuse_what_cannot_work(make, words):
 
 
 def models(shape, **options):
-    """A convolutional autoencoder and VAE with a code of 2."""
+    """Return a convolutional autoencoder and a VAE with two latents."""
     build = {"channels": (2, 2), "activation": "tanh", **options}
     made = []
     for cls in (Autoencoder, VAE):

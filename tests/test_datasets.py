@@ -41,7 +41,7 @@ def write_set(folder, n, prefix="train", zipped=False, value=255):
 
 
 def peak_memory(action):
-    """Most bytes of Python and NumPy memory in use at once during `action`."""
+    """Return the peak memory of Python and NumPy during `action`, in bytes."""
     tracemalloc.start()
     try:
         action()
@@ -114,7 +114,7 @@ def test_a_malformed_file_is_refused_by_path_and_reason_without_taking_memory(
             load_idx(path)
         assert str(path) in str(caught.value)
 
-    read()  # once before measuring, for what the first call imports
+    read()  # once before measuring, because the first call imports modules
     assert peak_memory(read) < 1_000_000
 
 
@@ -318,7 +318,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             super().handle()
         except ConnectionError:
-            pass  # the client has given up, as some tests want
+            pass  # the client has closed the connection, as some tests want
 
     def log_message(self, *args):
         pass
@@ -342,7 +342,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def published(monkeypatch):
-    """Fake files to publish, and their checksums in place of MNIST's: name -> gzip bytes."""
+    """Fake files to publish, with their checksums instead of MNIST's: name -> gzip bytes."""
     rng = np.random.default_rng(0)
     content = {}
     for name in datasets._FILES:
@@ -521,7 +521,7 @@ def test_every_file_has_a_checksum_and_every_mirror_is_https(name):
 
 
 def test_importing_the_module_loads_nothing_for_the_network():
-    # Run on its own: what the package around it imports is for others to test.
+    # Run the module alone: other tests check the imports of the package.
     code = (
         "import runpy, sys, numpy; before = set(sys.modules); runpy.run_path(sys.argv[1])\n"
         "heavy = {'urllib.request', 'http.client', 'gzip', 'tempfile', 'ssl', 'matplotlib'}\n"

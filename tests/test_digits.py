@@ -1,4 +1,4 @@
-"""The synthetic digits: their shapes, their factors, and what each factor does to the picture."""
+"""The synthetic digits: their shapes, their factors, and the effect of each factor."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_every_digit_is_inked_and_none_is_cut_off_by_the_border(digits):
 
 
 def test_every_digit_is_drawn_whole_whatever_the_factors(monkeypatch):
-    # Even at a scale that cannot fit, the digit is shrunk, and its factor says to what.
+    # At a scale that is too large the digit is made smaller, and the factor is the real scale.
     monkeypatch.setitem(pen._FACTORS, "scale", (2.5, 3))
     images, _, factors = synthetic_digits(500)
     assert not images[:, [0, -1]].any() and not images[:, :, [0, -1]].any()
@@ -71,7 +71,7 @@ def test_factors_spread_over_their_ranges(digits):
 
 
 def moments(images):
-    """Ink, centre and second moments of each image: ink, x, y, xx, xy, yy."""
+    """Return ink, centre and second moments of each image: ink, x, y, xx, xy, yy."""
     y, x = np.mgrid[:28, :28]
     ink = images.sum(axis=(1, 2), dtype=float)
     mean_x, mean_y = ((images * axis).sum(axis=(1, 2)) / ink for axis in (x, y))
@@ -87,7 +87,7 @@ def correlations(labels, a, b):
 def test_slant_shows_in_the_shear_of_every_digit(digits):
     images, labels, factors = digits
     _, _, _, _, xy, yy = moments(images)
-    # Leaning right: the higher (smaller y), the further right.
+    # A digit that leans right is further right where it is higher (smaller y).
     assert min(correlations(labels, np.tan(np.radians(factors["slant"])), -xy / yy)) > 0.6
 
 
@@ -105,10 +105,10 @@ def test_shift_shows_in_the_centre_of_every_digit(digits):
 
 
 def draw_with(monkeypatch, name, value):
-    """Moments of 300 digits that agree in every factor but the named one, and their images."""
+    """Return 300 images whose factor `name` is `value`, and their moments; the seed is fixed."""
     monkeypatch.setitem(pen._FACTORS, name, (value, value))
     images, _, factors = synthetic_digits(300, seed=2)
-    assert (factors[name] == value).mean() > 0.95  # a few may have been shrunk to fit
+    assert (factors[name] == value).mean() > 0.95  # a few may be smaller, so that they fit
     return images, moments(images)
 
 
@@ -150,7 +150,7 @@ def test_thickness_is_the_width_of_the_stroke_in_pixels(monkeypatch):
     for name, value in (("slant", 0), ("rotation", 0), ("wobble", 0), ("thickness", 3)):
         monkeypatch.setitem(pen._FACTORS, name, (value, value))
     images, labels, _ = synthetic_digits(200)
-    middle_row = images[labels == 1][:, 14]  # across the shaft of the ones
+    middle_row = images[labels == 1][:, 14]  # across the vertical stroke of the ones
     assert np.abs(middle_row.sum(axis=1) - 3).max() < 0.1
 
 

@@ -1,4 +1,4 @@
-"""The page to walk in latent space: what it decodes is what the model decodes."""
+"""The explorer page: it decodes a code to the same image as the model."""
 
 import html
 import json
@@ -167,7 +167,7 @@ def test_the_script_decodes_as_the_model_does_in_node(tmp_path, name):
 
 
 def browse(tmp_path, path, script="null", link="", size="1000,700"):
-    """Return the page as the browser has it, and what an expression of JavaScript gives there."""
+    """Return the page after the browser has run it, and the value of a JavaScript expression."""
     more = f"""<data id="result"></data>
     <script>element("result").value = JSON.stringify({script})</script></body>"""
     tried = tmp_path / "tried.html"
@@ -304,7 +304,7 @@ def test_an_image_of_a_quarter_of_a_million_pixels_is_shown_in_seconds(tmp_path)
 
 @pytest.mark.slow
 @in_browser
-@pytest.mark.parametrize("size", ["500,800", "1000,700"])  # below 500 it does not go
+@pytest.mark.parametrize("size", ["500,800", "1000,700"])  # the browser allows no width below 500
 def test_plane_and_image_are_both_on_the_screen(tmp_path, size):
     X, labels = RNG.random((40, 5, 4)), np.arange(40) % 10
     path, _, _ = page(tmp_path, MODELS["vae"], X=X, labels=labels)

@@ -33,7 +33,7 @@ def test_auroc_is_the_share_of_pairs_ranked_rightly_ties_half(seed):
 
 
 def test_average_precision_by_hand():
-    # places of the anomalies in the ranking: 1, 3 and 4, of precision 1, 2/3 and 3/4
+    # ranks of the anomalies: 1, 3 and 4; precisions there: 1, 2/3 and 3/4
     scores, labels = [0.9, 0.8, 0.7, 0.6, 0.1], [1, 0, 1, 1, 0]
     assert metrics.average_precision(scores, labels) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     assert metrics.average_precision(np.ones(5), labels) == pytest.approx(3 / 5)

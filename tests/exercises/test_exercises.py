@@ -1,4 +1,4 @@
-"""Every exercise: its stub is open, its solution passes, its wrong answers get their diagnosis."""
+"""Every exercise: its stub is not started, its solution passes, wrong answers get a diagnosis."""
 
 import inspect
 
@@ -28,7 +28,7 @@ def load_text(tmp_path, id, text):
 
 
 def answers(tmp_path, id, text, student=""):
-    """Yield what is said of a file with this text: (part, state, message)."""
+    """Yield the results of a file with this text: (part, state, message)."""
     return examine(find(id), load_text(tmp_path, id, text), student)
 
 
@@ -37,7 +37,7 @@ def test_a_stub_is_not_started_and_names_its_exercise(tmp_path, id):
     assert {row[1:] for row in answers(tmp_path, id, stub(id))} == {("not started", "")}
     assert f'raise NotImplementedError("{id}: not started yet")' in stub(id)
     assert stub(id).startswith(f'"""{id}: ') and f"exercises hint {id}" in stub(id)
-    assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # as it is: what is given
+    assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # leave ... unchanged
 
 
 @each_exercise
@@ -92,7 +92,7 @@ def test_there_are_at_least_sixty_wrong_answers_and_some_for_every_exercise():
     assert set(WRONG) == set(EXERCISES) and len(ANSWERS) >= 60
 
 
-RIGHT = [  # unusual, but right: what is replaced by what
+RIGHT = [  # unusual, but right: id, the old code, the new code
     ("dense_backward", "return dout @ W.T, x.T @ dout, dout.sum(axis=0)",
      "return [(dout @ W.T).tolist(), x.T @ dout, np.ones(len(x)) @ dout]"),
     ("reparameterise_backward", "return dz, dz * eps * np.exp(log_var / 2) / 2",

@@ -1,4 +1,4 @@
-"""The grader: what it does with files of students that end badly, and what it prints."""
+"""The grader: how it reports files that crash or never end, and what it prints."""
 
 import csv
 import io
@@ -136,13 +136,13 @@ def test_ctrl_c_ends_a_check_at_once(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell lets what it starts in the background ignore the signal.
+        # Programs that a shell starts in the background ignore the signal by default.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         while not (tmp_path / "begun").exists() and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=15)  # each loop by itself would take 20 s
+        out, err = process.communicate(timeout=15)  # each loop alone would take 20 s
     assert (process.returncode, out, err) == (130, "", "")
 
 
@@ -271,7 +271,7 @@ def test_a_command_that_cannot_be_understood_says_why(tmp_path, capsys):
 
 @pytest.fixture
 def unread(monkeypatch):
-    """Let the commands find every file missing, without a process for each."""
+    """Make every file count as missing, so that no process is started."""
 
     def found(exercise, path, *_):
         return Result(exercise, dict.fromkeys(exercise.parts, ("missing", "\u4e2d")))

@@ -1,4 +1,4 @@
-"""Typical wrong answers: of a solution, what is replaced by what, and words of the diagnosis."""
+"""Typical wrong answers: the old code of a solution, the new code, and words of the diagnosis."""
 
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (

@@ -1,4 +1,4 @@
-"""What all tests of figures share: no display, no figure left behind, and images to draw."""
+"""For all tests of figures: no display, no figure stays open, and images to draw."""
 
 import matplotlib
 

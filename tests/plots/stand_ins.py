@@ -1,4 +1,4 @@
-"""Models with known answers, and what to read off a figure."""
+"""Models with known answers, and functions that read a figure."""
 
 from statistics import NormalDist
 
@@ -89,7 +89,7 @@ def picture(fig):
 
 
 def texts(fig):
-    """Return the words on a figure that belong to none of its axes."""
+    """Return the texts of a figure outside its axes."""
     return [text.get_text() for text in fig.texts]
 
 

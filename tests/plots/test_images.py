@@ -1,4 +1,4 @@
-"""Curves, reconstructions, samples, filters and denoising hold what they claim to show."""
+"""Curves, reconstructions, samples, filters and denoising show the right numbers."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pictures of codes hold what they claim to show, on stand-ins with known answers and on models."""
+"""Plots of codes show the right numbers, for stand-ins with known answers and for models."""
 
 from statistics import NormalDist
 

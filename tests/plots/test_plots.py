@@ -75,7 +75,7 @@ import warnings
 import numpy as np
 import miniae
 from miniae import plots
-warnings.simplefilter("error")  # after the imports: an old matplotlib may itself warn there
+warnings.simplefilter("error")  # after the imports: an old matplotlib may warn there
 class Model:
     latent_dim = 2
     def sample(self, n, seed=None): return np.ones((n, 9))
