@@ -8,6 +8,7 @@ from miniae.exercises.checks import (
     activations,
     checking,
     dense,
+    elbo,
     hunts,
     latent,
     losses,
@@ -18,7 +19,7 @@ from miniae.exercises.questions import Ask
 from miniae.parameters import choose
 
 STUBS = Path(__file__).parent / "stubs"
-HERE = (activations, dense, losses, optimisers, networks, latent, checking, hunts)
+HERE = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
