@@ -19,7 +19,7 @@ from miniae.exercises.questions import Ask
 from miniae.parameters import choose
 
 STUBS = Path(__file__).parent / "stubs"
-HERE = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
+MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
@@ -63,7 +63,7 @@ class Exercise:
 
 def collect():
     """Return the exercises by id, in order."""
-    known = {key: value for module in HERE for key, value in module.EXERCISES.items()}
+    known = {key: value for module in MODULES for key, value in module.EXERCISES.items()}
     return {id: Exercise(id, n, **known[id]) for n, id in enumerate(ORDER, 1)}
 
 

@@ -58,7 +58,7 @@ def unpack(got, right):
         if len(got) == len(names):
             empty = [name for name, value in zip(names, got, strict=True) if value is None]
             if empty:
-                raise Wrong(f"of the returned values {empty[0]} is None")
+                raise Wrong(f"the returned {empty[0]} is None")
             return list(got)
     if got is None:
         what = "None: is the return missing at the end?"
@@ -213,8 +213,10 @@ def differs(name, got, right):
         return f"{name} is {both(got, right)}"
     wrong = ~(np.abs(got - right) <= MATCH * np.abs(right).max(initial=0))
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = f"[{', '.join(map(str, first))}]"
+    entry = f"entry {place} of {name}" if " " in name else f"{name}{place}"
     return (
-        f"{name}[{', '.join(map(str, first))}] is {both(got[first], right[first])} "
+        f"{entry} is {both(got[first], right[first])} "
         f"(shape {right.shape}, {wrong.sum()} of {right.size} entries differ)"
     )
 

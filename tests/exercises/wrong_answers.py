@@ -37,7 +37,7 @@ WRONG = {
             "np.log(1 + np.exp(-np.abs(x)))",
             "so exp(x) is lost",
         ),
-        ("np.maximum(x, 0) +", "np.abs(x) +", "it is |x|"),
+        ("np.maximum(x, 0) +", "np.abs(x) +", "it has |x|"),
         (
             "return 0.5 * (np.tanh(0.5 * x) + 1)",
             "return 0.5 * (np.tanh(0.5 * x.astype('f4')) + 1)",
@@ -94,7 +94,7 @@ WRONG = {
         (DENSE, "return dout @ W, x.T @ dout, dout.sum(axis=0)", "dense_backward was called with"),
         (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "dx and dW are exchanged"),
         (DENSE, "return dout @ W.T, x.T @ dout", "dx, dW, db; got 2 values"),
-        (DENSE, "return dout @ W.T, x.T @ dout, None", "of the returned values db is None"),
+        (DENSE, "return dout @ W.T, x.T @ dout, None", "the returned db is None"),
         (DENSE, "dout @ W.T", "got None: is the return missing"),
         (DENSE, "return dout @ W.T", "dx, dW, db; got an array ("),
         (
@@ -254,7 +254,7 @@ WRONG = {
         (
             "(1 - self.beta2) * dtheta**2",
             "(1 - self.beta2) * np.abs(dtheta)",
-            "theta after step 1[",
+            "entry [0] of theta after step 1 is",
         ),
         ("(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat + self.eps)", "outside the square root"),
         ("(np.sqrt(v_hat) + self.eps)", "(v_hat + self.eps)", "the square root is missing"),
@@ -491,7 +491,7 @@ WRONG = {
             "np.random.default_rng(0).random(x.shape)",
             "two different generators give the same draw",
         ),
-        ("return x, np.ones(x.shape)", "return x, None", "of the returned values mask is None"),
+        ("return x, np.ones(x.shape)", "return x, None", "the returned mask is None"),
         ("return x, np.ones(x.shape)", "return x, 0 * x", "with training=False the mask must be 1"),
         ("return x * mask, mask", "return (x * mask)[:5], mask", "out has shape (5, 30)"),
         ("return x * mask, mask", "return x * mask, mask.ravel()", "mask has shape (6000,)"),
@@ -543,7 +543,7 @@ WRONG = {
         (
             "return dhidden @ self.W1.T, dW1",
             "return None, dW1",
-            "of the returned values dx is None",
+            "the returned dx is None",
         ),
         (
             "dhidden.sum(axis=0)",

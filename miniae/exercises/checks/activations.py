@@ -28,7 +28,7 @@ def check_softplus(ask):
     mistakes = {
         "this is ReLU, max(x, 0): the term log1p(exp(-|x|)) is missing": np.maximum(x, 0),
         "the term max(x, 0) is missing": rest,
-        "it is |x| + ..., but it must be max(x, 0) + ...": np.abs(x) + rest,
+        "it has |x|, but it must have max(x, 0)": np.abs(x) + rest,
         "this is log(1 + exp(-x)): the sign of x is wrong": softplus(-x),
     }
     ask.equal(ask("softplus", x), softplus(x), mistakes)

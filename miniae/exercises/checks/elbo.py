@@ -24,7 +24,7 @@ def networks(rng, pixels=6):
     return pair
 
 
-def parts_of(encoder, decoder, x, eps):
+def two_terms(encoder, decoder, x, eps):
     """Return the two terms of the loss, and what backward needs."""
     h = encoder.forward(x)
     mu, log_var = h[:, :LATENT], h[:, LATENT:]
@@ -36,13 +36,13 @@ def parts_of(encoder, decoder, x, eps):
 
 def terms_of_loss(encoder, decoder, x, eps):
     """Return the loss, its reconstruction and its KL."""
-    reconstruction, kl, _ = parts_of(encoder, decoder, x, eps)
+    reconstruction, kl, _ = two_terms(encoder, decoder, x, eps)
     return reconstruction + kl, reconstruction, kl
 
 
 def gradients(encoder, decoder, x, eps, *, path=1.0, kl=1.0, swapped=False):
     """Return the gradient of both networks, with parts of it left out or weighted."""
-    _, _, (mu, log_var, std, loss) = parts_of(encoder, decoder, x, eps)
+    _, _, (mu, log_var, std, loss) = two_terms(encoder, decoder, x, eps)
     dz, n = decoder.backward(loss.backward()), len(x)
     dmu = dz + kl * mu / n
     dlog_var = path * dz * eps * std / 2 + kl * (np.exp(log_var) - 1) / (2 * n)
@@ -56,7 +56,7 @@ def check_loss(ask):
     """-ELBO and its two terms."""
     encoder, decoder = networks(ask.rng)
     x, eps = ask.rng.uniform(0, 1, (4, 6)), ask.rng.standard_normal((4, LATENT))
-    reconstruction, kl, (mu, _, std, _) = parts_of(encoder, decoder, x, eps)
+    reconstruction, kl, (mu, _, std, _) = two_terms(encoder, decoder, x, eps)
     p = sigmoid(decoder.forward(mu + std * eps))
     mistakes = {
         "loss": {
@@ -149,7 +149,7 @@ def check_train(ask):
         raise Wrong("train must return the losses, a list with one number per epoch")
     rng = np.random.default_rng(0)
     eps = rng.standard_normal((len(X), LATENT))
-    reconstruction, kl, _ = parts_of(encoder, decoder, X, eps)
+    reconstruction, kl, _ = two_terms(encoder, decoder, X, eps)
     p = X.mean(axis=0).clip(0.01, 0.99)
     floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
     loss = reconstruction + kl

@@ -31,7 +31,7 @@ def check_network(ask):
     correct = [name for name, value in zip(right, got, strict=True) if agree(value, right[name])]
     wrong = [name for name in right if name not in correct]
     if wrong:
-        raise Wrong(f"the fault is still there: forward is right. Right gradients: "
+        raise Wrong(f"the fault is still there. forward is right. Right gradients: "
                     f"{', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}")  # fmt: skip
 
 
