@@ -1,14 +1,15 @@
-"""Convolutions: layers that look at images through a small window, the same one everywhere.
+"""Convolutions: layers that apply the same weights to every small window of an image.
 
-Images are (n, h, w, c): samples, rows, columns, channels. Two linear maps do all of the work, and
-each is the adjoint of the other, <correlate(x, W), y> = <x, scatter(y, W^T)>:
+Images are (n, h, w, c): samples, rows, columns, channels. Two linear maps do all the work. Each is
+the adjoint of the other, <correlate(x, W), y> = <x, scatter(y, W^T)>:
 
 * `correlate` multiplies every window of an image by W: many pixels become one.
 * `scatter` multiplies every pixel by W and adds the result to a window: one becomes many.
 
-`Conv2D` goes forward by the first and backward by the second, `ConvTranspose2D` the other way
-round. As in Keras and PyTorch, "convolution" is correlation: the kernel is not flipped. Dumoulin
-and Visin (2016) draw what happens by kernel, stride and padding.
+The forward pass of `Conv2D` is `correlate`, and its backward pass is `scatter`. For
+`ConvTranspose2D` it is the other way round. As in Keras and PyTorch, "convolution" means
+correlation: the kernel is not flipped. Dumoulin and Visin (2016) have drawings of kernel, stride
+and padding.
 """
 
 from operator import index
@@ -19,15 +20,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from miniae.layers import Layer
 from miniae.numerics import as_float
 
-ENTRIES = 2**19  # of the windows laid out at once; they stay in the cache: up to a fifth faster
+ENTRIES = 2**19  # of the windows in one matrix: it fits the cache, which is up to a fifth faster
 
 
 def windows(x, kernel, stride):
     """Yield (samples, matrix): a slice of the n samples of x (n, h, w, c), and their windows.
 
-    Each window, one every `stride` pixels, is a row of kernel * kernel * c numbers. They overlap,
-    so that the matrix has up to kernel^2 times the size of x. To lay it out anew in backward costs
-    about a tenth of the time of both passes; to keep it would cost that much memory.
+    There is a window every `stride` pixels. Each window is a row of kernel * kernel * c numbers.
+    The windows overlap, so the matrices together have up to kernel^2 times the size of x. Backward
+    computes them again, which takes about a tenth of the time of both passes: to keep them would
+    take too much memory.
     """
     view = sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
     view = view.transpose(0, 1, 2, 4, 5, 3)
@@ -48,10 +50,10 @@ def correlate(x, W, stride):
 
 
 def scatter(y, W, stride, size):
-    """y (n, rows, columns, c), W (k, k, c, d) -> (n, *size, d), zero where no window reaches.
+    """y (n, rows, columns, c), W (k, k, c, d) -> (n, *size, d), zero where there is no window.
 
-    A product for each of the k * k entries of a window is faster than one for all, whose result
-    would be read from memory once more.
+    One product for each of the k * k entries of a window is faster than one large product, whose
+    result must be read from memory again.
     """
     n, rows, columns, c = y.shape
     out = np.zeros((n, *size, W.shape[3]), np.result_type(y, W))
@@ -71,16 +73,16 @@ def kernel_gradient(x, dout, kernel, stride):
 
 
 def pad(x, margins):
-    """Put x (n, h, w, c) into a frame of zeros; margins are ((top, bottom), (left, right))."""
+    """Return x (n, h, w, c) in a frame of zeros; margins are ((top, bottom), (left, right))."""
     n, *size, c = x.shape
     size = [length + sum(zeros) for length, zeros in zip(size, margins, strict=True)]
-    out = np.zeros((n, *size, c), x.dtype)  # for a small x np.pad takes several times as long
+    out = np.zeros((n, *size, c), x.dtype)  # for a small x np.pad is several times slower
     crop(out, margins)[...] = x
     return out
 
 
 def crop(x, margins):
-    """Take the frame off, as a view: the adjoint of `pad`."""
+    """Return x without its frame, as a view: the adjoint of `pad`."""
     (top, bottom), (left, right) = margins
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
@@ -91,7 +93,7 @@ def adjoint(W):
 
 
 class Convolution(Layer):
-    """What both layers have in common: arguments, weights, the frame of zeros. See Conv2D."""
+    """The common part of both layers: arguments, weights, the frame of zeros. See Conv2D."""
 
     config = ("c_in", "c_out", "kernel", "stride", "padding", "init")
 
@@ -100,19 +102,19 @@ class Convolution(Layer):
         name = type(self).__name__
         sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}
         for argument, value in sizes.items():
-            valid = isinstance(value, (int, np.integer)) and value >= 1
-            if not valid:
+            if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name}: {argument}={value!r} must be one integer, 1 or more")
             setattr(self, argument, index(value))
-        valid = isinstance(padding, (int, np.integer)) and padding >= 0
-        if not valid and padding != "same":
-            raise ValueError(
-                f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
-            )
+        if padding != "same":
+            if not isinstance(padding, (int, np.integer)) or padding < 0:
+                raise ValueError(
+                    f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
+                )
+            padding = index(padding)
         if init not in ("glorot", "he"):
             raise ValueError(f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
-        self.padding, self.init = index(padding) if valid else padding, init
-        n_in, n_out = self._products()  # that meet in one entry of out, and of dx, on average
+        self.padding, self.init = padding, init
+        n_in, n_out = self._products()  # products in an entry of out, and of dx, on average
         limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
         shape = self.kernel, self.kernel, self.c_in, self.c_out
         seed = [rng, *shape] if isinstance(rng, int) else rng
@@ -122,8 +124,8 @@ class Convolution(Layer):
     def margins(self, size):
         """Return the frame ((top, bottom), (left, right)) of the larger image, size (h, w).
 
-        "same" has ceil(size / stride) windows, and the zeros that the last one needs: half of them
-        before the image, and the odd one after it, as in Keras.
+        "same" has ceil(size / stride) windows, and as many zeros as the last window needs: half of
+        them before the image, half after it, and the odd one after it, as in Keras.
         """
         if self.padding != "same":
             return ((self.padding, self.padding),) * 2
@@ -132,24 +134,24 @@ class Convolution(Layer):
         return tuple((extra // 2, extra - extra // 2) for extra in zeros)
 
     def _images(self, x):
-        """Return x as floats; refuse what is not a batch of images with c_in channels."""
+        """Return x as floats; raise ValueError unless it is images with c_in channels."""
         x = as_float(x)
         if x.ndim != 4 or x.shape[3] != self.c_in or not x.size:
-            hint = "Reshape(h, w, channels) before it makes images of rows"
+            hint = "a Reshape(h, w, channels) before this layer turns rows into images"
             if x.ndim == 3:
-                hint = "x[..., None] gives grey images their channel, x[None] is a batch of one"
+                hint = "x[..., None] adds a channel to grey images, x[None] is a batch of one image"
             elif x.ndim == 4:
                 hint = "channels come last, and no axis may be empty"
             raise ValueError(
-                f"{self} takes x of shape (n, h, w, {self.c_in}), got {x.shape}; {hint}"
+                f"{self}: x must have shape (n, h, w, {self.c_in}), got {x.shape}; {hint}"
             )
         return x
 
 
 class Conv2D(Convolution):
-    """Every output pixel is a weighted sum of a window: out_rc = b + sum_ij x_(rs+i, cs+j) W_ij.
+    """Each output pixel is a weighted sum of a window: out_rc = b + sum_ij x_(rs+i, cs+j) W_ij.
 
-    s is the stride, x_rc and out_rc are vectors of channels, W_ij is a matrix. On each axis
+    s is the stride, x_rc and out_rc are vectors of channels, and W_ij is a matrix. On each axis
     out = (in + 2 padding - kernel) // stride + 1, or ceil(in / stride) if padding is "same".
 
     Parameters
@@ -159,7 +161,7 @@ class Conv2D(Convolution):
     stride : int, pixels from one window to the next
     padding : int >= 0, zeros on every side of the image, or "same"
     init, rng, dtype : as in Dense
-        n_in and n_out there are the products that meet in one entry of out, and of dx.
+        Here n_in is the number of products in one entry of out, n_out the mean number in one of dx.
 
     Attributes
     ----------
@@ -174,10 +176,10 @@ class Conv2D(Convolution):
         x = self._images(x)
         margins = self.margins(x.shape[1:3])
         for length, zeros in zip(x.shape[1:3], margins, strict=True):
-            numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
             if length + sum(zeros) < self.kernel:
+                numbers = f"({length} + {sum(zeros)} - {self.kernel}) // {self.stride} + 1"
                 raise ValueError(
-                    f"{self}: x has shape {x.shape}, smaller than the kernel: "
+                    f"{self}: x has shape {x.shape}, which is smaller than the kernel: "
                     f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1"
                 )
         out = correlate(pad(x, margins), self.params["W"], self.stride)
@@ -188,9 +190,9 @@ class Conv2D(Convolution):
         """dout (n, rows, columns, c_out) -> dx (n, h, w, c_in).
 
         For one entry (i, j) of the window this is Dense: pixel (r, c) of out gets x W_ij from
-        pixel (rs + i, cs + j) of the padded x, to which dout_rc W_ij^T goes back. A pixel lies in
-        several windows, and what comes back from them is added up. The zeros of the padding are
-        constants: their share is cut off.
+        pixel (rs + i, cs + j) of the padded x, so dout_rc W_ij^T goes back to this pixel. A pixel
+        is in several windows, and its dx is the sum over them. The zeros of the padding are
+        constants: their part of dx is cut off.
         """
         x = self.recall(dout)
         self.backward_params(dout)
@@ -199,28 +201,29 @@ class Conv2D(Convolution):
         return crop(scatter(dout, adjoint(self.params["W"]), self.stride, size), margins)
 
     def backward_params(self, dout):
-        """dout -> grads. W_ij serves all pixels: dW_ij = sum_nrc x_(rs+i, cs+j)^T dout_rc.
+        """dout -> grads. All pixels use the same W_ij: dW_ij = sum_nrc x_(rs+i, cs+j)^T dout_rc.
 
-        These are the dW = x^T dout and db = sum dout of Dense, summed over pixels too.
+        As in Dense, dW = x^T dout and db = sum dout; here the sums are also over pixels.
         """
         x = self.recall(dout)
         padded = pad(x, self.margins(x.shape[1:3]))
         self.grads["W"] = kernel_gradient(padded, dout, self.kernel, self.stride)
-        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))  # 3 times as fast as all at once
+        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))  # 3 times as fast as one sum
 
 
 class ConvTranspose2D(Convolution):
-    """Every input pixel adds to a window of out: out_(rs+i, cs+j) += x_rc W_ij; then b everywhere.
+    """Each input pixel adds to a window of out: out_(rs+i, cs+j) += x_rc W_ij; then b everywhere.
 
-    The adjoint of Conv2D: it enlarges what a Conv2D of the same arguments has shrunk. On each axis
-    out = (in - 1) stride - 2 padding + kernel + output_padding; in * stride if padding is "same".
+    It is the adjoint of Conv2D: it restores the size that a Conv2D with the same arguments made
+    smaller. On each axis out = (in - 1) stride - 2 padding + kernel + output_padding, or
+    in * stride if padding is "same".
 
     Parameters
     ----------
     c_in, c_out, kernel, stride : int, as in Conv2D
-    padding : int >= 0, pixels cut off on every side, which Conv2D has added; or "same"
+    padding : int >= 0, pixels that are cut off on every side, which Conv2D adds; or "same"
     output_padding : int or pair (rows, columns), 0 or more, below the stride
-        Images of up to `stride` sizes shrink to one size: this says to which of them to return.
+        A Conv2D maps up to `stride` sizes to the same size. This chooses one of them.
     init, rng, dtype : as in Conv2D
 
     Attributes
@@ -257,8 +260,9 @@ class ConvTranspose2D(Convolution):
             size = [n - less + extra for n, extra in zip(size, more, strict=True)]
         if min(size) < 1:
             raise ValueError(
-                f"{self}: x has shape {x.shape}, and nothing is left of it: on each axis "
-                f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size}"
+                f"{self}: x has shape {x.shape}, which is too small: on each axis "
+                f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size} must be "
+                "1 or more"
             )
         margins = self.margins(size)
         size = [n + sum(zeros) for n, zeros in zip(size, margins, strict=True)]
@@ -268,9 +272,9 @@ class ConvTranspose2D(Convolution):
     def backward(self, dout):
         """dout (n, h, w, c_out) -> dx (n, rows, columns, c_in).
 
-        Pixel (r, c) of x went, times W_ij, to pixel (rs + i, cs + j) of out, and so collects
-        dx_rc = sum_ij dout_(rs+i, cs+j) W_ij^T: what Conv2D does forward. Pixels that were cut off
-        do not count: their dout is 0, the padding.
+        Pixel (r, c) of x, times W_ij, was added to pixel (rs + i, cs + j) of out. So
+        dx_rc = sum_ij dout_(rs+i, cs+j) W_ij^T, which is the forward pass of Conv2D. The pixels
+        that were cut off are not in out: their dout is 0, the padding.
         """
         self.backward_params(dout)
         padded = pad(dout, self.margins(dout.shape[1:3]))
@@ -279,7 +283,7 @@ class ConvTranspose2D(Convolution):
     def backward_params(self, dout):
         """dout -> grads: dW_ij = sum_nrc x_rc^T dout_(rs+i, cs+j), db = sum dout over all pixels.
 
-        As in Conv2D, with x and dout in each other's place.
+        As in Conv2D, with x and dout exchanged.
         """
         x = self.recall(dout)
         padded = pad(dout, self.margins(dout.shape[1:3]))

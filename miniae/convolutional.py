@@ -1,6 +1,4 @@
-"""Convolutional networks ready to use: an encoder and a decoder for images of one shape."""
-
-import copy
+"""Ready-made convolutional networks: an encoder and a decoder for images of one shape."""
 
 import numpy as np
 
@@ -23,23 +21,23 @@ def conv_networks(
     rng=0,
     dtype="float32",
 ):
-    """Return a convolutional encoder and decoder for images of one shape, each a mirror image.
+    """Return a convolutional encoder and decoder for images of one shape.
 
     Parameters
     ----------
     input_dim : (h, w) or (h, w, channels), the shape of an image, of any size
     latent_dim : int, size of the code
-    channels : tuple of int, channels out of each Conv2D
-    kernel, stride : int, of all of them; each one divides height and width by the stride
+    channels : tuple of int, the output channels of each Conv2D
+    kernel, stride : int, for all convolutions; each Conv2D divides height and width by the stride
     activation : "relu", "tanh", "sigmoid" or "softplus"
     dropout : float in [0, 1), after each activation
-    variational : bool, whether the encoder is a VAE's and ends in 2 * latent_dim outputs
-    rng : Generator or int, where all weights are drawn from
+    variational : bool; True for a VAE, whose encoder has 2 * latent_dim outputs
+    rng : Generator or int, the generator of all weights or its seed
     dtype : float32 or float64
 
     Returns
     -------
-    encoder, decoder : Sequential
+    encoder, decoder : Sequential; the decoder has the layers of the encoder in reverse order
 
     Examples
     --------
@@ -55,34 +53,44 @@ def conv_networks(
             f"channels={channels!r} must be a tuple with an integer per Conv2D, such as (32, 64)"
         )
     for name, value in (("latent_dim", latent_dim), ("kernel", kernel), ("stride", stride)):
-        valid = isinstance(value, (int, np.integer)) and value >= 1
-        if not valid:
+        if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}={value!r} must be one integer, 1 or more")
     if stride > kernel:
         raise ValueError(
-            f"stride={stride} is above kernel={kernel}: no window would see the pixels in between"
+            f"stride={stride} is above kernel={kernel}: then no window covers the pixels between "
+            "two windows; use a smaller stride or a larger kernel"
         )
-    between = choose(ACTIVATIONS, activation, "activation")
+    Activation = choose(ACTIVATIONS, activation, "activation")
     options = {"rng": np.random.default_rng(rng), "dtype": dtype}
     init = "he" if activation == "relu" else "glorot"
-    image, grey = tuple(int(n) for n in (*input_dim, 1)[:3]), len(input_dim) == 2
-    (*size, c_in), down, up = image, [], []
+    height, width, c_in = (int(n) for n in (*input_dim, 1)[:3])
+    grey = len(input_dim) == 2  # the networks add the axis of channels, and remove it at the end
+    image, size = (height, width, c_in), [height, width]
+    down, up = [], []
     for number, c_out in enumerate(channels, 1):
         conv = Conv2D(c_in, c_out, kernel, stride, (kernel - 1) // 2, init=init, **options)
-        beyond = [n + 2 * conv.padding - kernel for n in size]  # the first window
-        if min(beyond) < 0:
+        free = [n + 2 * conv.padding - kernel for n in size]  # pixels after the first window
+        if min(free) < 0:
             raise ValueError(
-                f"input_dim={input_dim!r}: only {size} pixels reach convolution {number} "
+                f"input_dim={input_dim!r}: only {size} pixels are left for convolution {number} "
                 f"of {len(channels)}, too few for kernel={kernel} with padding {conv.padding}; "
-                "take fewer convolutions, or a kernel of odd size"
+                "use fewer convolutions, or a kernel of odd size"
             )
-        rest = tuple(n % stride for n in beyond)  # the last rows and columns: no window gets there
-        back = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, rest,
+        uncovered = tuple(n % stride for n in free)  # rows and columns that no window covers
+        transposed = ConvTranspose2D(c_out, c_in, kernel, stride, conv.padding, uncovered,
                                init=init if up else "glorot", **options)  # fmt: skip
-        drop = [Dropout(dropout)] if dropout else []
-        down, up = [*down, conv, between(), *drop], [between(), *copy.deepcopy(drop), back, *up]
-        size, c_in = [n // stride + 1 for n in beyond], c_out
-    features, code_size = size[0] * size[1] * c_in, latent_dim * (2 if variational else 1)
-    encoder = [Reshape(*image)] * grey + [*down, Flatten(), Dense(features, code_size, **options)]
-    first = Dense(latent_dim, features, init=init, **options), up[0], Reshape(*size, c_in)
-    return Sequential(encoder), Sequential(*first, *up[1:], *[Reshape(*input_dim)] * grey)
+        down += [conv, Activation()]
+        up = [transposed, Activation(), *up] if up else [transposed]
+        if dropout:
+            down.append(Dropout(dropout))
+            up = [Dropout(dropout), *up]
+        size, c_in = [n // stride + 1 for n in free], c_out
+    features = size[0] * size[1] * c_in
+    code_size = 2 * latent_dim if variational else latent_dim
+    encoder = [*down, Flatten(), Dense(features, code_size, **options)]
+    decoder = [Dense(latent_dim, features, init=init, **options), Activation()]
+    decoder += [Reshape(*size, c_in), *up]
+    if grey:
+        encoder = [Reshape(*image), *encoder]
+        decoder += [Reshape(height, width)]
+    return Sequential(encoder), Sequential(decoder)

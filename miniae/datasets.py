@@ -1,7 +1,7 @@
-"""Image data: handwriting-like digits made on the spot, and readers for MNIST and Fashion-MNIST.
+"""Image data: synthetic digits, and readers for MNIST and Fashion-MNIST.
 
-`synthetic_digits` needs no file and no network, and knows the slant, thickness, ... behind every
-image. `mnist` and `fashion_mnist` read the real sets from disk, and fetch them when asked to.
+`synthetic_digits` needs no file and no network, and returns the slant, thickness, ... of every
+image. `mnist` and `fashion_mnist` read the real data from disk, and download them if you ask.
 """
 
 import math
@@ -19,7 +19,7 @@ _FILES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
 )  # fmt: skip
-# SHA-256 of the unzipped content, in the order of _FILES: mirrors zip the same content differently.
+# SHA-256 of the unzipped content, in the order of _FILES: zipped files differ between mirrors.
 _SHA256 = {
     "mnist": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -48,7 +48,7 @@ _IDX_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def load_idx(path):
-    """Read an IDX file, zipped by gzip or not (told by its first bytes, not by its name).
+    """Read an IDX file, zipped with gzip or not; the first bytes decide, not the name.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def load_idx(path):
     Returns
     -------
     ndarray
-        Of the file's shape and dtype (uint8, int8, int16, int32, float32 or float64), in native
+        With the file's shape and dtype (uint8, int8, int16, int32, float32 or float64), in native
         byte order, writable.
 
     Raises
@@ -66,14 +66,14 @@ def load_idx(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not exactly one whole IDX array: the message has the path and the reason.
-        The sizes in the header are checked against the file before memory is taken for them.
+        If the file is not exactly one complete IDX array. The message has the path and the reason.
+        The sizes in the header are compared with the file before memory is allocated.
 
     References
     ----------
     Y. LeCun, C. Cortes, C. Burges, "The MNIST database", http://yann.lecun.com/exdb/mnist: two
-    zero bytes, the dtype's code, the rank, each size as a big-endian uint32, then the values,
-    big-endian, last axis fastest.
+    zero bytes, the code of the dtype, the rank, each size as a big-endian uint32, then the values,
+    big-endian, in C order.
     """
     import gzip
     import zlib
@@ -83,47 +83,49 @@ def load_idx(path):
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         try:
-            # Deflate shrinks at most 1032-fold: what cannot be in the file is refused unread.
+            # Deflate shrinks data by a factor of at most 1032: this bounds the unzipped size.
             content = gzip.GzipFile(fileobj=file) if zipped else file
             return _parse_idx(content, on_disk * 1032 if zipped else on_disk)
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{path}: damaged gzip data ({error}); get the file again") from error
+            raise ValueError(f"{path}: damaged gzip data ({error}); download it again") from error
         except ValueError as error:
-            raise ValueError(f"{path}: {error}; is it a whole IDX file?") from error
+            raise ValueError(f"{path}: {error}; is it a complete IDX file?") from error
 
 
 def _parse_idx(file, room):
-    """Read one IDX array from an open file whose content is known to be at most `room` bytes."""
+    """Read one IDX array from an open file that has at most `room` bytes of content."""
     magic = _read(file, 4)
     if len(magic) < 4:
-        raise ValueError(f"truncated header: {len(magic)} of the first 4 bytes")
+        raise ValueError(f"truncated header: it has {len(magic)} of the first 4 bytes")
     if magic[:2] != b"\0\0":
         raise ValueError(f"bad magic number 0x{magic.hex()}: the first two bytes must be zero")
     code, rank = magic[2:]
     if code not in _IDX_DTYPES:
         known = ", ".join(f"0x{known:02x}" for known in _IDX_DTYPES)
-        raise ValueError(f"unknown dtype code 0x{code:02x}, the format has {known}")
+        raise ValueError(f"unknown dtype code 0x{code:02x}, must be one of {known}")
     if rank > 32:
-        raise ValueError(f"rank {rank} is more than the 32 that every NumPy can hold")
+        raise ValueError(f"rank {rank} is above 32, the limit of NumPy")
     sizes = _read(file, 4 * rank)
     if len(sizes) < 4 * rank:
-        raise ValueError(f"truncated header: {len(sizes)} of the {4 * rank} bytes of sizes")
+        raise ValueError(f"truncated header: it has {len(sizes)} of {4 * rank} bytes of sizes")
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4")) if rank else ()
     dtype = np.dtype(_IDX_DTYPES[code])
-    # Python ints do not overflow. A size of 0 must not hide others that NumPy cannot hold.
+    # Python ints do not overflow. A size of 0 must not hide another size that is too large.
     needed = math.prod(shape) * dtype.itemsize
     if needed > room or math.prod(size or 1 for size in shape) > 2**48:
-        raise ValueError(f"shape {shape} of {dtype.name} takes {needed} bytes, more than it holds")
+        raise ValueError(
+            f"shape {shape} of {dtype.name} takes {needed} bytes, too large for this file"
+        )
     data = _read(file, needed + 1)
     if len(data) != needed:
         what = "truncated data" if len(data) < needed else "trailing bytes"
         raise ValueError(f"{what}: shape {shape} of {dtype.name} takes exactly {needed} bytes")
-    # A bytearray is writable, so the array is too.
+    # The bytearray is writable, so the array is writable too.
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read(file, count):
-    """At most `count` bytes, by the mebibyte, so that memory follows what the file really has."""
+    """Read at most `count` bytes, 1 MiB at a time: memory grows only with the real content."""
     data = bytearray()
     while len(data) < count and (chunk := file.read(min(count - len(data), 2**20))):
         data += chunk
@@ -133,8 +135,8 @@ def _read(file, count):
 def mnist(split="train", folder=None, *, download=False):
     """Load MNIST: 60,000 training or 10,000 test images of handwritten digits.
 
-    The two files of the split, e.g. ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``,
-    with or without ``.gz``, are taken from the first place that has both: `folder` if given,
+    Each split has two files, such as ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``,
+    with or without ``.gz``. They are read from the first folder that has both: `folder` if given,
     ``$MINIAE_DATA/mnist``, and the user's cache (``miniae/mnist`` in ``$XDG_CACHE_HOME`` or
     ``~/.cache``, on Windows in ``%LOCALAPPDATA%``).
 
@@ -145,8 +147,8 @@ def mnist(split="train", folder=None, *, download=False):
     folder : str or path-like, optional
         The folder to look in first, and to download into.
     download : bool
-        If the files are not found, fetch them by HTTPS (train 10 MB, test 2 MB) into `folder` or
-        the cache, and check their SHA-256. Files already there are not checked against it.
+        If the files are not found, download them by HTTPS (train 10 MB, test 2 MB) into `folder`
+        or the cache, and check their SHA-256. Existing files are not checked.
 
     Returns
     -------
@@ -160,9 +162,9 @@ def mnist(split="train", folder=None, *, download=False):
     ValueError
         If `split` is unknown, or a file is damaged or not what its name says.
     FileNotFoundError
-        If the files are not found; the message has the folders looked in.
+        If the files are not found. The message lists the folders.
     ConnectionError
-        If no mirror gave the right file; the message has what was tried and why it failed.
+        If no mirror has the right file. The message lists the mirrors and the reasons.
 
     References
     ----------
@@ -175,8 +177,8 @@ def mnist(split="train", folder=None, *, download=False):
 def fashion_mnist(split="train", folder=None, *, download=False):
     """Load Fashion-MNIST: 28x28 images of clothes in ten classes, in the format of MNIST.
 
-    Parameters, return values and errors are those of `mnist`; the folders end in
-    ``fashion_mnist`` and the downloads are 26 MB (train) and 4 MB (test). The classes are T-shirt,
+    Parameters, return values and errors are as in `mnist`. The folders end in ``fashion_mnist``,
+    and the downloads are 26 MB (train) and 4 MB (test). The classes are T-shirt,
     trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot.
 
     References
@@ -200,22 +202,23 @@ def _load(name, split, folder, download):
         if not download:
             looked = "\n".join(f"  {place}" for place in places)
             raise FileNotFoundError(
-                f"{name} {split!r} needs {files[0]} and {files[1]} (or .gz); looked in\n{looked}\n"
-                f"Pass download=True to fetch them into {found}, or put {', '.join(_FILES)} there, "
-                f"or set MINIAE_DATA to a folder that has them in its subfolder {name}."
+                f"{name} {split!r} needs {files[0]} and {files[1]} (or .gz), which are not in\n"
+                f"{looked}\n"
+                f"Pass download=True to download them into {found}, or put {', '.join(_FILES)} "
+                f"there, or set MINIAE_DATA to a folder with the files in its subfolder {name}."
             )
         _download(name, found, files)
     paths = [_find(found, file) for file in files]
     images, labels = (load_idx(path) for path in paths)
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         raise ValueError(
-            f"{paths[0]} holds {images.dtype} {images.shape}, expected uint8 (n, 28, 28): "
+            f"{paths[0]} has {images.dtype} {images.shape}, must be uint8 (n, 28, 28): "
             "is it the file of images?"
         )
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1] or (labels > 9).any():
         raise ValueError(
-            f"{paths[1]} holds {labels.dtype} {labels.shape}, expected uint8 {images.shape[:1]} "
-            f"from 0 to 9, one for each image in {paths[0]}: are they of the same split?"
+            f"{paths[1]} has {labels.dtype} {labels.shape}, must be uint8 {images.shape[:1]} "
+            f"from 0 to 9, one for each image in {paths[0]}: are both files of the same split?"
         )
     images = images.astype(np.float32)
     images /= 255
@@ -223,7 +226,7 @@ def _load(name, split, folder, download):
 
 
 def _places(name):
-    """Where to look for a data set if no folder is given; the last is where downloads go."""
+    """Return the folders to look in if none is given; downloads go into the last."""
     windows = os.name == "nt"
     cache = os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME")
     cache = cache or os.path.expanduser("~/AppData/Local" if windows else "~/.cache")
@@ -234,12 +237,12 @@ def _places(name):
 
 
 def _find(folder, file):
-    """Path of `file` or `file`.gz in `folder`, or None."""
+    """Return the path of `file` or `file`.gz in `folder`, or None."""
     return next((p for p in (folder / file, folder / f"{file}.gz") if p.is_file()), None)
 
 
 def _download(name, folder, files=_FILES, *, mirrors=None, timeout=30.0, max_bytes=2**26):
-    """Fetch those of `files` that `folder` lacks, each from the first mirror that has it right."""
+    """Download the `files` that `folder` does not have, each from the first mirror that works."""
     import gzip
     import hashlib
     import http.client
@@ -264,9 +267,9 @@ def _download(name, folder, files=_FILES, *, mirrors=None, timeout=30.0, max_byt
         else:
             raise ConnectionError(
                 f"could not download {file}.gz of {name}:\n" + "\n".join(failures) + "\nTry again "
-                f"later, or get {', '.join(_FILES)} (or .gz) elsewhere and put them in {folder}."
+                f"later, or put {', '.join(_FILES)} (or .gz) from another source into {folder}."
             )
-        # Written beside the target and renamed, so that no reader ever sees half a file.
+        # Write a temporary file and rename it, so that no reader sees an incomplete file.
         part = folder / f".{file}.{os.getpid()}.{time.time_ns()}.part"
         try:
             part.write_bytes(data)
@@ -276,7 +279,7 @@ def _download(name, folder, files=_FILES, *, mirrors=None, timeout=30.0, max_byt
 
 
 def _fetch(url, timeout, max_bytes):
-    """Get the bytes at `url`: HTTPS only, unless everything stays on this machine."""
+    """Return the bytes at `url`: HTTPS only, unless everything stays on this machine."""
     from urllib.request import HTTPRedirectHandler, build_opener
 
     class Redirects(HTTPRedirectHandler):
@@ -285,7 +288,7 @@ def _fetch(url, timeout, max_bytes):
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     _refuse_plain_http(url)
-    give_up = time.monotonic() + 30 * timeout  # `timeout` is for each wait, this for the whole
+    give_up = time.monotonic() + 30 * timeout  # `timeout` limits each wait, this the whole
     data = bytearray()
     with build_opener(Redirects).open(url, timeout=timeout) as response:
         while chunk := response.read1(2**16):
@@ -298,10 +301,10 @@ def _fetch(url, timeout, max_bytes):
 
 
 def _refuse_plain_http(*urls):
-    """Raise ValueError unless the last of a chain of redirects is HTTPS or all are loopback."""
+    """Raise ValueError unless the last of these redirects is HTTPS, or all are loopback."""
     from urllib.parse import urlsplit
 
     parts = [urlsplit(url) for url in urls]
     local = all(p.scheme == "http" and p.hostname in ("127.0.0.1", "localhost") for p in parts)
     if parts[-1].scheme != "https" and not local:
-        raise ValueError(f"refused {urls[-1]}: only https is safe (or http on this machine)")
+        raise ValueError(f"{urls[-1]} is refused: only https is safe (or http on this machine)")

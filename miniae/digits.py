@@ -1,9 +1,9 @@
-"""Handwriting-like digits, drawn with a pen of our own: the data set that needs no file."""
+"""Synthetic digits that look like handwriting: the data set that needs no file."""
 
 import numpy as np
 
-# Ways of writing each digit: pen positions "x,y" in a box of 100 by 100 (x right, y down) that a
-# smooth curve runs through; "/" begins a new stroke, after a corner or a lift of the pen.
+# Ways of writing each digit: pen positions "x,y" in a box of 100 by 100 (x right, y down). A smooth
+# curve goes through them. "/" starts a new stroke, after a corner or when the pen is lifted.
 _DIGITS = (
     ("50,0 25,13 13,50 25,87 50,100 75,87 87,50 75,13 50,0",
      "62,5 36,6 16,44 24,88 50,100 80,76 84,36 66,4 40,10"),
@@ -30,16 +30,17 @@ _FACTORS = {  # each drawn uniformly from its range
     "slant": (-15, 35), "rotation": (-8, 8), "scale": (0.85, 1.1), "aspect": (0.8, 1.25),
     "shift_x": (-1, 1), "shift_y": (-1, 1), "thickness": (1.4, 3.5), "wobble": (0, 1.2),
 }  # fmt: skip
-_HEIGHT = 17.0  # pixels from pen position 0 to 100; the ink makes it about MNIST's 20
-_SEGMENTS = 28  # straight pieces per digit, of some 2 pixels each
+_HEIGHT = 17.0  # pixels from pen position 0 to 100; with the ink about 20, as in MNIST
+_SEGMENTS = 28  # straight pieces per digit, each about 2 pixels long
 
 
 def synthetic_digits(n, seed=0):
-    """Draw `n` handwriting-like digits, with the factors that made each of them.
+    """Draw `n` digits that look like handwriting, and return the factors of each image.
 
-    Every image is a pen path from a small table (two or more ways of writing per digit), bent by
-    two slow random waves over the plane, stretched, slanted, turned, shifted, and inked with a
-    round pen. Sizes, mean ink and slants are close to MNIST's. 10,000 images take about a second.
+    Every image starts with a pen path from a small table, with two or more ways of writing each
+    digit. The path is bent by two slow random waves, stretched, slanted, rotated and shifted, and
+    then drawn with a round pen. Size, mean ink and slant are close to MNIST's. 10,000 images take
+    about a second.
 
     Parameters
     ----------
@@ -51,14 +52,15 @@ def synthetic_digits(n, seed=0):
     Returns
     -------
     images : float32, (n, 28, 28)
-        0 is paper, 1 is full ink. The outermost pixels are always 0.
+        0 is paper, 1 is full ink. The pixels at the border are always 0.
     labels : int64, (n,)
-        0 to 9 in random order, as equally often as `n` allows.
+        0 to 9 in random order; the counts of two digits differ by at most 1.
     factors : dict of float64, each (n,)
-        "slant": degrees, positive leans right; "rotation": degrees, positive clockwise;
+        "slant": degrees, positive leans right; "rotation": degrees, positive is clockwise;
         "scale": 1 is about 20 pixels high; "aspect": width over height, 1 as in the table;
-        "shift_x", "shift_y": pixels right and down of the image centre, to the centre of the
-        path; "thickness": pixels, pen diameter; "wobble": pixels, rms of the bend in x and in y.
+        "shift_x", "shift_y": pixels from the centre of the image to the centre of the path, to
+        the right and down; "thickness": pixels, the diameter of the pen; "wobble": pixels, the
+        root mean square of the bend in x and in y.
 
     Raises
     ------
@@ -66,20 +68,22 @@ def synthetic_digits(n, seed=0):
         If `n` is not an int, or is below 1.
     """
     if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)):
-        raise TypeError(f"n must be an int, got {n!r} ({type(n).__name__}); pass e.g. n=1000")
+        raise TypeError(
+            f"n must be an int, got {n!r} ({type(n).__name__}); pass n=1000, for example"
+        )
     if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}; pass e.g. n=1000")
+        raise ValueError(f"n must be at least 1, got {n}; pass n=1000, for example")
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n, dtype=np.int64) % 10)
     factors = {name: rng.uniform(*limits, n) for name, limits in _FACTORS.items()}
     ways = np.array([len(digit) for digit in _DIGITS])
     paths = np.stack([_pen_path(way) for digit in _DIGITS for way in digit])
     which = (np.cumsum(ways) - ways)[labels] + rng.integers(ways[labels])
-    # Each wave has a direction and a frequency of up to 0.7 cycles per digit height along x and y.
+    # Each wave has up to 0.7 cycles per height of a digit along x and along y.
     waves = rng.uniform(-0.7, 0.7, (n, 2, 2, 2)) * (2 * np.pi / _HEIGHT)
     phases = rng.uniform(0, 2 * np.pi, (n, 2, 1, 1, 2))
     images = np.empty((n, 28, 28), np.float32)
-    for start in range(0, n, 256):  # bounds the memory; larger blocks are no faster
+    for start in range(0, n, 256):  # limits the memory; larger blocks are not faster
         part = slice(start, start + 256)
         views = {name: values[part] for name, values in factors.items()}
         path = _pose(paths[which[part]], views, waves[part], phases[part])
@@ -88,13 +92,13 @@ def synthetic_digits(n, seed=0):
 
 
 def _pen_path(way):
-    """Turn one way of writing into (_SEGMENTS, 2, 2) straight pieces [piece, end, xy] in pixels."""
+    """Return one way of writing as straight pieces (_SEGMENTS, 2, 2): [piece, end, xy]."""
     curves, travelled = [], []
     for stroke in way.split("/"):
         points = np.array([pair.split(",") for pair in stroke.split()], dtype=float)
         points = (points - 50) * (_HEIGHT / 100)
         before, after = 2 * points[0] - points[1], 2 * points[-1] - points[-2]
-        if (points[0] == points[-1]).all():  # a closed loop goes through its start smoothly
+        if (points[0] == points[-1]).all():  # a closed loop is smooth at its start
             before, after = points[-2], points[1]
         p = np.vstack([before, points, after])
         # Catmull and Rom's (1974) cubic from b to c, with slopes (c - a) / 2 and (d - b) / 2.
@@ -105,7 +109,7 @@ def _pen_path(way):
         travelled.append(np.append(0, np.hypot(*np.diff(curves[-1], axis=0).T).cumsum()))
     lengths = np.array([s[-1] for s in travelled])
     pieces = np.maximum(1, np.rint(_SEGMENTS * lengths / lengths.sum()).astype(int))
-    pieces[lengths.argmax()] += _SEGMENTS - pieces.sum()  # what the rounding left over
+    pieces[lengths.argmax()] += _SEGMENTS - pieces.sum()  # so that the sum is exact
     path = []
     for curve, s, k in zip(curves, travelled, pieces, strict=True):
         even = np.linspace(0, s[-1], k + 1)
@@ -115,21 +119,21 @@ def _pen_path(way):
 
 
 def _pose(path, factors, waves, phases):
-    """Bend and place paths (m, _SEGMENTS, 2, 2); where one would not fit, change its `factors`."""
-    # Two sines of independent phase have the mean square 1/2 + 1/2, so the wobble is the rms.
+    """Bend and place paths (m, _SEGMENTS, 2, 2); change `factors` where a path is too large."""
+    # The sum of two sines with independent phases has mean square 1: the wobble is the rms.
     bend = sum(np.sin(path @ waves[:, j, None] + phases[:, j]) for j in (0, 1))
     path = path + factors["wobble"][:, None, None, None] * bend
     wide = factors["scale"] * np.sqrt(factors["aspect"])
     tall = factors["scale"] / np.sqrt(factors["aspect"])
     lean = -np.tan(np.radians(factors["slant"])) * tall  # y points down, so up is negative
     cos, sin = np.cos(np.radians(factors["rotation"])), np.sin(np.radians(factors["rotation"]))
-    # Rows are the images of the x and the y unit vector: first stretch and slant, then turn.
+    # Row 0 is where the x unit vector goes, row 1 the y one: first stretch and slant, then rotate.
     matrix = np.array(
         [[wide * cos, wide * sin], [lean * cos - tall * sin, lean * sin + tall * cos]]
     )
     path = path @ matrix.transpose(2, 0, 1)[:, None]
     path -= path.mean(axis=(1, 2), keepdims=True)
-    reach = 12.99 - factors["thickness"] / 2  # so far may the pen go and leave the border white
+    reach = 12.99 - factors["thickness"] / 2  # the largest distance that keeps the border white
     low, high = path.min(axis=(1, 2)), path.max(axis=(1, 2))
     fit = np.minimum(1, 2 * reach / (high - low).max(axis=1))  # below 1 for one image in 300
     factors["scale"] *= fit
@@ -142,8 +146,8 @@ def _pose(path, factors, waves, phases):
 
 
 def _ink(path, thickness):
-    """Ink (m, 28, 28) of a round pen: 1 inside, falling to 0 over the pixel at its edge."""
-    # The images run along the last axis, so that every operation below is on long rows.
+    """Return the ink (m, 28, 28) of a round pen: 1 inside, 0 outside, linear at the edge."""
+    # The images are along the last axis, so that each operation below works on long rows.
     path = path.astype(np.float32).transpose(1, 2, 3, 0)
     pixel = np.arange(28, dtype=np.float32)[:, None]
     nearest = np.full((28, 28, path.shape[-1]), np.inf, np.float32)  # squared distances [y, x]
@@ -151,7 +155,7 @@ def _ink(path, thickness):
         dx, dy = bx - ax, by - ay
         length2 = dx * dx + dy * dy + np.float32(1e-12)
         x, y = pixel - ax, pixel - ay
-        # The foot of the perpendicular is a + t (b - a), t clipped to the piece, and
+        # The nearest point of a piece is a + t (b - a), with t clipped to [0, 1], and
         # |p - a - t (b - a)|^2 = |p - a|^2 - |b - a|^2 t (2 t_unclipped - t).
         t = (y * (dy / length2))[:, None] + (x * (dx / length2))[None]
         gain = 2 * t

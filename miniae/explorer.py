@@ -1,7 +1,7 @@
-"""A page for a browser in which a class drags a point through the latent plane.
+"""A page for a browser: drag a point through the latent plane, and see what it decodes to.
 
-The decoder's weights and a few lines of JavaScript are in the file: it needs no network and no
-Python, and opens in the browser of a laptop or a phone.
+The file contains the decoder's weights and some JavaScript. It needs no network and no Python, and
+opens in the browser of a laptop or a phone.
 """
 
 import base64
@@ -30,36 +30,38 @@ __all__ = ["export_html"]
 
 TEMPLATE = Path(__file__).with_name("explorer.html")
 KINDS = (ReLU, Sigmoid, Tanh, Softplus)
-SILENT = (Dropout, Flatten, Reshape)  # change nothing in a list of numbers, once trained
+SILENT = (Dropout, Flatten, Reshape)  # after training they do not change a list of numbers
 COLOURS = (
     "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
     "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
 )  # fmt: skip
-POINTS = 3000  # codes drawn at most
+POINTS = 3000  # the maximum number of codes that are drawn
 
 
 def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in latent space"):
-    """Write a page in which one moves through the codes and sees what they decode to.
+    """Write a page in which you move a point through the codes and see what it decodes to.
 
-    A point is dragged, or moved by the arrow keys; with more than two latents there is a slider
-    for each. PATH#z=0.5,-1 opens the page at that code.
+    You drag the point, or move it with the arrow keys. With more than two latents there is a
+    slider for each. PATH#z=0.5,-1 opens the page at this code.
 
     Parameters
     ----------
-    model : VAE or Autoencoder of images whose decoder is of Dense layers and activations
-    path : str or Path, of the page
+    model : VAE or Autoencoder of images whose decoder has only Dense layers and activations
+    path : str or Path, where to write the page
     X : (n, ...) or None
-        Images whose codes are drawn as points; of more than 3,000 the first. Their lowest and
-        highest value are white and black. A decoder that ends in a sigmoid has 0 and 1 instead; a
-        softmax, or any other decoder without X, the lowest and highest value of each image.
-    labels : (n,) or None, classes of X, up to ten, which colour the points
+        Images whose codes are drawn as points; at most the first 3,000. White and black are the
+        lowest and highest value of X. If the decoder ends in a sigmoid, white and black are 0 and
+        1. If it ends in a softmax, or if there is no X, they are the lowest and highest value of
+        each image.
+    labels : (n,) or None, the classes of X, at most ten, which colour the points
     span : (low, high), or a pair for each latent, or None
-        The range of each latent; by default that of the codes of X, and -3 to 3 without X.
-    title : str
+        The range of each latent; by default the range of the codes of X, or -3 to 3 without X.
+    title : str, the heading of the page
 
     Raises
     ------
-    ValueError : the decoder has another kind of layer; the data are no images; labels do not fit X
+    ValueError : the decoder has another kind of layer; the model's data are not grey images;
+        labels do not match X
     FloatingPointError : the model's weights are not finite
     """
     if not np.isfinite(model.theta).all():
@@ -71,7 +73,7 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
     elif isinstance(model.reconstruction_loss.base, MultinomialNLL):
         layers.append({"kind": "Softmax"})
     if labels is not None and X is None:
-        raise ValueError("labels= needs X, the images that they are of")
+        raise ValueError("labels= needs X: pass the images of these labels")
     points, classes, codes = [], {}, None
     shades = [0, 1] if layers[-1]["kind"] == "Sigmoid" else None
     if X is not None:
@@ -98,7 +100,7 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
 
 
 def image_shape(shape):
-    """Return (height, width) of data of this shape; of a flat vector, a square one."""
+    """Return (height, width) of images with this shape; a flat vector must be a square image."""
     shape = tuple(shape)
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
@@ -106,12 +108,15 @@ def image_shape(shape):
     if len(shape) == 1 and side * side == shape[0]:
         shape = side, side
     if len(shape) != 2:
-        raise ValueError(f"input_shape={shape} is no grey image: (height, width) or a square")
+        raise ValueError(
+            f"input_shape={shape} is not a grey image: it must be (height, width), (height, width, "
+            "1), or the size of a square image"
+        )
     return shape
 
 
 def as_json(network):
-    """Yield what the page needs of each layer of a network."""
+    """Yield the data of each layer that the page needs."""
     for layer in network.layers:
         if isinstance(layer, Sequential):
             yield from as_json(layer)
@@ -125,29 +130,35 @@ def as_json(network):
             yield {"kind": type(layer).__name__}
         elif type(layer) not in SILENT:
             raise ValueError(
-                f"the decoder has {layer}; a page can have Dense, "
+                f"the decoder has {layer}, but the page can only compute Dense, "
                 f"{', '.join(kind.__name__ for kind in KINDS)}: use a dense decoder"
             )
 
 
 def colour(codes, X, labels):
     """Return the codes of X as points with colours, and the colour of each class."""
-    labels = np.asarray([""] * len(X) if labels is None else labels)
+    if labels is None:
+        return [point(code, COLOURS[0]) for code in codes], {}
+    labels = np.asarray(labels)
     if labels.shape != (len(X),):
-        raise ValueError(f"labels has shape {labels.shape}, X {np.shape(X)}: one each")
+        raise ValueError(f"labels has shape {labels.shape}, X {np.shape(X)}: pass one label each")
     names = np.unique(labels)
     if len(names) > len(COLOURS):
-        raise ValueError(f"labels has {len(names)} classes, the page shows 10")
+        raise ValueError(f"labels has {len(names)} classes, but the page has 10 colours")
     classes = {str(name): COLOURS[i] for i, name in enumerate(names)}
     points = [
-        {"code": [round(float(v), 4) for v in code], "colour": classes[str(label)]}
-        for code, label in zip(codes, labels[:POINTS], strict=True)
+        point(code, classes[str(label)]) for code, label in zip(codes, labels[:POINTS], strict=True)
     ]
-    return points, {} if list(classes) == [""] else classes
+    return points, classes
+
+
+def point(code, colour):
+    """Return the data of one point that the page needs."""
+    return {"code": [round(float(v), 4) for v in code], "colour": colour}
 
 
 def limits(latent_dim, codes, span):
-    """Return [low, high] of each latent: span, or whole numbers around nearly all of the codes."""
+    """Return [low, high] of each latent: span, or integers around 99 % of the codes."""
     if span is None and codes is None:
         span = -3, 3
     elif span is None:

@@ -1,7 +1,7 @@
-"""Figures by which results are judged: errors, PSNR, rankings, clusterings.
+"""Metrics of results: errors, PSNR, rankings, clusterings.
 
-A loss sums over features, because it is a log-likelihood; these are means per entry, as people
-quote them.
+A loss is a sum over features, because it is a log-likelihood. A metric here is a mean per entry, as
+in papers.
 """
 
 import numpy as np
@@ -11,29 +11,29 @@ def _pair(a, b, names=("X", "Y")):
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or not a.size:
         raise ValueError(
-            f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: they must be equal, not "
-            "empty"
+            f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: the shapes must be equal "
+            "and not empty"
         )
     return a, b
 
 
 def mse(X, Y):
-    """Return the mean squared error per entry. Entries that are NaN in X or Y are left out."""
+    """Return the mean squared error per entry. Entries that are NaN in X or Y are ignored."""
     X, Y = _pair(X, Y)
     difference = X.astype(np.float64) - Y  # small integers and float16 would overflow
     seen = ~np.isnan(difference)
     if not seen.any():
-        raise ValueError("X and Y have no entry in common that is a number")
+        raise ValueError("in every entry X or Y is NaN: there is no entry to compare")
     return float(np.mean(difference[seen] ** 2))
 
 
 def rmse(X, Y):
-    """Return the root of `mse`, in units of the data."""
+    """Return the square root of `mse`, in units of the data."""
     return mse(X, Y) ** 0.5
 
 
 def psnr(X, Y, peak=1.0):
-    """Return the peak signal-to-noise ratio 10 log10(peak^2 / mse) in decibels, of all as one."""
+    """Return the peak signal-to-noise ratio 10 log10(peak^2 / mse) of all entries, in decibels."""
     error = mse(X, Y)
     return 10 * np.log10(peak**2 / error) if error else np.inf
 
@@ -49,12 +49,12 @@ def _ranking(scores, labels):
         raise ValueError("labels must be 0 (normal) and 1 (anomalous)")
     n_positive = int(labels.sum())
     if not 0 < n_positive < len(labels):
-        raise ValueError("labels are all alike: there is nothing to rank apart")
+        raise ValueError("all labels are equal: a ranking needs both 0 and 1")
     return scores, labels.astype(bool), n_positive
 
 
 def auroc(scores, labels):
-    """Return the area under the ROC curve: how often an anomaly scores above a normal sample.
+    """Return the area under the ROC curve: the chance that an anomaly has the higher score.
 
     Parameters
     ----------
@@ -63,20 +63,21 @@ def auroc(scores, labels):
 
     Returns
     -------
-    float, 0.5 for a coin and 1 for a perfect ranking; ties count one half. It is Mann and Whitney's
-    U over the number of pairs.
+    float, 0.5 for random scores and 1 for a perfect ranking. Ties count one half. It is Mann and
+    Whitney's U divided by the number of pairs.
     """
     scores, positive, n_positive = _ranking(scores, labels)
     _, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # of ties the mean rank, from 1
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # from 1; ties get their mean rank
     above = ranks[where][positive].sum() - n_positive * (n_positive + 1) / 2
     return float(above / (n_positive * (len(scores) - n_positive)))
 
 
 def average_precision(scores, labels):
-    """Return the mean, over the anomalies, of the precision at each one's place in the ranking.
+    """Return the mean over the anomalies of the precision at the rank of each.
 
-    Ties share one place. scores and labels as in `auroc`; a coin reaches the share of anomalies.
+    Ties share one rank. scores and labels are as in `auroc`. Random scores give about the share of
+    anomalies.
     """
     scores, positive, n_positive = _ranking(scores, labels)
     order = np.argsort(-scores, kind="stable")
@@ -87,14 +88,14 @@ def average_precision(scores, labels):
 
 
 def adjusted_rand_index(a, b):
-    """Return how far two clusterings of the same samples agree: 1 wholly, 0 as chance would.
+    """Return how well two clusterings of the same samples agree: 1 completely, 0 by chance.
 
-    The share of pairs of samples on which they agree, rescaled by what is expected of random
+    It is the share of pairs of samples on which both agree, scaled by the expected share of random
     clusterings with the same cluster sizes. Hubert and Arabie (1985), eq. 5.
 
     Parameters
     ----------
-    a, b : (n,) cluster or class of each sample, of any kind that can be compared
+    a, b : (n,) cluster or class of each sample, numbers or text
     """
     a, b = _pair(a, b, ("a", "b"))
     if a.ndim != 1:
@@ -108,11 +109,14 @@ def adjusted_rand_index(a, b):
 
     both, in_a, in_b = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
     every = pairs(np.array(len(a)))
-    expected, most = in_a * in_b / every if every else 0.0, (in_a + in_b) / 2
-    return float((both - expected) / (most - expected)) if most != expected else 1.0
+    expected = in_a * in_b / every if every else 0.0
+    largest = (in_a + in_b) / 2
+    if largest == expected:
+        return 1.0
+    return float((both - expected) / (largest - expected))
 
 
 def accuracy(labels, predicted):
-    """Return the share of labels that were predicted rightly."""
+    """Return the share of labels that are predicted correctly."""
     labels, predicted = _pair(labels, predicted, ("labels", "predicted"))
     return float(np.mean(labels == predicted))

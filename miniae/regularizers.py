@@ -1,11 +1,11 @@
-"""What keeps an autoencoder from merely copying: damage to its input, or a price on its code.
+"""Corruptions of the input and penalties on the code: both keep an autoencoder from copying.
 
-A corruption is called as ``corruption(x, rng)`` and returns a damaged copy of x. ``Autoencoder(...,
-corruption=MaskingNoise(0.3))`` calls it for every batch of training, with the model's own
-generator; the target stays clean, so that the model learns to repair. Vincent et al. (2008).
+``corruption(x, rng)`` returns a copy of x with noise. ``Autoencoder(...,
+corruption=MaskingNoise(0.3))`` calls it for every training batch with the model's own generator.
+The target has no noise, so the model learns to remove noise. Vincent et al. (2008).
 
 A penalty has ``forward(code)``, a scalar that is added to the loss, and ``backward()``, its
-gradient dcode. As a loss it is per sample: the same if every sample comes twice.
+gradient dcode. Like a loss it is per sample: if every sample comes twice, it does not change.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
 
-NO_PROBABILITY = {  # layers whose output is no probability
+NO_PROBABILITY = {  # layers whose output is not a probability, and why
     Dense: "is linear",
     Conv2D: "is linear",
     ConvTranspose2D: "is linear",
@@ -26,37 +26,39 @@ NO_PROBABILITY = {  # layers whose output is no probability
 
 
 class Regularizer:
-    """Base of corruptions and penalties, which have no parameters to train."""
+    """Base class of corruptions and penalties. They have no parameters to train."""
 
-    config = ()  # names of the attributes that rebuild it as constructor arguments
+    config = ()  # names of the constructor's arguments, which are also attributes
     __repr__, cached = Parameterized.__repr__, Parameterized.cached
     first_pass = Parameterized.first_pass
 
 
 class Corruption(Regularizer):
-    """Base of the corruptions. Subclasses write `damage(x, rng)`, which returns a new array."""
+    """Base class of corruptions. Subclasses write `damage(x, rng)`, which returns a new array."""
 
     def __call__(self, x, rng):
-        """Return a damaged copy of x (any shape, floating-point), of x's shape and dtype.
+        """Return a copy of x (any shape, floating-point) with noise, with the same dtype.
 
         Raises
         ------
-        TypeError : x holds integers, such as pixels up to 255, which need damage of another size
+        TypeError : x has integers, such as pixels from 0 to 255; the noise is for pixels in [0, 1]
         """
         x = np.asarray(x)
         if x.dtype.kind not in "fc":
-            raise TypeError(f"{self}: x must be floating-point, got {x.dtype}; pixels are x / 255")
+            raise TypeError(
+                f"{self}: x must be floating-point, got {x.dtype}; for pixels use x / 255"
+            )
         return self.damage(x, rng).astype(x.dtype, copy=False)
 
 
 class GaussianNoise(Corruption):
     """Add normal noise to every entry. Vincent et al. (2010).
 
-    The sum is not clipped: that the noise has mean 0 is what lets a model average it out.
+    The sum is not clipped, so the noise has mean 0 and a model can average it out.
 
     Parameters
     ----------
-    std : float >= 0, standard deviation, in units of x
+    std : float >= 0, the standard deviation, in units of x
     """
 
     config = ("std",)
@@ -74,7 +76,7 @@ class GaussianNoise(Corruption):
 class MaskingNoise(Corruption):
     """Set each entry to 0 with probability p. Vincent et al. (2008).
 
-    Unlike `Dropout` it does not scale the others up: the model is to see that something is lost.
+    Unlike `Dropout` it does not scale the other entries: the model should see that some are lost.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ class MaskingNoise(Corruption):
 
     def __init__(self, p):
         if not 0 <= p <= 1:
-            raise ValueError(f"MaskingNoise: p={p!r} is a probability, from 0 to 1")
+            raise ValueError(f"MaskingNoise: p={p!r} must be a probability, from 0 to 1")
         self.p = float(p)
 
     def damage(self, x, rng):
@@ -93,7 +95,7 @@ class MaskingNoise(Corruption):
 
 
 class SaltAndPepper(Corruption):
-    """With probability p an entry becomes low or high, equally likely. Vincent et al. (2010).
+    """Set each entry with probability p to low or high, equally likely. Vincent et al. (2010).
 
     Parameters
     ----------
@@ -105,25 +107,24 @@ class SaltAndPepper(Corruption):
 
     def __init__(self, p, low=0.0, high=1.0):
         if not 0 <= p <= 1:
-            raise ValueError(f"SaltAndPepper: p={p!r} is a probability, from 0 to 1")
-        sane = -np.inf < low < high < np.inf
-        if not sane:
+            raise ValueError(f"SaltAndPepper: p={p!r} must be a probability, from 0 to 1")
+        if not -np.inf < low < high < np.inf:
             raise ValueError(
                 f"SaltAndPepper: low={low!r} and high={high!r} must be finite, low < high"
             )
         self.p, self.low, self.high = float(p), float(low), float(high)
 
     def damage(self, x, rng):
-        u = rng.random(x.shape, dtype=np.float32)  # below p / 2 pepper, from there to p salt
+        u = rng.random(x.shape, dtype=np.float32)  # pepper below p / 2, salt from p / 2 to p
         return np.where(u < self.p / 2, self.low, np.where(u < self.p, self.high, x))
 
 
 class Penalty(Regularizer):
-    """Base of the penalties. Subclasses write `forward(code)` and `backward()`.
+    """Base class of penalties. Subclasses write `forward(code)` and `backward()`.
 
     Parameters
     ----------
-    weight : float >= 0, the factor before the penalty; what it yields is in units of the loss
+    weight : float >= 0, the factor of the penalty in the loss
     """
 
     config = ("weight",)
@@ -135,10 +136,9 @@ class Penalty(Regularizer):
         self.weight, self.cache = float(weight), None
 
     def checked(self, code):
-        """Return the code as floating-point numbers; refuse one without samples or units."""
+        """Return the code as floats; raise ValueError if it has no samples or no units."""
         code = as_float(code)
-        fits = code.ndim > 1 and code.size
-        if not fits:
+        if code.ndim < 2 or not code.size:
             raise ValueError(
                 f"{self}: code has shape {code.shape}, must be (n, latent_dim), n >= 1"
             )
@@ -146,7 +146,7 @@ class Penalty(Regularizer):
 
 
 class L1Penalty(Penalty):
-    """weight * sum over units of |code|, mean over samples: it draws small entries to 0.
+    """weight * sum over units of |code|, mean over samples: it moves small entries to 0.
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ class L1Penalty(Penalty):
         """Code (n, latent_dim) -> scalar."""
         code = self.checked(code)
         self.cache = sign = np.sign(code.real)
-        return self.weight * (code * sign).sum() / len(code)  # np.abs would drop imaginary parts
+        return self.weight * (code * sign).sum() / len(code)  # np.abs would lose the imaginary part
 
     def backward(self):
-        """|c| has the slope sign(c), over n because the penalty is a mean over samples.
+        """The slope of |c| is sign(c); divided by n, because the penalty is a mean over samples.
 
-        At c = 0, where any slope from -1 to 1 would do, it is 0: what has become 0 may stay so.
+        At c = 0 every slope from -1 to 1 is a subgradient. We take 0, so an entry at 0 stays there.
         """
         sign = self.cached()
         return sign * (self.weight / len(sign))
@@ -171,45 +171,47 @@ class L1Penalty(Penalty):
 class KLSparsity(Penalty):
     """weight * sum over units of KL(Bernoulli(rho) || Bernoulli(a)), in nats; 0 where a = rho.
 
-    a is a unit's mean activation over the batch, read as the probability that the unit is on: the
-    mean is to be small, and a unit may well be fully on for its few samples. Ng (2011), section 3;
-    Hinton (2010), section 11.
+    a is the mean activation of a unit over the batch: the probability that the unit is on. The
+    mean must be small, but for a few samples a unit may be fully on. Ng (2011), section 3; Hinton
+    (2010), section 11.
 
     Parameters
     ----------
-    rho : float, 0 < rho < 1, the mean activation to reach
+    rho : float, 0 < rho < 1, the wanted mean activation
     weight : float >= 0
 
     Notes
     -----
-    The code must lie in (0, 1), as with ``code_activation="sigmoid"``. A sigmoid far out rounds to
-    0 or 1, and where a unit does so in a whole batch the KL would be infinite, though its true a
-    is merely too near the end to tell. So a counts as no nearer to 0 or 1 than floats just below 1
-    are to each other (6e-8 in float32). Beyond, the gradient is 0, and the penalty does not bring
-    the unit back; nor could it where a sigmoid has been rounded to 0 or 1, and has no slope.
+    The code must be in (0, 1), as with ``code_activation="sigmoid"``. A sigmoid of a large number
+    rounds to 0 or 1. If this happens to a unit in a whole batch, the KL is infinite, although the
+    exact a is only very near to 0 or 1. So a is clipped: its distance from 0 and 1 is at least the
+    distance between floats just below 1 (6e-8 in float32). Where a is clipped the gradient is 0,
+    and the penalty does not move the unit. It could not move the unit in any case, because a
+    sigmoid that rounds to 0 or 1 has the slope 0.
     """
 
     config = ("rho", "weight")
 
     def __init__(self, rho=0.05, weight=1.0):
         if not 0 < rho < 1:
-            raise ValueError(f"KLSparsity: rho={rho!r} is a mean activation, above 0 and below 1")
+            raise ValueError(
+                f"KLSparsity: rho={rho!r} must be a mean activation, above 0 and below 1"
+            )
         super().__init__(weight)
         self.rho = float(rho)
 
     def check(self, layer):
-        """Refuse an encoder's last layer if its output is known to leave (0, 1)."""
+        """Raise ValueError if the output of an encoder's last layer can be outside (0, 1)."""
         for kind, reason in NO_PROBABILITY.items():
             if isinstance(layer, kind):
                 raise ValueError(
                     f"penalty={self} needs a code in (0, 1), but the encoder ends in {layer}, "
-                    f"which {reason}: a mean below 0 or above 1 is no probability and has no "
-                    "Bernoulli KL; "
-                    'use code_activation="sigmoid", or end your encoder in Sigmoid()'
+                    f"which {reason}: then a mean is not a probability and has no Bernoulli KL; "
+                    'use code_activation="sigmoid", or end your encoder with Sigmoid()'
                 )
 
     def divergence(self, a):
-        """Return KL(Bernoulli(rho) || Bernoulli(a)) of each entry of a, which is in (0, 1)."""
+        """Return KL(Bernoulli(rho) || Bernoulli(a)) of each entry of a, all in (0, 1)."""
         rho = self.rho
         return rho * np.log(rho / a) + (1 - rho) * np.log((1 - rho) / (1 - a))
 
@@ -217,10 +219,10 @@ class KLSparsity(Penalty):
         """Code (n, latent_dim) in (0, 1) -> scalar; ValueError if the code is outside [0, 1]."""
         code = self.checked(code)
         low, high = code.real.min(), code.real.max()
-        if low < 0 or high > 1:  # NaN passes, the penalty is NaN, and the model says what it means
+        if low < 0 or high > 1:  # NaN passes: the model raises the error
             raise ValueError(
-                f"{self}: the code lies between {low:.4g} and {high:.4g}, but must be in (0, 1) "
-                'for its mean to be a probability: use code_activation="sigmoid"'
+                f"{self}: the code is between {low:.4g} and {high:.4g}, but must be in (0, 1), so "
+                'that its mean is a probability: use code_activation="sigmoid"'
             )
         mean, end = code.mean(axis=0), np.finfo(code.dtype).epsneg
         inside = (end < mean.real) & (mean.real < 1 - end)
@@ -231,8 +233,8 @@ class KLSparsity(Penalty):
     def backward(self):
         """dKL/da = (1 - rho) / (1 - a) - rho / a, which is 0 where a = rho.
 
-        a_j = sum_i code_ij / n, so that each of the n samples moves it by a share of 1 / n: dcode
-        is this slope times weight / n, the same in every row.
+        a_j = sum_i code_ij / n, so its slope in each code_ij is 1 / n. dcode is dKL/da times
+        weight / n, the same in every row.
         """
         a, inside, shape = self.cached()
         slope = np.where(inside, (1 - self.rho) / (1 - a) - self.rho / a, 0)

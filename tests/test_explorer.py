@@ -1,4 +1,4 @@
-"""The page to walk in latent space: what it decodes is what the model decodes."""
+"""The explorer page: it decodes a code to the same image as the model."""
 
 import html
 import json
@@ -98,7 +98,7 @@ def test_white_and_black_are_the_same_for_all_codes_where_a_range_is_known(tmp_p
 
 
 @pytest.mark.parametrize("X", [None, RNG.random((5, 5, 4))])
-def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
+def test_weights_that_are_not_finite_are_refused(tmp_path, X):
     model = VAE((5, 4), 2, (7,))
     model.decoder.theta[3] = np.nan
     with pytest.raises(FloatingPointError, match="the model's weights are not finite"):
@@ -109,8 +109,11 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: (VAE((4, 4), 2, (8,)), {"labels": [1]}), "labels= needs X"),
-        (lambda: (VAE((4, 4), 2, (8,)), {"X": np.ones((3, 4, 4)), "labels": [1]}), "one each"),
+        (lambda: (VAE((4, 4), 2, (8,)), {"labels": [1]}), "labels= needs X: pass"),
+        (
+            lambda: (VAE((4, 4), 2, (8,)), {"X": np.ones((3, 4, 4)), "labels": [1]}),
+            "one label each",
+        ),
         (
             lambda: (VAE((4, 4), 2, (8,)), {"X": RNG.random((12, 4, 4)), "labels": range(12)}),
             "12 cl",
@@ -118,11 +121,11 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, X):
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (1, 1)}), "low < high"),
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (0, np.inf)}), "low < high"),
         (lambda: (VAE((4, 4), 2, (8,)), {"span": (0, 1, 2)}), "a pair for each"),
-        (lambda: (VAE(7, 2, (8,)), {}), "no grey image"),
-        (lambda: (VAE((4, 4, 3), 2, (8,)), {}), "no grey image"),
+        (lambda: (VAE(7, 2, (8,)), {}), "not a grey image"),
+        (lambda: (VAE((4, 4, 3), 2, (8,)), {}), "not a grey image"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path, build, words):
+def test_arguments_that_do_not_match_are_refused(tmp_path, build, words):
     model, options = build()
     with pytest.raises(ValueError, match=words):
         explorer.export_html(model, tmp_path / "page.html", **options)
@@ -164,7 +167,7 @@ def test_the_script_decodes_as_the_model_does_in_node(tmp_path, name):
 
 
 def browse(tmp_path, path, script="null", link="", size="1000,700"):
-    """Return the page as the browser has it, and what an expression of JavaScript gives there."""
+    """Return the page after the browser has run it, and the value of a JavaScript expression."""
     more = f"""<data id="result"></data>
     <script>element("result").value = JSON.stringify({script})</script></body>"""
     tried = tmp_path / "tried.html"
@@ -270,7 +273,7 @@ def test_a_grid_has_about_ten_lines_at_round_numbers(tmp_path):
 
 @pytest.mark.slow
 @in_browser
-def test_a_link_to_no_number_is_a_zero(tmp_path):
+def test_a_link_without_a_number_means_zero(tmp_path):
     path, _, _ = page(tmp_path, MODELS["flat gaussian"])
     assert browse(tmp_path, path, "z", "#z=Infinity,x,1.5")[1] == [0, 0, 1.5]
 
@@ -280,7 +283,10 @@ def test_a_link_to_no_number_is_a_zero(tmp_path):
 def test_the_page_says_what_white_and_black_are(tmp_path):
     model, X = MODELS["flat gaussian"], RNG.uniform(-1, 3, (20, 9))
     X[0, :2] = -1, 3
-    for given, words in ((X, "-1.00 (white) to 3.00 (black), same for all"), (None, "own range")):
+    for given, words in (
+        (X, "-1.00 (white) to 3.00 (black), same for all"),
+        (None, "the range of this image alone"),
+    ):
         path, _, _ = page(tmp_path, model, X=given)
         assert words in browse(tmp_path, path, 'element("range").textContent')[1]
 
@@ -298,7 +304,7 @@ def test_an_image_of_a_quarter_of_a_million_pixels_is_shown_in_seconds(tmp_path)
 
 @pytest.mark.slow
 @in_browser
-@pytest.mark.parametrize("size", ["500,800", "1000,700"])  # below 500 it does not go
+@pytest.mark.parametrize("size", ["500,800", "1000,700"])  # the browser allows no width below 500
 def test_plane_and_image_are_both_on_the_screen(tmp_path, size):
     X, labels = RNG.random((40, 5, 4)), np.arange(40) % 10
     path, _, _ = page(tmp_path, MODELS["vae"], X=X, labels=labels)

@@ -8,7 +8,7 @@ def test_errors_are_means_over_entries_and_leave_nan_out():
     X, Y = np.array([[1.0, np.nan], [3.0, 0.5]]), np.array([[0.0, 9.0], [1.0, 0.5]])
     assert metrics.mse(X, Y) == pytest.approx(5 / 3, rel=1e-15)
     assert metrics.rmse(X, Y) == pytest.approx(np.sqrt(5 / 3), rel=1e-15)
-    with pytest.raises(ValueError, match="no entry in common"):
+    with pytest.raises(ValueError, match="no entry to compare"):
         metrics.mse([np.nan], [1.0])
 
 
@@ -33,7 +33,7 @@ def test_auroc_is_the_share_of_pairs_ranked_rightly_ties_half(seed):
 
 
 def test_average_precision_by_hand():
-    # places of the anomalies in the ranking: 1, 3 and 4, of precision 1, 2/3 and 3/4
+    # ranks of the anomalies: 1, 3 and 4; precisions there: 1, 2/3 and 3/4
     scores, labels = [0.9, 0.8, 0.7, 0.6, 0.1], [1, 0, 1, 1, 0]
     assert metrics.average_precision(scores, labels) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     assert metrics.average_precision(np.ones(5), labels) == pytest.approx(3 / 5)
@@ -73,14 +73,14 @@ def test_accuracy():
     [
         (lambda: metrics.mse([1.0, 2.0], [[1.0, 2.0]]), r"X has shape \(2,\) and Y \(1, 2\)"),
         (lambda: metrics.accuracy([], []), "not empty"),
-        (lambda: metrics.auroc([1.0, 2.0], [1, 1]), "all alike"),
+        (lambda: metrics.auroc([1.0, 2.0], [1, 1]), "all labels are equal"),
         (lambda: metrics.auroc([1.0, 2.0], [1, 2]), "0 .normal. and 1"),
         (lambda: metrics.auroc([1.0, np.nan], [1, 0]), "finite"),
         (lambda: metrics.auroc([[1.0], [2.0]], [[1], [0]]), r"must be \(n,\)"),
-        (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all alike"),
+        (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all labels are equal"),
     ],
 )
-def test_what_has_no_answer_is_refused(call, message):
+def test_a_metric_without_an_answer_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

@@ -27,7 +27,7 @@ from miniae.regularizers import (
     SaltAndPepper,
 )
 
-SURE = 6.0  # standard errors; one honest comparison in 500 million is further off
+SURE = 6.0  # standard errors; a right result is further away once in 500 million
 CORRUPTIONS = [GaussianNoise(0.5), MaskingNoise(0.3), SaltAndPepper(0.2)]
 PENALTIES = [L1Penalty(0.7), KLSparsity(0.2, 0.7)]
 each_corruption = pytest.mark.parametrize("corruption", CORRUPTIONS, ids=repr)
@@ -40,12 +40,12 @@ def data(*shape, seed=0, dtype="float64"):
 
 
 def damaged(corruption, value=0.3, n=100_000, seed=0):
-    """Return the damaged copies of one value, many of them."""
+    """Return many copies of one value with noise."""
     return corruption(np.full((n, 1), value), np.random.default_rng(seed)).ravel()
 
 
 def off(share, p, n):
-    """Return how many standard errors a share of n draws is off its probability."""
+    """Return the distance of a share of n draws from its probability, in standard errors."""
     return abs(share - p) / np.sqrt(p * (1 - p) / n)
 
 
@@ -86,7 +86,7 @@ def test_arguments_out_of_range_are_refused_with_name_and_value(make, argument, 
     ("cls", "bad"),
     [(MaskingNoise, 1.01), (SaltAndPepper, 30), (KLSparsity, 0), (KLSparsity, 1)],
 )
-def test_what_is_no_probability_is_refused(cls, bad):
+def test_a_number_that_is_not_a_probability_is_refused(cls, bad):
     with pytest.raises(ValueError, match=rf"{cls.__name__}: \w+={bad}"):
         cls(bad)
 
@@ -100,7 +100,7 @@ def test_a_corruption_returns_a_new_array_of_the_same_shape_and_dtype(corruption
         out = corruption(x, np.random.default_rng(1))
         assert out.shape == shape and out.dtype == dtype and not np.shares_memory(out, x)
         assert np.array_equal(x, before) and not np.array_equal(out, x)
-        out[...] = 0  # it may be written to
+        out[...] = 0  # it is writable
 
 
 @each_corruption
@@ -112,8 +112,10 @@ def test_real_and_complex_inputs_meet_the_same_damage(corruption):
 
 
 @each_corruption
-def test_integers_are_refused_since_255_is_no_unit_for_the_noise(corruption):
-    with pytest.raises(TypeError, match="x must be floating-point, got uint8; pixels are x / 255"):
+def test_integers_are_refused_because_the_noise_is_for_pixels_up_to_1(corruption):
+    with pytest.raises(
+        TypeError, match="x must be floating-point, got uint8; for pixels use x / 255"
+    ):
         corruption(np.ones((2, 3), np.uint8), np.random.default_rng(0))
 
 
@@ -139,7 +141,7 @@ def test_gaussian_noise_has_mean_0_and_its_std():
     assert abs(noise.mean()) < SURE * 0.5 / np.sqrt(n)
     # The variance of a sample variance of normal numbers is 2 std^4 / n.
     assert abs(noise.var() - 0.25) < SURE * 0.25 * np.sqrt(2 / n)
-    # Within one std lie erf(1 / sqrt(2)) = 0.682689 of them: normal, not uniform.
+    # A share of erf(1 / sqrt(2)) = 0.682689 is within one std: normal, not uniform.
     assert off((np.abs(noise) < 0.5).mean(), 0.682689, n) < SURE
 
 
@@ -166,7 +168,7 @@ def test_the_entries_of_a_sample_are_damaged_apart_from_each_other():
 
 
 class Spy:
-    """A corruption that keeps what it was given and what it made of it."""
+    """A corruption that records its inputs and outputs."""
 
     def __init__(self, corruption):
         self.corruption, self.pairs = corruption, []
@@ -249,8 +251,8 @@ def test_kl_sparsity_looks_at_the_batch_mean_and_not_at_each_activation():
     half = 0.2 * data(4, 3)
     code = np.vstack([0.2 + half, 0.2 - half])
     penalty = KLSparsity(0.2)
-    # The mean is off rho by rounding, d ~ 1e-16, and the KL is d^2 / (2 rho (1 - rho)), plus the
-    # rounding of its two terms, of size rho log(1) and so below 1e-16 a unit.
+    # The mean differs from rho by rounding, d ~ 1e-16. The KL is d^2 / (2 rho (1 - rho)), plus the
+    # rounding of its two terms, which is below 1e-16 per unit.
     assert abs(penalty.forward(code)) < 1e-15
     assert np.abs(penalty.backward()).max() < 1e-14
 
@@ -261,7 +263,7 @@ def test_a_penalty_is_per_sample_the_same_when_every_sample_comes_twice(penalty)
     value = penalty.forward(code)
     dcode = penalty.backward()
     assert penalty.forward(np.tile(code, (2, 1))) == pytest.approx(value, rel=1e-14)
-    # Both copies of a sample together move the value as the one did: half each.
+    # Both copies of a sample together have the gradient of the sample: half each.
     assert np.allclose(penalty.backward(), np.tile(dcode, (2, 1)) / 2, rtol=1e-13)
 
 
@@ -377,7 +379,7 @@ def test_a_unit_saturated_in_a_whole_batch_costs_much_but_not_infinitely(dtype, 
     assert saturated == pytest.approx(expected, rel=1e-5)
     dcode = penalty.backward()
     assert np.isfinite(dcode).all() and not dcode[:, 0].any() and dcode[:, 1].all()
-    # It costs more than the nearest mean that is not saturated, so that nobody gains by it.
+    # It costs more than the nearest mean that is not saturated, so it is never the minimum.
     code[:, 0] = abs(end - 4 * spacing)
     assert penalty.forward(code) - rest < saturated and penalty.backward()[:, 0].all()
 
@@ -399,7 +401,7 @@ def test_training_goes_on_with_a_saturated_unit():
 
 
 @each_penalty
-def test_a_code_that_is_not_a_number_makes_a_penalty_that_is_not(penalty):
+def test_a_code_with_nan_gives_a_penalty_of_nan(penalty):
     code = data(4, 3)
     code[1, 1] = np.nan
     assert np.isnan(penalty.forward(code))

@@ -1,4 +1,4 @@
-"""Exercises: stubs to fill in, and a grader that says what went wrong.
+"""Exercises: stubs to fill in, and a grader that says what is wrong.
 
     python -m miniae.exercises start my_answers
     python -m miniae.exercises check my_answers
@@ -14,15 +14,15 @@ __all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "fi
 
 
 def assert_solved(id, names, student=""):
-    """Raise AssertionError, with the grader's sentence, unless an exercise is solved.
+    """Raise AssertionError with the grader's message unless the exercise is solved.
 
     For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``.
 
     Parameters
     ----------
-    id : str, of the exercise
-    names : dict of what the student has defined
-    student : str, an id: it chooses the random points
+    id : str, the id of the exercise
+    names : dict, what the student has defined, by name
+    student : str, the student's id; each id gets other random inputs
     """
     for part, state, message in examine(find(id), names, student):
         if state != "done":

@@ -1,4 +1,4 @@
-"""The exercises in teaching order: what each is called, how long it takes, what checks it."""
+"""The exercises in teaching order: id, title, minutes, checks and hints of each."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from miniae.exercises.checks import (
     activations,
     checking,
     dense,
+    elbo,
     hunts,
     latent,
     losses,
@@ -18,7 +19,7 @@ from miniae.exercises.questions import Ask
 from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
-HERE = (activations, dense, losses, optimisers, networks, latent, checking, hunts)
+MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
@@ -32,13 +33,13 @@ class Exercise:
 
     Attributes
     ----------
-    id : str, also the stub's error text, the heading in docs/15_exercises.md and the pytest marker
-    number : int, its place in teaching order, from 1
+    id : str, also in the stub's error, the heading in docs/15_exercises.md and the pytest marker
+    number : int, the place in teaching order, from 1
     title : str, one line
-    minutes : int, what a student who has had the lesson takes
-    parts : dict of str to function of an `Ask`: the names that the stub leaves open, their checks
-    hints : tuple of str, each says more than the one before
-    library : dict of str to function: what stands in for a part that is open where others call it
+    minutes : int, for a student who has had the lesson
+    parts : dict, from each name that the student must write to its check, a function of an `Ask`
+    hints : tuple of str; each hint says more than the one before
+    library : dict, from the name of a part to the library's function, for tests of other parts
     """
 
     id: str
@@ -55,14 +56,14 @@ class Exercise:
         return f"{self.number:02d}_{self.id}.py"
 
     def ask(self, names, part, student):
-        """Return the `Ask` of a part, whose points depend on the student's id alone."""
+        """Return the `Ask` of a part; its random inputs depend on the student's id only."""
         seed = [zlib.crc32(word.encode()) for word in (student, self.id, part)]
         return Ask(names, seed)
 
 
 def collect():
     """Return the exercises by id, in order."""
-    known = {key: value for module in HERE for key, value in module.EXERCISES.items()}
+    known = {key: value for module in MODULES for key, value in module.EXERCISES.items()}
     return {id: Exercise(id, n, **known[id]) for n, id in enumerate(ORDER, 1)}
 
 
@@ -70,10 +71,10 @@ EXERCISES = collect()
 
 
 def find(id):
-    """Return the exercise of this id; ValueError names the nearest one."""
+    """Return the exercise with this id; otherwise raise ValueError with the nearest id."""
     return choose(EXERCISES, id, "exercise")
 
 
 def recognise(word):
-    """Return the exercise that has this id, number or file, or None."""
+    """Return the exercise with this id, number or file name, or None."""
     return next((e for e in EXERCISES.values() if word in (e.id, str(e.number), e.file)), None)

@@ -1,9 +1,9 @@
-"""Questions to a student's code: call it at random points, compare, and say what went wrong.
+"""Call a student's code with random inputs, compare its answers, and say what is wrong.
 
 A check is a function of an `Ask`. It draws inputs from ``ask.rng``, calls the student's functions
-by ``ask("dense_forward", x, W, b)``, and compares by ``ask.equal(got, right, mistakes)``, where
-`mistakes` maps a sentence for the student to what code with that mistake would have answered. A
-mistake is named only if the answer agrees with it and not with the right one.
+with ``ask("dense_forward", x, W, b)``, and compares with ``ask.equal(got, right, mistakes)``.
+`mistakes` is a dict: from a sentence for the student to the answer of code with that mistake. The
+grader names a mistake only if the answer agrees with this mistake and is not right.
 """
 
 import inspect
@@ -11,18 +11,18 @@ import itertools
 
 import numpy as np
 
-# Relative to the largest entry. A right answer in float64 is exact to 1e-13 or so, float32 is off
-# by 1e-8 to 1e-6: a bound between the two gives one verdict, whatever the random points.
+# Relative to the largest entry. A right answer in float64 has an error of about 1e-13, one in
+# float32 an error of 1e-8 to 1e-6. A bound between them gives the same result for all inputs.
 MATCH = 1e-11
 NEAR = 1e-5
 
 
 class Wrong(Exception):
-    """The answer is wrong; the message is for the student."""
+    """An answer is wrong; the message is for the student."""
 
 
 def agree(a, b, tolerance=MATCH):
-    """Tell whether two arrays have one shape, are finite, and are equal to rounding."""
+    """Return whether two arrays have the same shape, are finite, and are equal to rounding."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return False
@@ -30,9 +30,9 @@ def agree(a, b, tolerance=MATCH):
 
 
 def numbers(got, name):
-    """Return an answer as an array of real or complex numbers; raise Wrong if it is none."""
+    """Return an answer as an array of real or complex numbers; raise Wrong if it is not one."""
     if got is None:
-        raise Wrong(f"{name} is None: is there a return at the end?")
+        raise Wrong(f"{name} is None: is the return missing at the end?")
     try:
         array = np.asarray(got)
         if array.dtype.kind not in "USM":  # text and dates
@@ -43,9 +43,10 @@ def numbers(got, name):
 
 
 def unpack(got, right):
-    """Return an answer of several values as a list; raise Wrong if they are not as many as `right`.
+    """Return an answer of several values as a list; raise Wrong if it has not len(right) values.
 
-    An array counts as what is stacked in it, if that has the shape of the first of `right`, a dict.
+    `right` is a dict. An array may hold the values stacked along its first axis, if they have the
+    shape of the first value of `right`.
     """
     names, what = list(right), type(got).__name__
     if isinstance(got, np.ndarray):
@@ -57,15 +58,15 @@ def unpack(got, right):
         if len(got) == len(names):
             empty = [name for name, value in zip(names, got, strict=True) if value is None]
             if empty:
-                raise Wrong(f"{empty[0]} is None among the values that are returned")
+                raise Wrong(f"the returned {empty[0]} is None")
             return list(got)
     if got is None:
-        what = "None: is there a return at the end?"
-    raise Wrong(f"{', '.join(names)} must be returned, {len(names)} values; got {what}")
+        what = "None: is the return missing at the end?"
+    raise Wrong(f"return {len(names)} values: {', '.join(names)}; got {what}")
 
 
 def parameters(function):
-    """Return the names of a function's parameters; of what is none, no names."""
+    """Return the names of a function's parameters; an empty list if it is not a function."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -73,7 +74,7 @@ def parameters(function):
 
 
 def shapes(function, arguments):
-    """Return the names of arguments, with the shapes of those that are arrays, as words."""
+    """Return as text: the names of the arguments, with the shapes of the arrays."""
     named = itertools.zip_longest(parameters(function)[: len(arguments)], arguments)
     return ", ".join(
         f"{name or 'an argument'} {value.shape if isinstance(value, np.ndarray) else ''}".rstrip()
@@ -82,18 +83,18 @@ def shapes(function, arguments):
 
 
 def unchanged(before, after):
-    """Tell whether an argument is as it was, but for what ``v += h; v -= h`` leaves in an array."""
+    """Return whether an argument is unchanged, up to the rounding of ``v += h; v -= h``."""
     if isinstance(before, np.ndarray):
         return before.shape == after.shape and np.abs(before - after).max(initial=0) <= 1e-12
     return not isinstance(before, list) or before == after
 
 
 class Ask:
-    """The student's names, and the random points of this student and exercise.
+    """What the student's file defines, and the random inputs of this student and exercise.
 
     Parameters
     ----------
-    names : dict of what the student's file defines
+    names : dict, what the student's file defines, by name
     seed : int or sequence of int
     """
 
@@ -102,26 +103,26 @@ class Ask:
         self.rng = np.random.default_rng(seed)
 
     def find(self, name):
-        """Return what the student calls by this name."""
+        """Return what the student's file defines under this name."""
         if name not in self.names:
-            raise Wrong(f"there is no {name} in the file; keep the names of the stub")
+            raise Wrong(f"the file has no {name}: keep the names of the stub")
         return self.names[name]
 
     def __call__(self, name, *arguments, changes=()):
-        """Return what the student's function says; see `call`."""
+        """Call the student's function of this name, and return its answer; see `call`."""
         return self.call(self.find(name), name, *arguments, changes=changes)
 
     def call(self, function, name, *arguments, changes=()):
-        """Call something of the student's, and return its answer.
+        """Call a function of the student, and return its answer.
 
-        Overflow, division by zero and invalid values are errors. It gets copies of arrays and
-        lists, and must leave them as they are.
+        Overflow, division by zero and invalid values are errors. The function gets copies of
+        arrays and lists, and must not change them.
 
         Parameters
         ----------
-        function : what is called
-        name : str, what messages call it
-        changes : places of arguments that it shall change, and so gets itself
+        function : the function to call
+        name : str, its name in messages
+        changes : positions of the arguments that the function must change; these are not copied
         """
         copies = [
             a.copy() if isinstance(a, np.ndarray | list) and i not in changes else a
@@ -138,7 +139,7 @@ class Ask:
                 known = dict(enumerate(parameters(function)))
                 raise Wrong(
                     f"{name} changed its argument {known.get(place, f'number {place + 1}')}: work "
-                    "on a copy, since whoever calls it still needs that one"
+                    "on a copy, because the caller still needs the argument"
                 )
         return answer
 
@@ -147,28 +148,29 @@ class Ask:
 
         Parameters
         ----------
-        got : the answer, an array or number; a tuple of them if `right` is a dict
-        right : array, number, or dict of str to array in the order of the tuple
-        mistakes : dict of str to array, or for a dict `right`, dict of its names to such dicts
-        name : str, what a message calls it
+        got : the answer: an array or number, or a tuple of them if `right` is a dict
+        right : array or number, or a dict of them in the order of the tuple
+        mistakes : dict, from a sentence to the answer with that mistake
+            If `right` is a dict: a dict with such a dict for each name.
+        name : str, the name of the answer in messages
         """
         if not isinstance(right, dict):
             compare(name, got, right, mistakes or {})
             return
         for part, (key, value) in zip(unpack(got, right), right.items(), strict=True):
             others = {
-                f"{key} and {other} stand in each other's place": right[other]
+                f"{key} and {other} are exchanged": right[other]
                 for other in right
                 if other != key and not agree(right[other], value)
             }
             compare(key, part, value, {**(mistakes or {}).get(key, {}), **others})
 
 
-@np.errstate(all="ignore")  # a wrong answer, or what a mistake gives, may overflow in silence
+@np.errstate(all="ignore")  # wrong answers may overflow here without a warning
 def compare(name, got, right, mistakes):
-    """Raise Wrong, with the misconception if it is a known one, unless got equals right.
+    """Raise Wrong unless got equals right; the message names the mistake if it is known.
 
-    A mistake may be a function that returns an array; it is called only if there is need.
+    The value of a mistake may be a function that returns the array: it is called only if needed.
     """
     got, right = numbers(got, name), np.asarray(right)
     if agree(got, right):
@@ -181,16 +183,20 @@ def compare(name, got, right, mistakes):
         named = generic(got, right)
     elif not named and got.shape == right.T.shape and agree(got.T, right):
         named = ["it is the transpose of the right answer"]
+    if not named:
+        raise Wrong(where)
     words = "; or: ".join(named[:2])
-    raise Wrong(f"{words}{'' if words.endswith('?') else '.'} {where}" if named else where)
+    if not words.endswith("?"):
+        words += "."
+    raise Wrong(f"{words} {where}")
 
 
 def generic(got, right):
-    """Return what is wrong, in words, of mistakes that any answer may have."""
+    """Return sentences on mistakes that are possible in any exercise."""
     if not np.isfinite(got).all():
         return []
     if agree(got, right, NEAR):
-        return ["right to about six digits: is something rounded to float32, or clipped?"]
+        return ["only about six digits are right: is something rounded to float32, or clipped?"]
     if agree(-got, right):
         return ["the sign is wrong: it is minus the right answer"]
     ratio = (got * right).sum() / max((right**2).sum(), 1e-300)
@@ -200,21 +206,23 @@ def generic(got, right):
 
 
 def differs(name, got, right):
-    """Return the first difference in words: shapes, or the first wrong entry and both values."""
+    """Return the first difference as text: the shapes, or the first wrong entry and both values."""
     if got.shape != right.shape:
-        return f"{name} has shape {got.shape}, should have {right.shape}"
+        return f"{name} has shape {got.shape}, should be {right.shape}"
     if not right.shape:
         return f"{name} is {both(got, right)}"
     wrong = ~(np.abs(got - right) <= MATCH * np.abs(right).max(initial=0))
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = f"[{', '.join(map(str, first))}]"
+    entry = f"entry {place} of {name}" if " " in name else f"{name}{place}"
     return (
-        f"{name}[{', '.join(map(str, first))}] is {both(got[first], right[first])} "
+        f"{entry} is {both(got[first], right[first])} "
         f"(shape {right.shape}, {wrong.sum()} of {right.size} entries differ)"
     )
 
 
 def both(got, right):
-    """Return two numbers in words, in as many digits as tell them apart; -0 is written 0."""
+    """Return two numbers as text, with enough digits to see the difference; -0 becomes 0."""
     for digits in (6, 9, 12, 17):
         a, b = f"{got + 0.0:.{digits}g}", f"{right + 0.0:.{digits}g}"
         if a != b:

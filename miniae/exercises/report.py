@@ -1,19 +1,21 @@
-"""What was found, for people (a table with a bar) and for machines (JSON, CSV)."""
+"""Results as text: a table with a progress bar for people, JSON and CSV for programs."""
 
 import csv
 import io
 import json
 import textwrap
 
-WIDTH = 24  # of the bar
+WIDTH = 24  # characters of the progress bar
 
 
 def line(result):
-    """Return a line for one exercise, and what is wrong below it."""
-    exercise, n = result.exercise, len(result.exercise.parts)
-    state = result.state
-    if state == "begun" or (state in ("wrong", "error") and result.done):
-        state = f"{state}, {result.done} of {n}" if state != "begun" else f"{result.done} of {n}"
+    """Return a line for one exercise, with its message on the lines below."""
+    exercise, state = result.exercise, result.state
+    progress = f"{result.done} of {len(exercise.parts)}"
+    if state == "begun":
+        state = progress
+    elif state in ("wrong", "error") and result.done:
+        state = f"{state}, {progress}"
     lines = [f"{exercise.number:2}  {exercise.id:24} {state:15} {exercise.title}".rstrip()]
     if result.message:
         lines += textwrap.wrap(result.message, 92, initial_indent="    ", subsequent_indent="    ")
@@ -21,7 +23,7 @@ def line(result):
 
 
 def bar(results):
-    """Return a bar of how many exercises are done."""
+    """Return a progress bar: how many exercises are done."""
     done = sum(result.state == "done" for result in results)
     filled = WIDTH * done // max(len(results), 1)
     return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {len(results)} done"
@@ -33,7 +35,7 @@ def score(result):
 
 
 def as_rows(results, student):
-    """Return a dict for each exercise, the same in JSON and CSV."""
+    """Return a dict for each exercise, for JSON and CSV."""
     return [
         {
             "student": student,
@@ -48,7 +50,7 @@ def as_rows(results, student):
 
 
 def as_csv(rows):
-    """Return rows as CSV; a cell that a spreadsheet would take for a formula gets a quote."""
+    """Return rows as CSV; a quote in front keeps a spreadsheet from running a cell as a formula."""
     out, formula = io.StringIO(), ("=", "+", "-", "@", "\t", "\r")
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -58,7 +60,7 @@ def as_csv(rows):
 
 
 def as_gradescope(results, points=1.0):
-    """Return JSON as Gradescope's autograder expects it in results.json: a test per exercise."""
+    """Return the results.json of Gradescope's autograder, with a test for each exercise."""
     tests = [
         {
             "name": f"{result.exercise.number}. {result.exercise.title}",

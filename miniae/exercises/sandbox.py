@@ -1,7 +1,7 @@
-"""Check a student's file in a process of its own, with limits on time, memory and printing.
+"""Check a student's file in a separate process, with limits on time, memory and output.
 
-The limits are for accidents (a loop without an end, an array that is far too large), not for
-attacks: where strangers' code runs, put it into a container, as Gradescope does.
+The limits help against accidents (an endless loop, an array that is far too large), not against
+attacks. Run the code of strangers in a container, as Gradescope does.
 """
 
 import json
@@ -18,19 +18,19 @@ from pathlib import Path
 
 import miniae
 
-PRINTED = 1 << 20  # bytes that a student's code may print
-TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # how faulthandler begins to say where it hangs
-STOP = threading.Event()  # set: what runs is ended at once
+PRINTED = 1 << 20  # bytes that a student's code may print at most
+TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # the first line of faulthandler
+STOP = threading.Event()  # when it is set, all running checks end at once
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found out about one exercise.
+    """The result of one exercise.
 
     Attributes
     ----------
     exercise : Exercise
-    parts : dict of str to (state, message)
+    parts : dict, from the name of a part to (state, message)
     printed : str, the end of what the student's code printed
     """
 
@@ -40,7 +40,7 @@ class Result:
 
     @property
     def state(self):
-        """One of done, begun, not started, wrong, error, missing; begun: some done, none wrong."""
+        """One of done, begun, not started, wrong, error, missing; begun: some parts are done."""
         states = {state for state, _ in self.parts.values()}
         for bad in ("missing", "error", "wrong"):
             if bad in states:
@@ -49,12 +49,12 @@ class Result:
 
     @property
     def done(self):
-        """How many of the parts are done."""
+        """The number of parts that are done."""
         return sum(state == "done" for state, _ in self.parts.values())
 
     @property
     def message(self):
-        """What is wrong, in one line; empty if nothing is."""
+        """What is wrong, in one line; empty if nothing is wrong."""
         bad = [(p, m) for p, (state, m) in self.parts.items() if state in ("wrong", "error")]
         if bad:
             part, message = bad[0]
@@ -69,12 +69,12 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     ----------
     exercise : Exercise
     path : str or Path
-    student : str, an id: it chooses the random points
-    seconds, megabytes : limits for the process
+    student : str, the student's id; each id gets other random inputs
+    seconds, megabytes : limits of the process
     """
     path, parts = Path(path).resolve(), dict.fromkeys(exercise.parts, ("not started", ""))
     if not path.is_file():
-        message = f"{path.name} not found in {path.parent}; `start` puts the stubs there"
+        message = f"{path.name} not found in {path.parent}; `start` copies the stubs there"
         return Result(exercise, dict.fromkeys(parts, ("missing", message)))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         result, printed = Path(folder, "result"), Path(folder, "printed")
@@ -96,13 +96,13 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
 
 
 def watch(command, folder, printed, seconds):
-    """Run a command until it ends or breaks a limit; return "time", "print" or its exit code."""
+    """Run a command until it ends or reaches a limit; return "time", "print" or the exit code."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(Path(miniae.__file__).parents[1]), *sys.path[1:]]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
-        # Each thread takes address space from the memory limit.
+        # Each thread needs address space, and this counts for the memory limit.
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLBACKEND": "Agg",
     }
@@ -111,7 +111,7 @@ def watch(command, folder, printed, seconds):
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder,
             env=environment, start_new_session=True,
         )  # fmt: skip
-        last = time.monotonic() + seconds + 10  # the worker ends itself before, and says where
+        last = time.monotonic() + seconds + 10  # the worker ends itself earlier, with the line
         try:
             while process.poll() is None:
                 if printed.stat().st_size > PRINTED:
@@ -125,7 +125,7 @@ def watch(command, folder, printed, seconds):
 
 
 def kill(process):
-    """End a process and those it has started."""
+    """End a process and all processes that it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (AttributeError, ProcessLookupError, PermissionError):
@@ -134,7 +134,7 @@ def kill(process):
 
 
 def read_rows(path):
-    """Return the lines of JSON that the worker has finished."""
+    """Return the complete lines of JSON that the worker has written."""
     if not path.exists():
         return []
     lines = path.read_text("utf-8").split("\n")[:-1]
@@ -142,14 +142,14 @@ def read_rows(path):
 
 
 def how_it_ended(end, text, path, seconds):
-    """Return in words why a worker gave no answer."""
+    """Return a sentence: why the worker gave no answer."""
     if end == "print":
-        return f"it printed more than {PRINTED >> 20} MB: is there a print in a loop without end?"
+        return f"it printed more than {PRINTED >> 20} MB: is there a print in an endless loop?"
     if end == "time" or TIMEOUT.search(text):
-        # By the file's name: what is not ASCII in a folder's is written otherwise.
+        # Only the file's name: faulthandler writes non-ASCII names of folders in another way.
         lines = re.findall(rf'File ".*{re.escape(path.name)}", line (\d+)', text)
-        where = f" (it was in line {lines[0]})" if lines else ""
-        return f"it did not end within {seconds:g} s{where}: a loop without end?"
-    if end < 0 or end >= 0xC0000000:  # a signal; Windows: an exception
+        where = f" (it stopped in line {lines[0]})" if lines else ""
+        return f"it did not end within {seconds:g} s{where}: is there an endless loop?"
+    if end < 0 or end >= 0xC0000000:  # a signal, or on Windows an exception
         return f"Python crashed ({signal.Signals(-end).name if end < 0 else hex(end)})"
-    return f"Python ended before the check did (exit status {end}): os._exit?"
+    return f"Python ended before the check (exit status {end}): does the code call os._exit?"

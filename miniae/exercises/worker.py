@@ -1,7 +1,7 @@
-"""Run a student's file and check it: ``examine`` in any process, ``main`` in one of its own.
+"""Run a student's file and check it: `examine` in any process, `main` in a separate one.
 
-`main` writes a line of JSON per part as soon as it knows it, so that what was found is not lost if
-a later part never ends.
+`main` writes a line of JSON as soon as a part is checked. So the results are not lost if a later
+part never ends.
 """
 
 import ast
@@ -20,8 +20,8 @@ from miniae.exercises.questions import Wrong
 def examine(exercise, names, student=""):
     """Yield (part, state, message) for each part: "done", "not started", "wrong" or "error".
 
-    While it runs, the library's functions stand in `names` for those that are still open, so that
-    a part which calls another one can be checked by itself.
+    While it runs, `names` has the library's functions in place of those that are not started. So
+    a part that calls another part can be checked before the other is written.
     """
     theirs, text = dict(names), f"{exercise.id}: not started yet"
     filled = {
@@ -38,12 +38,12 @@ def examine(exercise, names, student=""):
 
 
 def verdict(exercise, part, names, student):
-    """Return the state of one part, and what is to be said."""
+    """Return the state of one part, and the message."""
     try:
         exercise.parts[part](exercise.ask(names, part, student))
     except Wrong as wrong:
         return "wrong", str(wrong)
-    except BaseException as error:  # also sys.exit: whatever the student's code does
+    except BaseException as error:  # the student's code may also call sys.exit
         path = names.get("__file__")
         if not is_open(error, exercise):
             return "error", stopped(error, path)
@@ -53,62 +53,70 @@ def verdict(exercise, part, names, student):
 
 
 def is_open(error, exercise):
-    """Tell whether an error is the one that the stub raises."""
+    """Return whether an error is the one that the stub raises."""
     return isinstance(error, NotImplementedError) and str(error).startswith(f"{exercise.id}:")
 
 
 def left_over(error, exercise, part, path):
-    """Return in words why a part is open though something is written; nothing if nothing is."""
+    """Return why a changed part still raises the stub's error; "" if the part is unchanged."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     if frame.name in exercise.parts and frame.name != part:
         return f"it calls {frame.name}, which is not started"
     if path and definition(path, part) != definition(STUBS / exercise.file, part):
-        return f"line {frame.lineno} still raises NotImplementedError: delete that line"
+        return f"line {frame.lineno} still raises NotImplementedError: delete this line"
     return ""
 
 
 def definition(path, name):
-    """Return how a file defines a name, or all its functions and classes if it does not.
+    """Return the definition of a name in a file, or all definitions if the name is not there.
 
-    Comments and spaces do not count.
+    Comments and spaces are ignored.
     """
     nodes = [node for node in ast.parse(Path(path).read_bytes()).body if hasattr(node, "name")]
     return [ast.dump(n) for n in nodes if n.name == name] or [ast.dump(n) for n in nodes]
 
 
 def load(path):
-    """Return the names that a file defines, run as a module that is not called "__main__"."""
-    module = sys.modules["answer"] = types.ModuleType("answer")  # a dataclass looks its module up
+    """Run a file as a module, and return the names that it defines."""
+    module = sys.modules["answer"] = types.ModuleType("answer")  # dataclasses need a real module
     module.__file__ = str(path)
-    # Bytes, so that Python finds the encoding; it is the student's own code, in its own process.
+    # Bytes, so that Python finds the encoding. It is the student's own code, in its own process.
     exec(compile(Path(path).read_bytes(), str(path), "exec"), module.__dict__)
     return module.__dict__
 
 
 def stopped(error, path):
-    """Return how the student's code stopped, in words: what, and in which line of it."""
+    """Return a sentence: which error stopped the student's code, and in which line."""
     if isinstance(error, SyntaxError) and error.filename == path:
         line, text = error.lineno, (error.text or "").strip()
     else:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         line, text = (frames[-1].lineno, frames[-1].line) if frames else (None, "")
-    where = f"line {line}: " if line else ""
-    where += f"`{text}`: " if text else ""
+    where = ""
+    if line:
+        where = f"line {line}: "
+    if text:
+        where += f"`{text}`: "
     if isinstance(error, SystemExit):
-        return f"{where}it ends Python (sys.exit or quit): remove that, a check cannot go on"
+        return f"{where}it ends Python (sys.exit or quit): remove this, so that the check can go on"
     if isinstance(error, MemoryError):
-        return f"{where}it asks for more memory than it may have: is an array far too large?"
+        return f"{where}it needs more memory than is allowed: is an array far too large?"
     if isinstance(error, FloatingPointError):
-        both = "; np.where runs both branches" if "where(" in (text or "") else ""
-        return f"{where}{error} (it must not happen for any input{both})"
-    called = getattr(error, "called_with", "")
-    return f"{where}{type(error).__name__}: {error}" + (f"; {called}" if called else "")
+        if text and "where(" in text:
+            return (
+                f"{where}{error} (this must not happen for any input; np.where runs both branches)"
+            )
+        return f"{where}{error} (this must not happen for any input)"
+    said = f"{where}{type(error).__name__}: {error}"
+    if hasattr(error, "called_with"):
+        said += f"; {error.called_with}"
+    return said
 
 
 def limit_memory(megabytes):
-    """Let this process have so much memory in all; where the system cannot, do nothing.
+    """Limit the memory of this process, where the system can do it.
 
-    Windows has no such limit, and macOS takes no notice of it.
+    Windows has no such limit, and macOS ignores it.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows
@@ -119,7 +127,8 @@ def limit_memory(megabytes):
 def main(argv):
     """Check one file: [file, id, student, file for the result, seconds, megabytes]."""
     path, id, student, result, seconds, megabytes = argv
-    exercise, sys.dont_write_bytecode = find(id), True
+    exercise = find(id)
+    sys.dont_write_bytecode = True
     limit_memory(int(megabytes))
     with open(result, "w", encoding="utf-8") as out:
 
@@ -127,14 +136,14 @@ def main(argv):
             out.write(json.dumps(row) + "\n")
             out.flush()
 
-        faulthandler.dump_traceback_later(float(seconds), exit=True)  # tells where it hangs
+        faulthandler.dump_traceback_later(float(seconds), exit=True)  # prints the line
         try:
             names = load(path)
         except BaseException as error:
             names = vars(sys.modules["answer"])
             tree = ast.parse((STUBS / exercise.file).read_bytes())
             asked = {node.name for node in tree.body if hasattr(node, "name")}
-            # A call of what is open, below the functions, is no reason not to check these.
+            # The file may call a function that is not started: check the others all the same.
             if not (is_open(error, exercise) and asked <= names.keys()):
                 say("the file", "error", stopped(error, path))
                 return

@@ -1,9 +1,9 @@
-"""Pictures of a model: training, reconstructions, samples, filters, and what its codes mean.
+"""Pictures of a model: training, reconstructions, samples, filters, and codes.
 
-Each function builds one new figure and returns it. None shows, saves or closes it, and no setting
-of matplotlib is changed: call ``plt.show()``, ``fig.savefig("a.png")`` or ``plt.close(fig)`` next.
-Images are black ink on white paper (0 is paper, 1 is ink); colour images are drawn as they are.
-For grey photographs say ``fig.axes[0].images[0].set_cmap("gray")`` afterwards.
+Each function returns one new figure. It does not show, save or close it, and it changes no setting
+of matplotlib. Afterwards call ``plt.show()``, ``fig.savefig("a.png")`` or ``plt.close(fig)``.
+Grey images are drawn as black ink on white paper: 0 is white, 1 is black. For grey photographs call
+``fig.axes[0].images[0].set_cmap("gray")`` afterwards. Colour images keep their colours.
 """
 
 from miniae.plots.images import denoising, filters, loss_curves, reconstructions, samples

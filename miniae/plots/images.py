@@ -1,4 +1,4 @@
-"""Pictures of training and of images: loss curves, reconstructions, samples, filters."""
+"""Plots of training and of images: loss curves, reconstructions, samples, filters."""
 
 import math
 
@@ -16,6 +16,7 @@ from miniae.plots.sheets import (
     check_finite,
     check_method,
     check_scale,
+    counted,
     draw,
     draw_sheet,
     tile,
@@ -26,15 +27,15 @@ LOSS_TERMS = ("loss", "reconstruction", "kl")
 
 
 def loss_curves(history, unit="nats per sample"):
-    """Draw what `fit` recorded, one panel per quantity, training solid and validation dashed.
+    """Draw the history of `fit`: a panel per quantity, training solid and validation dashed.
 
     Parameters
     ----------
-    history : dict of lists, each of length epochs, such as ``model.history``
-        The key "val_x" is drawn in the panel of "x". NaN leaves a gap, an empty list is left out.
+    history : dict of lists with one number per epoch, such as ``model.history``
+        "val_x" is drawn in the panel of "x". NaN leaves a gap, and an empty list is ignored.
     unit : str, the unit of "loss", "reconstruction" and "kl"
-        Say "squared error per sample" where it is one. Any other key, such as "kl_weight", gets a
-        panel without a unit.
+        For a squared error write "squared error per sample". Other keys, such as "kl_weight", get
+        a panel without a unit.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def loss_curves(history, unit="nats per sample"):
 
     Raises
     ------
-    ValueError : history is empty, or its lists differ in length.
+    ValueError : history is empty, or its lists have different lengths.
     """
     curves = {key: np.asarray(values, float) for key, values in history.items() if np.size(values)}
     if not curves:
@@ -58,31 +59,32 @@ def loss_curves(history, unit="nats per sample"):
     rows, cols = math.ceil(len(names) / 3), min(len(names), 3)
     size = (3.4 * cols + 0.8, 2.8 * rows + 0.4)
     fig, axes = plt.subplots(rows, cols, figsize=size, squeeze=False, layout="constrained")
-    marker = "." if n_epochs <= 30 else ""  # a single epoch makes no line, only a marker
+    marker = "." if n_epochs <= 30 else ""  # a single epoch has no line
     styles = (("", "-", PALETTE[0], "train"), ("val_", "--", PALETTE[2], "validation"))
     for ax, name in zip(axes.flat, names, strict=False):
         for prefix, line, colour, label in styles:
-            if (y := curves.get(prefix + name)) is not None:
-                x = np.arange(1, n_epochs + 1)
-                ax.plot(x, y, linestyle=line, color=colour, label=label, marker=marker)
+            if prefix + name in curves:
+                epochs = np.arange(1, n_epochs + 1)
+                style = {"linestyle": line, "color": colour, "label": label, "marker": marker}
+                ax.plot(epochs, curves[prefix + name], **style)
         ax.set(xlabel="epoch", ylabel=f"{name}\n({unit})" if name in LOSS_TERMS else name)
         ax.set_xlim(0.5, n_epochs + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes[0, 0].legend(frameon=False)
     for ax in axes.flat[len(names) :]:
         ax.remove()
-    fig.suptitle(f"Training over {n_epochs} epoch{'s' * (n_epochs > 1)}")
+    fig.suptitle(f"Training over {counted(n_epochs, 'epoch')}")
     return fig
 
 
 def reconstructions(model, X, n=10, image_shape=None):
-    """Draw the first `n` images of `X` and, below each, what the model makes of it.
+    """Draw the first `n` images of `X` and, below each image, its reconstruction.
 
     Parameters
     ----------
     model : anything with ``reconstruct``
     X : (N, h, w), (N, h, w, 1), (N, h, w, 3) or (N, h * w), values in [0, 1]
-        Noise that strays outside [0, 1] is clipped in the picture, not for the model.
+        Noise outside [0, 1] is clipped in the picture; the model gets it unclipped.
     n : int, number of images; all of them if `X` has fewer
     image_shape : (h, w) or (h, w, channels), for flat images that are not square
 
@@ -92,7 +94,7 @@ def reconstructions(model, X, n=10, image_shape=None):
 
     Raises
     ------
-    ValueError : X is empty, has NaN, is no stack of images or is not scaled to [0, 1]; n < 1.
+    ValueError : X is empty, has NaN, has not the shape of images, or is not in [0, 1]; n < 1.
     """
     check_count(n)
     inputs = as_images(X, "X", image_shape)[:n]
@@ -106,7 +108,7 @@ def reconstructions(model, X, n=10, image_shape=None):
 
 
 def samples(model, n=64, seed=0, image_shape=None):
-    """Draw `n` samples of the model, in a grid as square as can be.
+    """Draw `n` samples of the model, in a grid that is nearly square.
 
     Parameters
     ----------
@@ -121,27 +123,27 @@ def samples(model, n=64, seed=0, image_shape=None):
 
     Raises
     ------
-    ValueError : n < 1; the model cannot sample; its samples are no images.
+    ValueError : n < 1; the model cannot sample; its samples are not images.
     """
     check_count(n)
-    check_method(model, "sample", "only a model with a prior over its codes, such as VAE, can draw")
+    check_method(model, "sample", "only a model with a prior, such as VAE, can sample")
     images = as_images(model.sample(n, seed=seed), f"model.sample({n})", image_shape)
     cols = math.ceil(math.sqrt(n))
-    title = f"{n} sample{'s' * (n > 1)} from the prior"
+    title = f"{counted(n, 'sample')} from the prior"
     return draw(images, math.ceil(n / cols), cols, title)[0]
 
 
 def denoising(model, noisy, clean, n=10, image_shape=None):
-    """Draw the first `n` noisy images, below each what the model makes of it, and the clean one.
+    """Draw the first `n` noisy images; below each image, its reconstruction and the clean image.
 
-    The title has the mean squared error per pixel, over these images, before and after: an "after"
-    that is no smaller means that the model does not denoise.
+    The title has the mean squared error per pixel of these images, before and after denoising. If
+    the error after is not smaller, the model does not denoise.
 
     Parameters
     ----------
     model : anything with ``reconstruct``
-    noisy, clean : as `X` in `reconstructions`, of equal shapes
-        Noise that strays outside [0, 1] is clipped in the picture, not for the model or the error.
+    noisy, clean : as `X` in `reconstructions`, with the same shape
+        Noise outside [0, 1] is clipped in the picture, but not for the model or the error.
     n : int, number of images; all of them if there are fewer
     image_shape : (h, w) or (h, w, channels), for flat images that are not square
 
@@ -151,11 +153,11 @@ def denoising(model, noisy, clean, n=10, image_shape=None):
 
     Raises
     ------
-    ValueError : the shapes differ; and as in `reconstructions`.
+    ValueError : the shapes differ, or an argument is not valid in `reconstructions`.
     """
     check_count(n)
     if np.shape(noisy) != np.shape(clean):
-        fix = "they must be the same images"
+        fix = "pass the same images with and without noise"
         raise ValueError(f"noisy has shape {np.shape(noisy)} and clean {np.shape(clean)}: {fix}")
     before = as_images(noisy, "noisy", image_shape)[:n]
     target = as_images(clean, "clean", image_shape)[:n]
@@ -172,19 +174,19 @@ def denoising(model, noisy, clean, n=10, image_shape=None):
 
 
 def filters(layer_or_model, n=64, image_shape=None):
-    """Draw the weights of the first `n` units of a layer, each as the image that it looks for.
+    """Draw the weights of the first `n` units of a layer, each as an image.
 
-    A unit's input is the sum over pixels of image times weight: red pixels excite it, blue ones
-    inhibit it. All filters share one scale, centred on zero. The filters of colour images are
-    drawn in colour instead, with grey for zero.
+    A unit adds up pixel times weight: a bright pixel increases the sum where the weight is red, and
+    decreases it where the weight is blue. All filters have one scale with zero in the middle. The
+    filters of colour images are drawn in colour instead, with grey for zero.
 
     Parameters
     ----------
-    layer_or_model : a Dense or Conv2D layer, or a model, for the first such layer of its encoder
-        The kernels of a convolution are drawn for each channel of its input, a row per filter,
-        unless the channels are three: those are taken for colours.
+    layer_or_model : a Dense or Conv2D layer, or a model: then the first such layer of its encoder
+        The kernels of a convolution are drawn in rows: a row per filter, with an image per input
+        channel. Three channels are drawn as colours.
     n : int, number of filters; all of them if the layer has fewer
-    image_shape : (h, w) or (h, w, channels) of the input of a Dense layer
+    image_shape : (h, w) or (h, w, channels), the input shape of a Dense layer
         By default the model's input_shape, or a square.
 
     Returns
@@ -193,25 +195,30 @@ def filters(layer_or_model, n=64, image_shape=None):
 
     Raises
     ------
-    ValueError : n < 1; no layer with weights; weights that are no images or not finite.
+    ValueError : n < 1; there is no such layer; the weights are not images or not finite.
     """
     check_count(n)
     layer, image_shape, labels = _first_weights(layer_or_model, image_shape)
     W = check_finite(layer.params["W"], f"W of {layer}")
-    count, channels = W.shape[-1], 1
+    count = W.shape[-1]
+    n = min(n, count)
+    channels = 1
     if W.ndim == 2:
         weights = W[: len(W) - labels].T[:n]
         images = as_images(weights, f"W.T of {layer}", image_shape)
+    elif W.shape[2] == 3:
+        images = W.transpose(3, 0, 1, 2)[:n]
     else:
-        kernels = W.transpose(3, 2, 0, 1)[:n]
-        channels = 1 if W.shape[2] == 3 else W.shape[2]
-        images = kernels.reshape(-1, *W.shape[:2])
-        if W.shape[2] == 3:
-            images = kernels.transpose(0, 2, 3, 1)
-    n = min(n, count)
-    cols = channels if channels > 1 else math.ceil(math.sqrt(n))
-    rows = n if channels > 1 else math.ceil(n / cols)
-    title = f"{'First ' * (n < count)}{n} of {count} filters of\n{layer}"
+        channels = W.shape[2]
+        images = W.transpose(3, 2, 0, 1)[:n].reshape(-1, *W.shape[:2])
+    if channels > 1:
+        rows, cols = n, channels
+    else:
+        cols = math.ceil(math.sqrt(n))
+        rows = math.ceil(n / cols)
+    title = f"{n} of {count} filters of\n{layer}"
+    if n < count:
+        title = f"First {title}"
     limit = float(np.abs(images).max()) or 1.0
     if images.ndim == 4:
         title += f"\ngrey is 0, full colour \N{PLUS-MINUS SIGN}{limit:.2g}"
@@ -221,8 +228,9 @@ def filters(layer_or_model, n=64, image_shape=None):
     sheet = tile(images, rows, cols, gap, paper=np.nan)
     style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     fig, ax = draw_sheet(sheet, cols, title, room=0.8, **style)
-    ax.set_facecolor("0.35")  # between the filters, where there is no number to draw
-    if left_out := rows * cols - len(images):  # white: no filter there
+    ax.set_facecolor("0.35")  # between the filters the sheet is NaN
+    left_out = rows * cols - len(images)
+    if left_out:  # places without a filter are white
         corner = ((cols - left_out) * (w + gap) - 0.5, (rows - 1) * (h + gap) - 0.5)
         ax.add_patch(Rectangle(corner, left_out * (w + gap), h + gap, color="white", zorder=2))
     if channels > 1:
@@ -243,7 +251,7 @@ def _first_weights(layer_or_model, image_shape):
         W = dict(getattr(layer, "params", {})).get("W")
         if W is not None and np.ndim(W) in (2, 4):
             if np.ndim(image_shape) and len(image_shape) == 1:
-                image_shape = None  # flat: a square, if it is one
+                image_shape = None  # flat data: as_images tries a square
             return layer, image_shape, labels
     found = f"found {[str(layer) for layer in layers]}"
     raise ValueError(f"filters needs a Dense or Conv2D layer, or a model that has one; {found}")

@@ -1,4 +1,4 @@
-"""The markers of the exercises: ``pytest -m dense_backward`` runs what belongs to that one."""
+"""A marker for each exercise: ``pytest -m dense_backward`` runs the tests of this exercise."""
 
 from miniae.exercises import EXERCISES
 

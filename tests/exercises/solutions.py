@@ -1,4 +1,4 @@
-"""Reference solutions, as what goes in place of each `raise` of a stub, in order."""
+"""Reference solutions: the code that replaces each `raise` of a stub, in order."""
 
 import re
 from textwrap import dedent, indent
@@ -195,7 +195,7 @@ RAISE = re.compile(r"^( +)raise NotImplementedError\(.*\)\n", re.MULTILINE)
 
 
 def replace(text, old, new):
-    """Return the text with the one place of `old` changed."""
+    """Return the text with `old` replaced by `new`; `old` must be there exactly once."""
     assert text.count(old) == 1, (old, text.count(old))
     return text.replace(old, new)
 

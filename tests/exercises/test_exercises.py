@@ -1,4 +1,4 @@
-"""Every exercise: its stub is open, its solution passes, its wrong answers get their diagnosis."""
+"""Every exercise: its stub is not started, its solution passes, wrong answers get a diagnosis."""
 
 import inspect
 
@@ -28,7 +28,7 @@ def load_text(tmp_path, id, text):
 
 
 def answers(tmp_path, id, text, student=""):
-    """Yield what is said of a file with this text: (part, state, message)."""
+    """Yield the results of a file with this text: (part, state, message)."""
     return examine(find(id), load_text(tmp_path, id, text), student)
 
 
@@ -37,7 +37,7 @@ def test_a_stub_is_not_started_and_names_its_exercise(tmp_path, id):
     assert {row[1:] for row in answers(tmp_path, id, stub(id))} == {("not started", "")}
     assert f'raise NotImplementedError("{id}: not started yet")' in stub(id)
     assert stub(id).startswith(f'"""{id}: ') and f"exercises hint {id}" in stub(id)
-    assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # as it is: what is given
+    assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # leave ... unchanged
 
 
 @each_exercise
@@ -48,7 +48,7 @@ def test_a_solution_passes_whoever_hands_it_in(tmp_path, id, student):
 
 @pytest.mark.slow
 @each_exercise
-def test_a_solution_passes_at_50_more_students_points(tmp_path, id):
+def test_a_solution_passes_with_the_inputs_of_50_more_students(tmp_path, id):
     path = tmp_path / find(id).file
     path.write_text(solved(id), "utf-8")
     names = load(path)
@@ -66,7 +66,7 @@ def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
     assert words in said
 
 
-def test_points_depend_on_the_student_but_for_those_of_train_in_elbo(tmp_path, monkeypatch):
+def test_inputs_depend_on_the_student_except_in_train_of_elbo(tmp_path, monkeypatch):
     class Called(Exception):
         pass
 
@@ -92,7 +92,7 @@ def test_there_are_at_least_sixty_wrong_answers_and_some_for_every_exercise():
     assert set(WRONG) == set(EXERCISES) and len(ANSWERS) >= 60
 
 
-RIGHT = [  # unusual, but right: what is replaced by what
+RIGHT = [  # unusual, but right: id, the old code, the new code
     ("dense_backward", "return dout @ W.T, x.T @ dout, dout.sum(axis=0)",
      "return [(dout @ W.T).tolist(), x.T @ dout, np.ones(len(x)) @ dout]"),
     ("reparameterise_backward", "return dz, dz * eps * np.exp(log_var / 2) / 2",
@@ -124,7 +124,7 @@ def test_a_file_may_begin_with_its_encoding(tmp_path, encoding):
 
 
 @each_exercise
-def test_what_is_no_answer_is_wrong_and_no_error(tmp_path, id):
+def test_an_answer_of_another_type_is_wrong_and_not_an_error(tmp_path, id):
     names, exercise = load_text(tmp_path, id, solved(id)), find(id)
     for name, theirs in list(names.items()):
         if getattr(theirs, "__module__", "") != "answer" or name in ("SGD", "Adam"):
@@ -151,7 +151,7 @@ def test_what_another_part_calls_is_filled_by_the_library_while_it_is_open(tmp_p
     assert names == before
 
 
-def test_code_below_the_line_that_raises_is_told_so(tmp_path):
+def test_code_below_the_line_that_raises_gets_a_message_about_that_line(tmp_path):
     id = "activations_backward"
     text = stub(id).replace('started yet")\n', 'started yet")\n    return dout * (x > 0)\n', 1)
     said = list(answers(tmp_path, id, text))
@@ -183,11 +183,11 @@ def test_an_examination_can_be_left_half_way():
         ("[0.0] * 60", "must fall"),
         ("list(range(60))", "must fall"),
         ("[float('nan')] * 3", "must fall"),
-        ("[2 * loss for loss in losses]", "the last of the losses returned"),
+        ("[2 * loss for loss in losses]", "the last loss that train returns"),
         ("None", "is None"),
         ("'text'", "must be numbers"),
     ],
 )
-def test_losses_of_a_training_that_are_not_its_losses_are_refused(tmp_path, returned, words):
+def test_a_list_that_is_not_the_losses_of_the_training_is_refused(tmp_path, returned, words):
     text = replace(solved("elbo"), "return losses", f"return {returned}")
     assert words in list(answers(tmp_path, "elbo", text))[-1][2]

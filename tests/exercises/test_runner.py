@@ -1,4 +1,4 @@
-"""The grader: what it does with files of students that end badly, and what it prints."""
+"""The grader: how it reports files that crash or never end, and what it prints."""
 
 import csv
 import io
@@ -59,12 +59,12 @@ def test_a_missing_file_is_missing(tmp_path):
 
 
 ENDINGS = {
-    "a loop without end": ("while True:\n    pass", "did not end within 2 s (it was in line "),
+    "an endless loop": ("while True:\n    pass", "did not end within 2 s (it stopped in line "),
     "a print flood": ("while True:\n    print('x' * 1000)", "printed more than 1 MB"),
     "sys.exit": ("import sys\nsys.exit(0)", "line 5: `sys.exit(0)`: it ends Python"),
-    "os._exit": ("import os\nos._exit(0)", "Python ended before the check did"),
+    "os._exit": ("import os\nos._exit(0)", "Python ended before the check"),
     "a crash": ("import ctypes\nctypes.string_at(0)", "Python crashed (SIGSEGV)"),
-    "much memory": ("return np.ones(10**10)", "more memory than it may have"),
+    "much memory": ("return np.ones(10**10)", "more memory than is allowed"),
     "a wrong name": ("return np.exq(x)", "line 4: `return np.exq(x)`: AttributeError"),
     "a question": ("return input()", "EOFError"),
     "an endless recursion": ("return sigmoid(x)", "RecursionError"),
@@ -89,15 +89,15 @@ def test_a_crash_on_windows_is_a_crash(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_endless_loop_in_a_folder_with_umlauts_tells_its_line(tmp_path):
+def test_an_endless_loop_in_a_folder_with_umlauts_names_its_line(tmp_path):
     folder = tmp_path / "L\xf6sungen \u4e2d"
     folder.mkdir()
     result = check(folder, "print('Timeout (')\nwhile True:\n    pass", seconds=2)
-    assert "(it was in line " in result.message and result.printed == "Timeout (\n"
+    assert "(it stopped in line " in result.message and result.printed == "Timeout (\n"
 
 
 @pytest.mark.slow
-def test_a_print_flood_that_ends_is_one_too(tmp_path):
+def test_too_much_output_is_an_error_even_if_the_program_ends(tmp_path):
     text = solved(FIRST.id) + "\nprint('x' * (1 << 21))\n"
     result = check_file(FIRST, write(tmp_path, FIRST, text))
     assert result.state == "error" and "printed more than 1 MB" in result.message
@@ -136,13 +136,13 @@ def test_ctrl_c_ends_a_check_at_once(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell lets what it starts in the background ignore the signal.
+        # Programs that a shell starts in the background ignore the signal by default.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         while not (tmp_path / "begun").exists() and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=15)  # each loop by itself would take 20 s
+        out, err = process.communicate(timeout=15)  # each loop alone would take 20 s
     assert (process.returncode, out, err) == (130, "", "")
 
 
@@ -153,8 +153,8 @@ def test_ctrl_c_ends_a_check_at_once(tmp_path):
         ("def sigmoid(x:\n", "line 1: `def sigmoid(x:`: SyntaxError"),
         ("import no_such_thing\n", "No module named 'no_such_thing'"),
         ("import sys\nsys.exit()\n", "it ends Python"),
-        ("def softplus(x):\n    return x\n", "there is no sigmoid in the file"),
-        ("", "there is no sigmoid in the file"),
+        ("def softplus(x):\n    return x\n", "the file has no sigmoid"),
+        ("", "the file has no sigmoid"),
         ("sigmoid = 3\n", "'int' object is not callable"),
         ("def sigmoid():\n    pass\n", "takes 0 positional arguments but 1 was given"),
     ],
@@ -177,7 +177,7 @@ def test_a_file_beside_it_that_is_called_like_a_library_does_no_harm(tmp_path):
     assert check_file(FIRST, write(tmp_path, FIRST, solved(FIRST.id))).state == "done"
 
 
-def test_points_depend_on_the_student_and_the_exercise_alone():
+def test_inputs_depend_on_the_student_and_the_exercise_only():
     def draw(student, exercise=FIRST, part="sigmoid"):
         return exercise.ask({}, part, student).rng.standard_normal(3).tolist()
 
@@ -191,13 +191,13 @@ def test_a_notebook_cell_can_assert_that_a_function_is_right():
 
     with pytest.raises(AssertionError, match="dW is divided by n"):
         assert_solved("dense_backward", locals())
-    with pytest.raises(AssertionError, match="there is no dense_backward"):
+    with pytest.raises(AssertionError, match="the file has no dense_backward"):
         assert_solved("dense_backward", {})
     with pytest.raises(ValueError, match="did you mean 'dense_backward'"):
         assert_solved("dense_backwards", {})
 
 
-def test_list_and_hint_print_what_there_is(capsys):
+def test_list_prints_all_exercises_and_hint_the_first_hints(capsys):
     assert main(["list"]) == 0
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list(EXERCISES)
     assert main(["hint", "adam"]) == 0 and capsys.readouterr().out.startswith("1 of 3: ")
@@ -205,14 +205,14 @@ def test_list_and_hint_print_what_there_is(capsys):
     assert main(["hint", "adm"]) == 2 and "did you mean 'adam'" in capsys.readouterr().err
 
 
-def test_start_puts_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, capsys):
+def test_start_copies_the_stubs_into_a_folder_and_overwrites_nothing(tmp_path, capsys):
     folder = tmp_path / "new" / "answers"
     assert main(["start", str(folder)]) == 0
     assert sorted(os.listdir(folder)) == [e.file for e in EXERCISES.values()]
     mine = write(folder, DENSE, "my work")
     capsys.readouterr()
     assert main(["start", str(folder)]) == 0 and mine.read_text() == "my work"
-    assert f"{DENSE.file} is there already" in capsys.readouterr().out
+    assert f"{DENSE.file} exists already" in capsys.readouterr().out
 
 
 def test_start_prints_a_command_that_a_shell_understands(tmp_path, capsys):
@@ -222,7 +222,7 @@ def test_start_prints_a_command_that_a_shell_understands(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_check_prints_a_line_an_exercise_a_bar_and_where_to_go_on(tmp_path, capsys):
+def test_check_prints_a_line_per_exercise_a_bar_and_the_next_exercise(tmp_path, capsys):
     main(["start", str(tmp_path)])
     assert main(["check", str(tmp_path)]) == 1
     assert "[........................] 0 of 20 done\nNext: 01_sigmoid" in capsys.readouterr().out
@@ -263,15 +263,15 @@ def test_a_command_that_cannot_be_understood_says_why(tmp_path, capsys):
         return capsys.readouterr().err
 
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    assert "one folder at a time; got " in said(tmp_path / "a", tmp_path / "b")
-    assert said("my_answres") == "there is no folder and no exercise my_answres\n"
+    assert "check takes one folder; got " in said(tmp_path / "a", tmp_path / "b")
+    assert said("my_answres") == "my_answres is neither a folder nor an exercise\n"
     empty = said(tmp_path)
-    assert empty.startswith("none of the exercises is in ") and empty.count("\n") == 1
+    assert empty.startswith("there are no exercises in ") and empty.count("\n") == 1
 
 
 @pytest.fixture
 def unread(monkeypatch):
-    """Let the commands find every file missing, without a process for each."""
+    """Make every file count as missing, so that no process is started."""
 
     def found(exercise, path, *_):
         return Result(exercise, dict.fromkeys(exercise.parts, ("missing", "\u4e2d")))
@@ -287,7 +287,7 @@ def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, u
     assert rb"\u4e2d" in out.buffer.getvalue()
 
 
-def test_a_report_knows_who_is_a_student(tmp_path, capsys, unread):
+def test_a_report_has_only_the_folders_of_students(tmp_path, capsys, unread):
     for name in ("ada", "__MACOSX", ".git"):
         (tmp_path / name).mkdir()
 

@@ -1,8 +1,8 @@
-"""Typical wrong answers: of a solution, what is replaced by what, and words of the diagnosis."""
+"""Typical wrong answers: the old code of a solution, the new code, and words of the diagnosis."""
 
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (
-    '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, of the shapes of x, W, b."""'
+    '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, with the shapes of x, W, b."""'
 )
 KL = "(mu**2 + np.exp(log_var) - log_var - 1)"
 Z = "return mu + np.exp(log_var / 2) * eps"
@@ -16,14 +16,18 @@ WRONG = {
             "np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))",
             "np.where runs both branches",
         ),
-        ("0.5 * (np.tanh(0.5 * x) + 1)", "0.5 * (np.tanh(-0.5 * x) + 1)", "exp has x where -x"),
+        (
+            "0.5 * (np.tanh(0.5 * x) + 1)",
+            "0.5 * (np.tanh(-0.5 * x) + 1)",
+            "use exp(-x), not exp(x)",
+        ),
         ("0.5 * (np.tanh(0.5 * x) + 1)", "0.5 * (np.tanh(x) + 1)", "must be tanh(x / 2)"),
         ("0.5 * (np.tanh(0.5 * x) + 1)", "np.tanh(x)", "this is tanh"),
         ("0.5 * (np.tanh(0.5 * x) + 1)", "np.exp(x) / np.exp(x).sum()", "softmax"),
         (
             "return 0.5 * (np.tanh(0.5 * x) + 1)",
             "0.5 * (np.tanh(0.5 * x) + 1)",
-            "is there a return",
+            "is the return missing",
         ),
         ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))", "overflow"),
         ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.maximum(x, 0)", "this is ReLU"),
@@ -31,9 +35,9 @@ WRONG = {
         (
             "np.log1p(np.exp(-np.abs(x)))",
             "np.log(1 + np.exp(-np.abs(x)))",
-            "rounds to 1 and the rest",
+            "so exp(x) is lost",
         ),
-        ("np.maximum(x, 0) +", "np.abs(x) +", "it is |x|"),
+        ("np.maximum(x, 0) +", "np.abs(x) +", "it has |x|"),
         (
             "return 0.5 * (np.tanh(0.5 * x) + 1)",
             "return 0.5 * (np.tanh(0.5 * x.astype('f4')) + 1)",
@@ -43,13 +47,13 @@ WRONG = {
         (
             "0.5 * (np.tanh(0.5 * x) + 1)",
             "1 / (1 + np.exp(-x)) ",
-            "(it must not happen for any input)",
+            "(this must not happen for any input)",
         ),
     ],
     "activations_backward": [
         ("dout * (x > 0)", "x > 0", "dout is missing"),
-        ("dout * (x > 0)", "dout * (dout > 0)", "the mask looks at dout"),
-        ("dout * (x > 0)", "dout * np.maximum(x, 0)", "dout is multiplied with x"),
+        ("dout * (x > 0)", "dout * (dout > 0)", "the mask must come from x"),
+        ("dout * (x > 0)", "dout * np.maximum(x, 0)", "dout is multiplied by x"),
         ("dout * (x > 0)", "dout * (np.maximum(x, 0) >= 0)", "everything passes"),
         ("dout * (x > 0)", "dout[x > 0]", "has shape"),
         ("return dout * (x > 0)", "dout[x <= 0] = 0\n    return dout", "changed its argument dout"),
@@ -62,16 +66,16 @@ WRONG = {
         ),
         ("dout * (1 - out**2)", "dout * (1 - np.tanh(out) ** 2)", "do not apply tanh again"),
         ("dout * (1 - out**2)", "dout * (1 - out)", "out must be squared"),
-        ("dout * (1 - out**2)", "dout * out * (1 - out) ", "that is the slope of a sigmoid"),
+        ("dout * (1 - out**2)", "dout * out * (1 - out) ", "this is the slope of a sigmoid"),
         ("dout * (x > 0)", "dout * (np.maximum(x, 0) >= 0)", "always true? dx["),
         ("dout * (x > 0)", "dout * np.where(x > 0, 1, 0.01)", "should be 0 ("),
     ],
     "dense_forward": [
         ("x @ W + b", "x @ W", "b is missing"),
         ("x @ W + b", "W @ x + b", "dense_forward was called with x ("),
-        ("x @ W + b", "np.maximum(x @ W + b, 0)", "ReLU is a layer of its own"),
-        ("x @ W + b", "x @ W + b.sum()", "each unit has a b of its own"),
-        ("x @ W + b", "(x @ W + b).mean(axis=0)", "each row is a sample"),
+        ("x @ W + b", "np.maximum(x @ W + b, 0)", "ReLU is a separate layer"),
+        ("x @ W + b", "x @ W + b.sum()", "each unit has its own b"),
+        ("x @ W + b", "(x @ W + b).mean(axis=0)", "each row must stay a separate sample"),
         ("x @ W + b", "(x @ W + b).T", "the transpose"),
         ("x @ W + b", "(x @ W + b).astype('f4')", "rounded to float32"),
     ],
@@ -81,14 +85,18 @@ WRONG = {
         (DENSE, "return dout @ W.T, x.T @ dout, dout", "db is not summed"),
         (DENSE, "return dout @ W.T, x.T @ dout, dout.mean(axis=0)", "db is divided by n"),
         (DENSE, "return dout @ W.T, x.T @ dout, dout.sum(axis=1)", "axis 1"),
-        (DENSE, "return dout @ W.T, x.T @ dout, dout.sum(axis=0, keepdims=True)", "a row too many"),
+        (
+            DENSE,
+            "return dout @ W.T, x.T @ dout, dout.sum(axis=0, keepdims=True)",
+            "one axis too many",
+        ),
         (DENSE, "return dout @ W.T, x.T @ dout, dout.sum()", "db is one number"),
         (DENSE, "return dout @ W, x.T @ dout, dout.sum(axis=0)", "dense_backward was called with"),
-        (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "stand in each other's place"),
-        (DENSE, "return dout @ W.T, x.T @ dout", "3 values; got 2 values"),
-        (DENSE, "return dout @ W.T, x.T @ dout, None", "db is None among the values"),
-        (DENSE, "dout @ W.T", "got None: is there a return"),
-        (DENSE, "return dout @ W.T", "3 values; got an array ("),
+        (DENSE, "return x.T @ dout, dout @ W.T, dout.sum(axis=0)", "dx and dW are exchanged"),
+        (DENSE, "return dout @ W.T, x.T @ dout", "dx, dW, db; got 2 values"),
+        (DENSE, "return dout @ W.T, x.T @ dout, None", "the returned db is None"),
+        (DENSE, "dout @ W.T", "got None: is the return missing"),
+        (DENSE, "return dout @ W.T", "dx, dW, db; got an array ("),
         (
             f"(dout, x, W):\n    {DOCUMENTED}\n    {DENSE}",
             "(*given):\n    given[2][:] = 0\n    return 1, 2, 3",
@@ -99,17 +107,17 @@ WRONG = {
         (
             "((out - target) ** 2).sum() / len(out)",
             "((out - target) ** 2).mean()",
-            "mean over features",
+            "also a mean over features",
         ),
         (
             "((out - target) ** 2).sum() / len(out)",
             "((out - target) ** 2).sum()",
-            "sum over samples",
+            "also a sum over samples",
         ),
         (
             "((out - target) ** 2).sum() / len(out)",
             "0.5 * ((out - target) ** 2).sum() / len(out)",
-            "factor 1/2",
+            "remove the factor 1/2",
         ),
         (
             "((out - target) ** 2).sum() / len(out)",
@@ -117,9 +125,13 @@ WRONG = {
             "one number per sample",
         ),
         ("2 * (out - target) / len(out)", "2 * (out - target)", "1/n is missing"),
-        ("2 * (out - target) / len(out)", "(out - target) / len(out)", "the 2 of the square"),
+        (
+            "2 * (out - target) / len(out)",
+            "(out - target) / len(out)",
+            "the factor 2 of the square",
+        ),
         ("2 * (out - target) / len(out)", "2 * (target - out) / len(out)", "the sign is wrong"),
-        ("2 * (out - target) / len(out)", "2 * (out - target) / out.size", "a sum over features"),
+        ("2 * (out - target) / len(out)", "2 * (out - target) / out.size", "divide by n only"),
         (
             "return ((out - target) ** 2).sum() / len(out)",
             "return np.float32(((out - target) ** 2).sum() / len(out))",
@@ -130,7 +142,7 @@ WRONG = {
         (
             "(softplus - target * logits).sum() / len(logits)",
             "(softplus - target * logits).mean()",
-            "mean over features",
+            "also a mean over features",
         ),
         (
             "(softplus - target * logits).sum() / len(logits)",
@@ -140,7 +152,7 @@ WRONG = {
         (
             "(softplus - target * logits).sum() / len(logits)",
             "(softplus - (1 - target) * logits).sum() / len(logits)",
-            "in each other's place",
+            "target and 1 - target are exchanged",
         ),
         (
             "return (softplus - target * logits).sum() / len(logits)",
@@ -158,12 +170,12 @@ WRONG = {
         (
             "(p - target) / len(logits)",
             "(p - target) / (p * (1 - p)) / len(logits)",
-            "the slope for p",
+            "the gradient with respect to p",
         ),
         (
             "(p - target) / len(logits)",
             "(logits - target) / len(logits)",
-            "through the sigmoid first",
+            "apply the sigmoid to the logits first",
         ),
         ("(p - target) / len(logits)", "(target - p) / len(logits)", "the sign is wrong"),
         (
@@ -182,12 +194,12 @@ WRONG = {
         (
             "bernoulli_nll(logits, target)",
             "bernoulli_nll(target, logits)",
-            "logits and target stand",
+            "logits and target are exchanged",
         ),
         (
             "bernoulli_nll_backward(logits, target)",
             "bernoulli_nll_backward(target, logits)",
-            "logits and target stand",
+            "logits and target are exchanged",
         ),
         (
             "return (p - target) / len(logits)",
@@ -199,9 +211,9 @@ WRONG = {
         (
             "theta -= self.lr * self.velocity",
             "theta = theta - self.lr * self.velocity",
-            "left theta as it was",
+            "did not change theta",
         ),
-        ("theta -=", "theta +=", "goes uphill"),
+        ("theta -=", "theta +=", "so the loss grows: subtract it"),
         (
             "self.velocity = self.momentum * self.velocity + dtheta",
             "self.velocity = dtheta",
@@ -210,7 +222,7 @@ WRONG = {
         (
             "self.velocity + dtheta",
             "self.velocity + (1 - self.momentum) * dtheta",
-            "the velocity is an average",
+            "which makes an average",
         ),
         ("self.lr * self.velocity", "self.velocity", "lr is missing"),
         (
@@ -225,7 +237,7 @@ WRONG = {
             "        self.velocity = self.momentum * self.velocity + dtheta",
             "update the velocity first",
         ),
-        ("self, lr, momentum", "self, momentum, lr", "lr and momentum stand"),
+        ("self, lr, momentum", "self, momentum, lr", "lr and momentum are exchanged"),
         (
             "class SGD:",
             "def SGD(theta, dtheta, lr, momentum):",
@@ -242,20 +254,20 @@ WRONG = {
         (
             "(1 - self.beta2) * dtheta**2",
             "(1 - self.beta2) * np.abs(dtheta)",
-            "theta after step 1[",
+            "entry [0] of theta after step 1 is",
         ),
-        ("(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat + self.eps)", "outside of the root"),
-        ("(np.sqrt(v_hat) + self.eps)", "(v_hat + self.eps)", "the root is missing"),
-        ("self.t += 1", "self.t = 1", "t does not count on"),
-        ("self.lr * m_hat", "self.lr * dtheta", "moves along dtheta"),
+        ("(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat + self.eps)", "outside the square root"),
+        ("(np.sqrt(v_hat) + self.eps)", "(v_hat + self.eps)", "the square root is missing"),
+        ("self.t += 1", "self.t = 1", "t does not count the steps"),
+        ("self.lr * m_hat", "self.lr * dtheta", "theta moves along dtheta"),
         ("v_hat = self.v / (1 - self.beta2**self.t)", "v_hat = self.v", "v is not corrected"),
-        ("self.t = 0", "self.t = 1", "t is one too large"),
+        ("self.t = 0", "self.t = 1", "t is too large by 1"),
         (
             "self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps",
             "self.beta2, self.beta1, self.eps = lr, beta1, beta2, eps",
-            "beta1 and beta2 stand",
+            "beta1 and beta2 are exchanged",
         ),
-        ("+ self.eps)", "+ 1e-8)", "eps is not the one given, but 1e-08"),
+        ("+ self.eps)", "+ 1e-8)", "eps is 1e-08, not the given eps"),
         ("+ self.eps)", "+ 0)", "eps is missing"),
         (
             "self.lr * m_hat / (np.sqrt(v_hat) + self.eps)",
@@ -268,29 +280,29 @@ WRONG = {
         (
             "x = layer.forward(x)\n    return x",
             "out = layer.forward(x)\n    return out",
-            "every layer gets x itself",
+            "every layer gets x: give",
         ),
         ("in reversed(layers)", "in layers", "from the first to the last"),
         (
             "dout = layer.backward(dout)\n    return dout",
             "dx = layer.backward(dout)\n    return dx",
-            "every layer gets dout of the loss",
+            "every layer gets the dout of the loss",
         ),
         (
             "dout = layer.backward(dout)\n    return dout",
             "dout = layer.backward(dout)",
-            "is there a return",
+            "is the return missing",
         ),
-        ("layer.theta -=", "layer.theta +=", "they move uphill"),
-        ("2 * (out - x) / len(x)", "2 * (out - x)", "1/n of the loss is missing"),
-        ("2 * (out - x) / len(x)", "(out - x) / len(x)", "the 2 of the square"),
+        ("layer.theta -=", "layer.theta +=", "is added, so the loss grows"),
+        ("2 * (out - x) / len(x)", "2 * (out - x)", "the 1/n of the loss is missing"),
+        ("2 * (out - x) / len(x)", "(out - x) / len(x)", "the factor 2 of the square"),
         (
             "layer.theta -= lr * layer.dtheta",
             "theta = layer.theta - lr * layer.dtheta",
-            "the weights have not moved",
+            "the weights have not changed",
         ),
         ("return loss", "return ((forward(layers, x) - x) ** 2).sum() / len(x)", "after the step"),
-        ("** 2).sum() / len(x)", "** 2).mean()", "mean over features"),
+        ("** 2).sum() / len(x)", "** 2).mean()", "also a mean over features"),
         (
             "    for layer in reversed(layers):\n",
             "    layers.reverse()\n    for layer in layers:\n",
@@ -309,35 +321,43 @@ WRONG = {
         (
             Z,
             "return mu + np.exp(log_var / 2) * np.random.standard_normal(mu.shape)",
-            "use the eps given",
+            "use the given eps",
         ),
-        ("mu, log_var = np", "log_var, mu = np", "the first half of h is mu"),
+        ("mu, log_var = np", "log_var, mu = np", "mu and log_var are exchanged"),
         ("np.split(h, 2, axis=1)", "h[:, ::2], h[:, 1::2]", "even and odd columns"),
         ("np.split(h, 2, axis=1)", "np.split(h, 2, axis=0)", "ValueError"),
-        (Z, "mu + np.exp(log_var / 2) * eps", "z is None: is there a return"),
+        (Z, "mu + np.exp(log_var / 2) * eps", "z is None: is the return missing"),
         (Z, "return {'z': mu}", "z must be numbers, got dict"),
         (Z, "return [mu[0], 3]", "z must be numbers, got list"),
-        (Z, "return (mu + np.exp(log_var / 2)) * eps", "eps is the noise of std alone"),
+        (Z, "return (mu + np.exp(log_var / 2)) * eps", "eps must multiply std only"),
         ("np.split(h, 2", "np.split(h.astype('f4'), 2", "rounded to float32"),
     ],
     "reparameterise_backward": [
         (DZ, "return dz, dz * eps * np.exp(log_var / 2)", "the 1/2 of exp(log_var / 2)"),
         (DZ, "return dz, dz * np.exp(log_var / 2) / 2", "eps is missing"),
-        (DZ, "return dz, dz * eps", "this is the gradient for std"),
-        (DZ, "return dz * eps, dz * eps * np.exp(log_var / 2) / 2", "dmu is dz alone"),
+        (DZ, "return dz, dz * eps", "this is the gradient with respect to std"),
+        (DZ, "return dz * eps, dz * eps * np.exp(log_var / 2) / 2", "dmu must be dz, without eps"),
         (DZ, "return dz, 0 * dz", "z depends on log_var"),
-        (DZ, "return dz, dz * eps * np.exp(log_var) / 2", "the variance where std belongs"),
+        (
+            DZ,
+            "return dz, dz * eps * np.exp(log_var) / 2",
+            "it has the variance, but it must have std",
+        ),
     ],
     "kl_value": [
-        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.mean()", "mean over latents"),
-        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.sum()", "sum over samples"),
+        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.mean()", "also a mean over latents"),
+        (f"0.5 * {KL}.sum() / len(mu)", f"0.5 * {KL}.sum()", "also a sum over samples"),
         (f"0.5 * {KL}", f"-0.5 * {KL}", "minus the KL"),
         (f"0.5 * {KL}", KL, "the 1/2 is missing"),
         (KL, "(mu**2 + np.exp(log_var) - log_var)", "the -1 is missing"),
-        (KL, "(mu**2 + np.exp(2 * log_var) - 2 * log_var - 1)", "log of the standard deviation"),
+        (
+            KL,
+            "(mu**2 + np.exp(2 * log_var) - 2 * log_var - 1)",
+            "used as the log of the standard deviation",
+        ),
         (KL, "(mu**2 + np.exp(log_var) + log_var - 1)", "the sign of log_var"),
         (KL, "(mu + np.exp(log_var) - log_var - 1)", "mu must be squared"),
-        (f"0.5 * {KL}.sum() / len(mu)", f"-0.5 * {KL}.mean()", "minus the KL, and the mean"),
+        (f"0.5 * {KL}.sum() / len(mu)", f"-0.5 * {KL}.mean()", "minus the KL, and also a mean"),
         (KL, "(mu**2 + np.exp(log_var) - log_var - 1).astype('f4')", "rounded to float32"),
     ],
     "kl_gradient": [
@@ -346,47 +366,59 @@ WRONG = {
         (DKL, "return mu / len(mu), np.exp(log_var) / (2 * len(mu))", "-1"),
         (DKL, "return mu / len(mu), (np.exp(log_var) - 1) / len(mu)", "the 1/2 is missing"),
         (DKL, "return -mu / len(mu), (np.exp(log_var) - 1) / (2 * len(mu))", "the sign is wrong"),
-        (DKL, "return mu / len(mu), (1 - np.exp(-log_var)) / (2 * len(mu))", "for the variance"),
+        (
+            DKL,
+            "return mu / len(mu), (1 - np.exp(-log_var)) / (2 * len(mu))",
+            "with respect to the variance",
+        ),
     ],
     "elbo": [
         ("return reconstruction + kl,", "return reconstruction - kl,", "it is reconstruction - kl"),
         ("return reconstruction + kl,", "return -reconstruction - kl,", "it is the ELBO"),
-        ("log_var - 1).sum() / len(x)", "log_var - 1).mean()", "mean over latents"),
+        ("log_var - 1).sum() / len(x)", "log_var - 1).mean()", "it is a mean over latents"),
         (
             "logits = decoder.forward(mu + np.exp(log_var / 2) * eps)",
             "logits = decoder.forward(mu)",
-            "it is that of mu",
+            "mu is decoded",
         ),
         ("dmu = dz + mu / n", "dmu = dz", "encoder.dtheta["),
-        ("dlog_var = dz * eps * std / 2 +", "dlog_var =", "log_var gets nothing through z"),
+        (
+            "dlog_var = dz * eps * std / 2 +",
+            "dlog_var =",
+            "the gradient of log_var through z is missing",
+        ),
         (
             "    dmu = dz + mu / n\n"
             "    dlog_var = dz * eps * std / 2 + (np.exp(log_var) - 1) / (2 * n)\n",
             "    dmu, dlog_var = dz, dz * eps * std / 2\n",
-            "the KL has no gradient",
+            "the gradient of the KL is missing",
         ),
         ("dz * eps * std / 2", "dz * eps * std", "std = exp(log_var / 2) is missing"),
-        ("    encoder.backward(np", "    (np", "encoder.backward must be called"),
-        ("optimizer.step(network.theta, network.dtheta)", "pass", "the weights have not moved"),
+        ("    encoder.backward(np", "    (np", "call encoder.backward with"),
+        ("optimizer.step(network.theta, network.dtheta)", "pass", "the weights have not changed"),
         ("range(60)", "range(2)", "Train for longer"),
         ("return losses", "return losses[-1]", "a list with one number per epoch"),
-        ("return reconstruction + kl, reconstruction, kl", "return kl", "3 values; got float64"),
+        (
+            "return reconstruction + kl, reconstruction, kl",
+            "return kl",
+            "loss, reconstruction, kl; got float64",
+        ),
         ("kl = 0.5 *", "kl =", "the 1/2 is missing"),
         (
             "return reconstruction + kl, reconstruction, kl",
             "return reconstruction + kl, kl, reconstruction",
-            "reconstruction and kl stand",
+            "reconstruction and kl are exchanged",
         ),
         (
             "reconstruction = BernoulliNLL().forward(logits, x)",
             "reconstruction = BernoulliNLL().forward(0.5 * (np.tanh(logits / 2) + 1), x)",
-            "it takes the logits",
+            "give it the logits",
         ),
-        ("[dmu, dlog_var], axis=1", "[dlog_var, dmu], axis=1", "dmu and dlog_var stand"),
+        ("[dmu, dlog_var], axis=1", "[dlog_var, dmu], axis=1", "dmu and dlog_var are exchanged"),
         (
             "decoder.backward(loss.backward())",
             "loss.backward()[:, :2]",
-            "decoder.backward must be called",
+            "call decoder.backward with",
         ),
     ],
     "gradient_check": [
@@ -415,7 +447,7 @@ WRONG = {
             "got = np.concatenate([layer.dtheta, right[layer.theta.size :]])\n",
             "Check dx too",
         ),
-        ("1e-9 *", "1e-30 *", "is right, but is called wrong"),
+        ("1e-9 *", "1e-30 *", "is right, but layer_is_right returns False"),
         ("1e-9 *", "0.1 *", "one entry of dW is 1 % off"),
         ("(f(up) - f(down)) / (2 * h)", "complex_step(f, v)[k]", "h is not used"),
         (
@@ -431,22 +463,22 @@ WRONG = {
         (
             "layer.backward(dout), layer.astype(complex)",
             "layer.backward(dout), layer.astype(complex)\n    layer.theta = layer.theta + 0.1",
-            "or is theta not put back",
+            "Is theta put back?",
         ),
     ],
     "dropout": [
-        ("/ (1 - p)\n", "* 1.0\n", "must be divided by 1 - p"),
+        ("/ (1 - p)\n", "* 1.0\n", "divide what is kept by 1 - p"),
         ("/ (1 - p)\n", "* (1 - p)\n", "multiplied by 1 - p"),
-        (">= p) / (1 - p)", "< p) / p", "not kept"),
+        (">= p) / (1 - p)", "< p) / p", "not to keep"),
         (
             "return x, np.ones(x.shape)",
             "return x * (1 - p), np.ones(x.shape)",
-            "at test time x passes",
+            "with training=False return x as it is",
         ),
         ("rng.random(x.shape)", "rng.random(x.shape[1])", "a whole column"),
-        ("rng.random(x.shape)", "np.random.random(x.shape)", "draw from rng"),
-        ("return dout * mask", "return dout * (mask > 0)", "and so its gradient is"),
-        ("return dout * mask", "return dout", "dropped units get no gradient"),
+        ("rng.random(x.shape)", "np.random.random(x.shape)", "use rng, not np.random"),
+        ("return dout * mask", "return dout * (mask > 0)", "the factor 1 / (1 - p) is missing"),
+        ("return dout * mask", "return dout", "dropped entries get no gradient"),
         ("mask = (rng.random(x.shape) >= p)", "mask = np.ones(x.shape)", "no entry of out is 0"),
         (
             "mask = (rng.random(x.shape) >= p)",
@@ -457,10 +489,10 @@ WRONG = {
         (
             "rng.random(x.shape)",
             "np.random.default_rng(0).random(x.shape)",
-            "two generators give the same draw",
+            "two different generators give the same draw",
         ),
-        ("return x, np.ones(x.shape)", "return x, None", "mask is None among the values"),
-        ("return x, np.ones(x.shape)", "return x, 0 * x", "mask out of training must be 1"),
+        ("return x, np.ones(x.shape)", "return x, None", "the returned mask is None"),
+        ("return x, np.ones(x.shape)", "return x, 0 * x", "with training=False the mask must be 1"),
         ("return x * mask, mask", "return (x * mask)[:5], mask", "out has shape (5, 30)"),
         ("return x * mask, mask", "return x * mask, mask.ravel()", "mask has shape (6000,)"),
         ("return x * mask, mask", "return 'out', 'mask'", "must be numbers, got str"),
@@ -469,7 +501,7 @@ WRONG = {
             "return np.where(mask > 0, x * mask, np.nan), mask",
             "out has NaN",
         ),
-        ("return x * mask, mask", "return x * mask", "out, mask must be returned"),
+        ("return x * mask, mask", "return x * mask", "return 2 values: out, mask"),
         ("return x * mask, mask", "return mask, x * mask", "this is the mask"),
         ("/ (1 - p)\n", "/ np.float32(1 - p)\n", "rounded to float32"),
     ],
@@ -484,7 +516,7 @@ WRONG = {
         (
             "dx[:, a : a + height, d : d + width] += dout @ W[a, d].T",
             "dx[:, a : a + height, d : d + width] += dout @ W[-1 - a, -1 - d].T",
-            "flipped once",
+            "the kernel is flipped in dx",
         ),
         (
             '"nhwi,nhwo->io", pixels, dout)',
@@ -507,8 +539,12 @@ WRONG = {
     "hunt_dense": [
         ("self.hidden > 0", "self.hidden >= 0", "wrong: dx, dW1, db1"),
         ("(self.hidden > 0)", "(self.hidden > 0) * 2", "the fault is still there"),
-        ("return dhidden @", "return None, dhidden @", "dx, dW1, db1, dW2, db2 must be returned"),
-        ("return dhidden @ self.W1.T, dW1", "return None, dW1", "dx is None among the values"),
+        ("return dhidden @", "return None, dhidden @", "return 5 values: dx, dW1, db1, dW2, db2"),
+        (
+            "return dhidden @ self.W1.T, dW1",
+            "return None, dW1",
+            "the returned dx is None",
+        ),
         (
             "dhidden.sum(axis=0)",
             "dhidden.mean(axis=0)",
@@ -526,11 +562,11 @@ WRONG = {
             "the fault is still there",
         ),
         ("return dz, dz * eps * std / 2", "return dz, dz * eps * std", "a factor 1/2 is missing"),
-        ("- log_var - 1)", "/ 2 - log_var - 1)", "the KL is"),
+        ("- log_var - 1)", "/ 2 - log_var - 1)", "the KL was right"),
         (
             "np.exp(log_var) - log_var - 1",
             "np.exp(2 * log_var) - 2 * log_var - 1",
-            "leave it: log_var",
+            "do not change it: log_var",
         ),
     ],
 }

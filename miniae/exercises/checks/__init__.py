@@ -1,1 +1,1 @@
-"""What checks each exercise: its questions, the right answers, and the mistakes that are known."""
+"""The checks of each exercise: random inputs, the right answers, and the known mistakes."""

@@ -6,13 +6,13 @@ from miniae.numerics import sigmoid, softplus
 
 
 def check_sigmoid(ask):
-    """Moderate x first, then x of which exp overflows."""
+    """Moderate x first, then x so large that exp(x) or exp(-x) overflows."""
     x = 3 * ask.rng.standard_normal((4, 5))
     mistakes = {
-        "exp has x where -x belongs: the curve falls instead of rising": sigmoid(-x),
-        "this is tanh, which runs from -1 to 1; a sigmoid runs from 0 to 1": np.tanh(x),
+        "use exp(-x), not exp(x): your curve falls instead of rising": sigmoid(-x),
+        "this is tanh, which goes from -1 to 1; a sigmoid goes from 0 to 1": np.tanh(x),
         "tanh(x) must be tanh(x / 2): sigmoid(x) = (tanh(x / 2) + 1) / 2": (np.tanh(x) + 1) / 2,
-        "this is exp(x) over its sum, a softmax: the entries do not depend on each other": (
+        "this is a softmax, exp(x) / sum: in a sigmoid each entry depends on its own x only": (
             np.exp(x) / np.exp(x).sum()
         ),
     }
@@ -22,20 +22,20 @@ def check_sigmoid(ask):
 
 
 def check_softplus(ask):
-    """Moderate x, then x of which exp overflows, then x where 1 + exp(x) rounds to 1."""
+    """Moderate x, then x so large that exp overflows, then x where 1 + exp(x) rounds to 1."""
     x = 3 * ask.rng.standard_normal((4, 5))
     rest = np.log1p(np.exp(-np.abs(x)))
     mistakes = {
         "this is ReLU, max(x, 0): the term log1p(exp(-|x|)) is missing": np.maximum(x, 0),
         "the term max(x, 0) is missing": rest,
-        "it is |x| + ... where max(x, 0) + ... belongs": np.abs(x) + rest,
+        "it has |x|, but it must have max(x, 0)": np.abs(x) + rest,
         "this is log(1 + exp(-x)): the sign of x is wrong": softplus(-x),
     }
     ask.equal(ask("softplus", x), softplus(x), mistakes)
     x = np.array([-1000.0, -400, 0, 40, 400, 1000]) + ask.rng.uniform(0, 1, 6)
     ask.equal(ask("softplus", x), softplus(x), name=f"the result for x = {x[0]:.0f} to {x[-1]:.0f}")
     x = ask.rng.uniform(-45, -38, 5)
-    lost = {"1 + exp(x) rounds to 1 and the rest is lost: np.log1p(t) is log(1 + t) without": 0 * x}
+    lost = {"1 + exp(x) rounds to 1, so exp(x) is lost: np.log1p(t) keeps a small t": 0 * x}
     ask.equal(ask("softplus", x), softplus(x), lost, "the result for x near -40")
 
 
@@ -43,14 +43,12 @@ def check_relu(ask):
     """A gradient flows where x > 0."""
     dout, x = ask.rng.standard_normal((2, 4, 5))
     mistakes = {
-        "dout is missing: by the chain rule the slope is multiplied with dout": x > 0,
-        "the mask looks at dout; it is x that decides what passed": dout * (dout > 0),
-        "dout is multiplied with x; the slope of ReLU is 1 where x > 0, whatever x": (
-            dout * np.maximum(x, 0)
-        ),
-        "x itself is not the slope": dout * x,
-        "the mask is the wrong way round: it lets through where x < 0": dout * (x < 0),
-        "everything passes: is the mask taken of max(x, 0) by >= 0, which is always true?": dout,
+        "dout is missing: the chain rule multiplies the slope by dout": x > 0,
+        "the mask must come from x, not from dout: dout passes where x > 0": dout * (dout > 0),
+        "dout is multiplied by x: the slope of ReLU is 1 wherever x > 0": (dout * np.maximum(x, 0)),
+        "x is not the slope: the slope of ReLU is 1 where x > 0, else 0": dout * x,
+        "the mask is the wrong way round: dout must pass where x > 0": dout * (x < 0),
+        "everything passes: is the mask max(x, 0) >= 0, which is always true?": dout,
     }
     ask.equal(ask("relu_backward", dout, x), dout * (x > 0), mistakes, "dx")
 
@@ -60,13 +58,12 @@ def check_sigmoid_backward(ask):
     dout, out = ask.rng.standard_normal((4, 5)), ask.rng.uniform(0.05, 0.95, (4, 5))
     again = sigmoid(out)
     mistakes = {
-        "dout is missing: by the chain rule the slope is multiplied with dout": out * (1 - out),
-        "the argument is out, sigmoid(x) already: do not apply sigmoid again": (
-            dout * again * (1 - again)
-        ),
+        "dout is missing: the chain rule multiplies the slope by dout": out * (1 - out),
+        "out is sigmoid(x) already: do not apply sigmoid again": (dout * again * (1 - again)),
         "the factor (1 - out) is missing": dout * out,
         "the factor out is missing": dout * (1 - out),
-        "1 - out^2 is the slope of tanh; that of a sigmoid is out (1 - out)": dout * (1 - out**2),
+        "1 - out^2 is the slope of tanh; the slope of a sigmoid is out (1 - out)": dout
+        * (1 - out**2),
     }
     ask.equal(ask("sigmoid_backward", dout, out), dout * out * (1 - out), mistakes, "dx")
 
@@ -75,13 +72,11 @@ def check_tanh_backward(ask):
     """dx = dout (1 - out^2)."""
     dout, out = ask.rng.standard_normal((4, 5)), ask.rng.uniform(-0.95, 0.95, (4, 5))
     mistakes = {
-        "dout is missing: by the chain rule the slope is multiplied with dout": 1 - out**2,
-        "the argument is out, tanh(x) already: do not apply tanh again": (
-            dout * (1 - np.tanh(out) ** 2)
-        ),
+        "dout is missing: the chain rule multiplies the slope by dout": 1 - out**2,
+        "out is tanh(x) already: do not apply tanh again": (dout * (1 - np.tanh(out) ** 2)),
         "out must be squared: the slope is 1 - out^2": dout * (1 - out),
-        "that is the slope of a sigmoid; the slope of tanh is 1 - out^2": dout * out * (1 - out),
-        "the sign within is wrong: 1 - out^2, not 1 + out^2": dout * (1 + out**2),
+        "this is the slope of a sigmoid; the slope of tanh is 1 - out^2": dout * out * (1 - out),
+        "the sign is wrong: 1 - out^2, not 1 + out^2": dout * (1 + out**2),
     }
     ask.equal(ask("tanh_backward", dout, out), dout * (1 - out**2), mistakes, "dx")
 
@@ -92,10 +87,10 @@ EXERCISES = {
         "minutes": 15,
         "parts": {"sigmoid": check_sigmoid, "softplus": check_softplus},
         "hints": (
-            "np.exp(710) overflows. Write both so that exp only ever sees numbers below 0.",
-            "sigmoid(x) = (tanh(x / 2) + 1) / 2, and np.tanh is safe everywhere. For softplus, "
-            "take exp(x) out of the bracket where x > 0: log(1 + exp(x)) = x + log(exp(-x) + 1).",
-            "softplus(x) = max(x, 0) + log(1 + exp(-|x|)); and np.log1p(t) is log(1 + t) that "
+            "np.exp(710) overflows. Write both functions so that exp only gets numbers below 0.",
+            "sigmoid(x) = (tanh(x / 2) + 1) / 2, and np.tanh never overflows. For softplus with "
+            "x > 0, take exp(x) out of the bracket: log(1 + exp(x)) = x + log(exp(-x) + 1).",
+            "softplus(x) = max(x, 0) + log(1 + exp(-|x|)). np.log1p(t) computes log(1 + t) and "
             "does not lose a small t.",
         ),
     },
@@ -108,9 +103,10 @@ EXERCISES = {
             "tanh_backward": check_tanh_backward,
         },
         "hints": (
-            "An entry of x moves one entry of out, so each dx is dout times the slope there.",
-            "The slope of ReLU is 1 where x > 0, else 0. Those of the other two can be written by "
-            "out alone, without x.",
+            "Each entry of x changes one entry of out only. So each dx is dout times the slope at "
+            "that entry.",
+            "The slope of ReLU is 1 where x > 0, else 0. The slopes of sigmoid and tanh can be "
+            "written with out alone, without x.",
             "d sigmoid(x) / dx = sigmoid(x) (1 - sigmoid(x)) and d tanh(x) / dx = 1 - tanh(x)^2.",
         ),
     },

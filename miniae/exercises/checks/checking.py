@@ -1,11 +1,11 @@
-"""Checks of a gradient check: of its derivatives, and of what it says of layers."""
+"""Checks of a gradient check: of its derivatives, and of its verdict on layers."""
 
 import numpy as np
 
 from miniae.exercises.questions import Wrong, agree, numbers
 from miniae.layers import Dense, ReLU, Sigmoid, Tanh
 
-H = 0.1  # so large that the central difference is not the derivative
+H = 0.1  # large, so that the central difference differs from the derivative
 
 
 def function(rng):
@@ -44,25 +44,27 @@ def check_central(ask):
     v = ask.rng.standard_normal(5)
     up = np.array([f(moved(v, k, H)) for k in range(5)])
     down = np.array([f(moved(v, k, -H)) for k in range(5)])
-    kept = [(f(moved(v, slice(k + 1), H)) - f(moved(v, slice(k), H) - H * (np.arange(5) == k)))
-            for k in range(5)]  # fmt: skip
+    never_back = []  # each entry stays at v + h when the next one moves
+    for k in range(5):
+        behind = moved(v, slice(k), H)
+        never_back.append(f(moved(behind, k, H)) - f(moved(behind, k, -H)))
     mistakes = {
-        "this is the forward difference, whose error falls with h only: take f at v - h e_k too": (
+        "this is the forward difference, whose error is of order h: use f at v - h e_k too": (
             (up - f(v)) / H
         ),
-        "this is the backward difference: take f at v + h e_k too": (f(v) - down) / H,
+        "this is the backward difference: use f at v + h e_k too": (f(v) - down) / H,
         "the two points are 2h apart: divide by 2h": (up - down) / H,
         "it is not divided by 2h": up - down,
-        "all entries are moved at once: one at a time, the others stay": (
+        "all entries are moved at once: move one entry at a time": (
             np.full(5, (f(moved(v, None, H)) - f(moved(v, None, -H))) / (2 * H))
         ),
-        "each entry must be put back before the next one is moved": np.array(kept) / (2 * H),
+        "put each entry back before you move the next one": np.array(never_back) / (2 * H),
     }
     got, right = numbers(ask("central_difference", f, v, H), "the gradient"), (up - down) / (2 * H)
     if agree(got, gradient(v), 1e-6):
         raise Wrong(
-            "h is not used: this is the derivative, or a difference over another h. Here h is "
-            f"{H}, and the central difference is off by what that h gives"
+            "h is not used: this is the derivative itself, or a difference with another h. With "
+            f"h = {H} the central difference must differ from the derivative"
         )
     ask.equal(got, right, mistakes, "the gradient")
 
@@ -72,16 +74,16 @@ def check_complex(ask):
     f, gradient = function(ask.rng)
     v = ask.rng.standard_normal(5)
     mistakes = {
-        "the imaginary part was lost on the way: v must be complex before ih is added": np.zeros(5),
-        "all entries are moved at once: one at a time": np.full(5, gradient(v).sum()),
+        "the imaginary part is lost: make v complex before you add ih": np.zeros(5),
+        "all entries are moved at once: move one entry at a time": np.full(5, gradient(v).sum()),
     }
     right = gradient(v)
     got = numbers(ask("complex_step", f, v), "the gradient")
     if agree(got, right, 0.1) and not agree(got, right, 1e-13):
         error = np.abs(got - right).max() / np.abs(right).max()
         raise Wrong(
-            f"the relative error is {error:.0e}: a difference is taken, or h is too large. The "
-            "complex step is exact to rounding with h = 1e-30, since nothing is subtracted"
+            f"the relative error is {error:.0e}: this is a difference, or h is too large. With "
+            "h = 1e-30 the complex step is exact to rounding, because it subtracts nothing"
         )
     ask.equal(got, right, mistakes, "the gradient")
 
@@ -96,7 +98,7 @@ class NoSum(Dense):
 
 
 class SameEverywhere(Dense):
-    """A wrong layer: every entry of db is their mean; for a dout of ones that is right."""
+    """A wrong layer: every entry of db is the mean of db; for a dout of ones this is right."""
 
     def backward_params(self, dout):
         """Fill grads."""
@@ -146,9 +148,9 @@ def check_verdict(ask):
     wrong = {
         "db is the mean over samples": NoSum(4, 3, dtype="float64"),
         "db is one number for all units": SameEverywhere(4, 3, dtype="float64"),
-        "dx has W for its transpose": NotTransposed(4, 4, dtype="float64"),
+        "dx uses W, not its transpose": NotTransposed(4, 4, dtype="float64"),
         "one entry of dW is 1 % off": OneEntry(4, 3, dtype="float64"),
-        "dx lacks the slope": Unscaled(),
+        "dx is not multiplied by the slope": Unscaled(),
         "dx is half of what it should be": Half(),
     }
     for layer in right:
@@ -157,14 +159,14 @@ def check_verdict(ask):
         if not isinstance(said, bool | np.bool_):
             raise Wrong(f"layer_is_right must return True or False, got {type(said).__name__}")
         if not said:
-            raise Wrong(f"{layer} is right, but is called wrong: is the tolerance too tight, is "
-                        "dout not the same in both, or is theta not put back?")  # fmt: skip
+            raise Wrong(f"{layer} is right, but layer_is_right returns False. Is the tolerance too "
+                        "small? Do both sides use the same dout? Is theta put back?")  # fmt: skip
     for words, layer in wrong.items():
         layer.theta = rng.standard_normal(layer.theta.shape)
         if ask("layer_is_right", layer, rng.standard_normal((5, 4))):
-            of = "dx" if "dx" in words else "the parameters"
-            raise Wrong(f"a wrong layer passes: {words}. Check {of} too, at a random dout, entry "
-                        "by entry")  # fmt: skip
+            unchecked = "dx" if "dx" in words else "the parameters"
+            raise Wrong(f"a wrong layer passes: {words}. Check {unchecked} too, entry by entry, "
+                        "with a random dout")  # fmt: skip
 
 
 EXERCISES = {
@@ -178,13 +180,13 @@ EXERCISES = {
         },
         "library": {"central_difference": central_difference, "complex_step": complex_step},
         "hints": (
-            "Move one entry of a copy of v, call f, and move it back. The central difference takes "
-            "f on both sides, a distance of 2h apart.",
-            "f(v + ih) = f(v) + ih f'(v) + ...: the imaginary part over h is the slope. v must be "
-            "complex for that: v.astype(complex).",
-            "For a layer: draw dout with the shape of out. The number to differentiate is "
-            "(layer.forward(x) * dout).sum(); by x its gradient is layer.backward(dout), by theta "
-            "layer.dtheta. Compare both.",
+            "Move one entry of a copy of v, call f, and move the entry back. The central "
+            "difference uses f at two points that are 2h apart.",
+            "f(v + ih) = f(v) + ih f'(v) + ...: the imaginary part divided by h is the slope. For "
+            "this v must be complex: v.astype(complex).",
+            "For a layer: draw dout with the shape of out. Differentiate the number "
+            "(layer.forward(x) * dout).sum(). Its gradient with respect to x is "
+            "layer.backward(dout), and with respect to theta it is layer.dtheta. Compare both.",
         ),
     },
 }

@@ -1,6 +1,6 @@
-"""Checks of the bug hunts: a piece of code with one fault, from real public code, to be mended.
+"""Checks of the bug hunts: the student corrects code that has one fault, from real public code.
 
-What is said of a wrong answer is what an instrument sees, not where the fault is.
+A message says what the check measured. It does not say where the fault is.
 """
 
 import numpy as np
@@ -28,15 +28,15 @@ def check_network(ask):
     }
     got = unpack(ask.call(network.backward, "backward", dout), right)
     got = [numbers(value, name) for value, name in zip(got, right, strict=True)]
-    fine = [n for n, value in zip(right, got, strict=True) if agree(value, right[n])]
-    if len(fine) < len(right):
-        bad = [name for name in right if name not in fine]
-        raise Wrong(f"the fault is still there: forward is right. Right gradients: "
-                    f"{', '.join(fine) or 'none'}; wrong: {', '.join(bad)}")  # fmt: skip
+    correct = [name for name, value in zip(right, got, strict=True) if agree(value, right[name])]
+    wrong = [name for name in right if name not in correct]
+    if wrong:
+        raise Wrong(f"the fault is still there. forward is right. Right gradients: "
+                    f"{', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}")  # fmt: skip
 
 
 def check_adam(ask):
-    """Adam: what the first step is like, and those after it."""
+    """Adam: the first step, and the steps after it."""
     uniform = ask.rng.uniform
     settings = uniform(0.01, 0.1), uniform(0.8, 0.9), uniform(0.95, 0.99), uniform(0.05, 0.1)
     try:
@@ -46,27 +46,25 @@ def check_adam(ask):
 
 
 def check_vae(ask):
-    """Sampling, its gradient, and the KL must mean the same by log_var."""
+    """Sampling, its gradient and the KL must use log_var with the same meaning."""
     mu, log_var, eps, dz = ask.rng.standard_normal((4, 5, 3))
     std = np.exp(log_var / 2)
     try:
         check_kl(ask)
     except Wrong as wrong:
-        raise Wrong(f"the KL is as in the paper, leave it: {wrong}") from None
+        raise Wrong(f"the KL was right, do not change it: {wrong}") from None
     z = ask("sample", mu, log_var, eps)
     wide = {
-        "the fault is still there. z has another spread than the KL takes it to have; each passes "
-        "a gradient check by itself": mu + np.exp(log_var) * eps
+        "the fault is still there. The KL assumes another spread of z than sample draws, although "
+        "each function passes a gradient check": mu + np.exp(log_var) * eps
     }
     ask.equal(z, mu + std * eps, wide, "z")
     half = {
         "dlog_var": {
-            "sample is mended, and sample_backward belongs to the old one": (
+            "sample is right now, but sample_backward still belongs to the old sample": (
                 dz * eps * np.exp(log_var)
             ),
-            "sample is mended; now differentiate what it computes: a factor 1/2 is missing": (
-                dz * eps * std
-            ),
+            "sample is right now; in sample_backward a factor 1/2 is missing": (dz * eps * std),
         }
     }
     got = ask("sample_backward", dz, log_var, eps)
@@ -79,10 +77,10 @@ EXERCISES = {
         "minutes": 20,
         "parts": {"Network": check_network},
         "hints": (
-            "Run miniae's gradient check, or your own, on each gradient. Which are wrong, and what "
-            "do these have in common?",
-            "Everything behind the ReLU is right, everything in front of it wrong. What passes the "
-            "mask where hidden is exactly 0?",
+            "Run miniae's gradient check, or your own, on each gradient. Which gradients are "
+            "wrong? What do they have in common?",
+            "All gradients of the layer after the ReLU are right. All gradients before the ReLU "
+            "are wrong. What does the mask do where hidden is exactly 0?",
         ),
     },
     "hunt_adam": {
@@ -90,8 +88,8 @@ EXERCISES = {
         "minutes": 20,
         "parts": {"Adam": check_adam},
         "hints": (
-            "The first step is right, the second is not. What does the first step leave behind?",
-            "m and v go on uncorrected from step to step; only a copy is corrected.",
+            "The first step is right, the second is not. What does the first step change in self?",
+            "m and v must stay uncorrected from step to step. Correct only a copy of them.",
         ),
     },
     "hunt_vae": {
@@ -99,9 +97,9 @@ EXERCISES = {
         "minutes": 30,
         "parts": {"VAE": check_vae},
         "hints": (
-            "Nothing is wrong with any gradient. Is log_var the same thing in sample and in "
-            "gaussian_kl? Draw many z for one mu and log_var, and measure their variance.",
-            "The KL takes exp(log_var) for the variance. What is the standard deviation then?",
+            "Every gradient is right. Does log_var mean the same in sample and in gaussian_kl? "
+            "Draw many z for one mu and log_var, and measure their variance.",
+            "In the KL, exp(log_var) is the variance. What is the standard deviation then?",
         ),
     },
 }

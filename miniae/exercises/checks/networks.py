@@ -10,18 +10,16 @@ from miniae.layers import Dense, Tanh
 
 
 def stack(rng, width=4):
-    """Return layers of one width throughout, so that a wrong order shows in numbers."""
-    layers = [Dense(width, width, dtype="float64"), Tanh()] * 2 + [
-        Dense(width, width, dtype="float64")
-    ]
-    layers = [copy.deepcopy(layer) for layer in layers]
+    """Return layers of equal width: in a wrong order they run too, and give wrong numbers."""
+    first, second, third = (Dense(width, width, dtype="float64") for _ in range(3))
+    layers = [first, Tanh(), second, Tanh(), third]
     for layer in layers:
         layer.theta = rng.standard_normal(layer.theta.shape)
     return layers
 
 
 def run(layers, x):
-    """Return what the layers make of x."""
+    """Return the output of the last layer."""
     for layer in layers:
         x = layer.forward(x)
     return x
@@ -32,18 +30,20 @@ def grads(layers):
     return np.concatenate([layer.dtheta for layer in layers])
 
 
-def backprop(layers, dout, order=-1):
-    """Return dx, with the layers' gradients filled."""
-    for layer in layers[::order]:
+def backprop(layers, dout):
+    """Return dx, and fill the gradients of the layers."""
+    for layer in reversed(layers):
         dout = layer.backward(dout)
     return dout
 
 
 def check_chain_forward(ask):
-    """Each layer takes what the one before put out."""
+    """Each layer takes the output of the layer before it."""
     layers, x = stack(ask.rng), ask.rng.standard_normal((3, 4))
     mistakes = {
-        "every layer gets x itself: each takes what the one before put out": layers[-1].forward(x),
+        "every layer gets x: give each layer the output of the layer before it": layers[-1].forward(
+            x
+        ),
         "the layers run in reverse order": run(layers[::-1], x),
         "the last layer is left out": run(layers[:-1], x),
     }
@@ -52,34 +52,38 @@ def check_chain_forward(ask):
 
 
 def check_chain_backward(ask):
-    """Layers in reverse order, each given what the one behind it returned."""
+    """Layers in reverse order; each gets the dx of the layer after it."""
     layers, x = stack(ask.rng), ask.rng.standard_normal((3, 4))
     dout = ask.rng.standard_normal(run(layers, x).shape)
     theirs, wrong = copy.deepcopy(layers), copy.deepcopy(layers)
     run(wrong, x)
-    dx, known = backprop(layers, dout), {}
-    known["the layers run from the first to the last: backward goes from the last to the first"] = (
-        backprop(wrong, dout, order=1),
-        grads(wrong),
-    )
-    last, *_ = [layer.backward(dout) for layer in wrong]
-    known["every layer gets dout of the loss: each takes the dx of the layer behind it"] = (
-        last,
-        grads(wrong),
-    )
+    dx = backprop(layers, dout)
+    backprop(wrong[::-1], dout)
+    first_to_last = grads(wrong)
+    for layer in wrong:
+        layer.backward(dout)
+    same_dout = grads(wrong)
+    known = {
+        "the layers run from the first to the last: in backward start with the last": (
+            first_to_last
+        ),
+        "every layer gets the dout of the loss: give each layer the dx of the layer after it": (
+            same_dout
+        ),
+    }
     run(theirs, x)
     got = ask("backward", theirs, dout)
-    for words, (_, vector) in known.items():
+    for words, vector in known.items():
         if agree(grads(theirs), vector) and not agree(vector, grads(layers)):
             raise Wrong(f"{words}. The gradients of the weights are wrong")
     mistakes = {
-        "this is the dout of the first layer: return the dx that its backward gives": (
+        "this is the dout of the first layer: return the dx of the first layer": (
             backprop(layers[1:], dout)
         ),
         "this is dout itself: return the dx of the first layer": dout,
     }
     ask.equal(got, dx, mistakes, "dx")
-    compare("the gradient of the weights, all layers in a row,", grads(theirs), grads(layers), {})
+    compare("the gradient of all weights", grads(theirs), grads(layers), {})
 
 
 def check_train_step(ask):
@@ -93,31 +97,31 @@ def check_train_step(ask):
     got = ask("train_step", theirs, x, lr)
     loss, after = (error**2).sum() / len(x), np.concatenate([layer.theta for layer in theirs])
     if np.array_equal(after, before):
-        raise Wrong("the weights have not moved: layer.theta -= lr * layer.dtheta for each layer")
+        raise Wrong("the weights have not changed: layer.theta -= lr * layer.dtheta for each layer")
     mistakes = {
-        "they move uphill: subtract lr times the gradient": before + lr * gradient,
+        "lr times the gradient is added, so the loss grows: subtract it": before + lr * gradient,
         "lr is missing": before - gradient,
-        "1/n of the loss is missing in its gradient": before - lr * len(x) * gradient,
-        "the 2 of the square is missing in the gradient": before - 0.5 * lr * gradient,
-        "the loss is a sum over features: its gradient is divided by n, not by all entries": (
+        "the 1/n of the loss is missing in the gradient": before - lr * len(x) * gradient,
+        "the factor 2 of the square is missing in the gradient": before - 0.5 * lr * gradient,
+        "the gradient is divided by the number of all entries: divide by n only": (
             before - lr * gradient / x.shape[1]
         ),
     }
     compare("the weights after the step", after, before - lr * gradient, mistakes)
     mistakes = {
-        "it is the loss after the step: return that of before, which gave the gradient": (
+        "it is the loss after the step: return the loss before the step": (
             ((run(theirs, x) - x) ** 2).sum() / len(x)
         ),
-        "it is the mean over features too: sum over features, mean over samples": (
+        "it is also a mean over features: take the sum over features, the mean over samples": (
             (error**2).mean()
         ),
-        "it is the sum over samples too: mean over samples": (error**2).sum(),
+        "it is a sum over samples: take the mean over samples": (error**2).sum(),
     }
     compare("the loss", got, loss, mistakes)
 
 
 def check_dropout(ask):
-    """Which units are dropped is the student's draw; what must hold of any draw is checked."""
+    """The student draws which entries are dropped; we check what must hold for any draw."""
     p, seed = ask.rng.uniform(0.2, 0.4), int(ask.rng.integers(1000))
     x, keep = ask.rng.uniform(1, 2, (200, 30)), 1 - p
 
@@ -135,37 +139,42 @@ def check_dropout(ask):
     zeros = dropped.mean()
     bound = 6 * np.sqrt(p * keep / x.size)  # six standard deviations of a share
     if zeros in (0, 1):
-        raise Wrong(f"{'every' if zeros else 'no'} entry of out is 0 in training: of p = {p:.2f}, "
-                    "that share should be, up to chance")  # fmt: skip
+        entry = "every entry" if zeros else "no entry"
+        raise Wrong(f"{entry} of out is 0 in training, but a share of p = {p:.2f} should be 0")
     by_row, by_column = ((dropped.all(axis) == dropped.any(axis)).all() for axis in (1, 0))
     if by_row or by_column:
         what = "a whole row" if by_row else "a whole column"
-        raise Wrong(f"{what} is dropped or kept as one: draw a number for every entry, x.shape")
+        raise Wrong(
+            f"{what} is dropped or kept together: draw a number for every entry, with "
+            "rng.random(x.shape)"
+        )
     if abs(zeros - keep) < bound:
-        raise Wrong(f"p is the chance to be dropped, not kept: of p = {p:.2f}, {zeros:.2f} are 0")
+        raise Wrong(
+            f"p is the chance to drop, not to keep: with p = {p:.2f}, a share of {zeros:.2f} is 0"
+        )
     if abs(zeros - p) > bound:
-        raise Wrong(f"of p = {p:.3f}, a share of {zeros:.3f} is 0 (up to chance, it should be p)")
+        raise Wrong(f"a share of {zeros:.3f} is 0, should be p = {p:.3f} up to chance")
     kept = out != 0
     mistakes = {
-        "what is kept must be divided by 1 - p in training, so that the mean stays": x[kept],
-        "what is kept is multiplied by 1 - p: divide by it, so that the mean stays": x[kept] * keep,
+        "in training divide what is kept by 1 - p: then the mean of x stays the same": x[kept],
+        "what is kept is multiplied by 1 - p: divide by 1 - p": x[kept] * keep,
         "what is kept is divided by p: divide by 1 - p": x[kept] / p,
-        "this is the mask: return out, then mask": np.full(kept.sum(), 1 / keep),
+        "this is the mask: return out first, then mask": np.full(kept.sum(), 1 / keep),
     }
-    compare("out, where it is kept,", out[kept], x[kept] / keep, mistakes)
+    compare("the part of out that is kept", out[kept], x[kept] / keep, mistakes)
     if mask.shape != x.shape:
         raise Wrong(differs("mask", mask, x))
     if not agree(mask * x, out):
-        raise Wrong("mask must be what x is multiplied with, 1 / (1 - p) or 0: mask * x is out")
+        raise Wrong("mask must hold the factors of x, 1 / (1 - p) or 0, so that mask * x is out")
     if not np.array_equal(draw()[0], out):
-        raise Wrong("two calls with equal generators differ: draw from rng, not from np.random")
+        raise Wrong("two calls with equal generators differ: use rng, not np.random")
     if np.array_equal(draw(seed + 1)[0], out):
-        raise Wrong("two generators give the same draw: draw from rng, not from one of your own")
+        raise Wrong("two different generators give the same draw: use rng, not your own generator")
     out, mask = draw(training=False)
-    mistakes = {"at test time x passes as it is; the scaling was done in training": x * keep}
-    compare("out of training", out, x, mistakes)
+    mistakes = {"with training=False return x as it is: the scaling is done in training": x * keep}
+    compare("out with training=False", out, x, mistakes)
     if not (mask == 1).all():
-        raise Wrong("the mask out of training must be 1: dropout_backward multiplies with it")
+        raise Wrong("with training=False the mask must be 1: dropout_backward multiplies by it")
 
 
 def check_dropout_backward(ask):
@@ -173,11 +182,11 @@ def check_dropout_backward(ask):
     dout, p = ask.rng.standard_normal((4, 5)), 0.3
     mask = (ask.rng.random((4, 5)) > p) / (1 - p)
     mistakes = {
-        "what was kept was divided by 1 - p, and so its gradient is: the mask has that": (
+        "the factor 1 / (1 - p) is missing: it is in the mask, so multiply dout by mask": (
             dout * (mask > 0)
         ),
-        "dropped units get no gradient: times mask": dout,
-        "1 / (1 - p) is in the mask already: it is divided twice": dout * mask / (1 - p),
+        "dropped entries get no gradient: multiply dout by mask": dout,
+        "1 / (1 - p) is in the mask already: do not divide again": dout * mask / (1 - p),
         "dout is missing: dx = dout * mask": mask,
     }
     ask.equal(ask("dropout_backward", dout, mask), dout * mask, mistakes, "dx")
@@ -203,16 +212,14 @@ def check_conv(ask):
     x, W, b, layer = conv_arguments(ask)
     mistakes = {
         "b is missing": lambda: layer.forward(x) - b,
-        "the kernel is flipped; networks use the cross-correlation, x[i + a, j + d] W[a, d]": (
+        "the kernel is flipped: out[i, j] is the sum of x[i + a, j + d] W[a, d]": (
             lambda: with_kernel(layer, W[::-1, ::-1]).forward(x)
         ),
-        "rows and columns of the kernel stand in each other's place": (
+        "rows and columns of the kernel are exchanged": (
             lambda: with_kernel(layer, W.transpose(1, 0, 2, 3)).forward(x)
         ),
-        "b is summed: each output channel has one of its own": (
-            lambda: layer.forward(x) - b + b.sum()
-        ),
-        "only the first input channel counts: sum over all of them": (
+        "b is summed: each output channel has its own b": (lambda: layer.forward(x) - b + b.sum()),
+        "only the first input channel is used: sum over all input channels": (
             lambda: with_kernel(layer, W * np.eye(4)[0][:, None]).forward(x)
         ),
     }
@@ -220,7 +227,7 @@ def check_conv(ask):
 
 
 def check_conv_backward(ask):
-    """dx, dW, db of the same."""
+    """dx, dW and db of the same convolution."""
     x, W, _, layer = conv_arguments(ask)
     dout = ask.rng.standard_normal(layer.forward(x).shape)
     dx = layer.backward(dout)
@@ -233,16 +240,17 @@ def check_conv_backward(ask):
 
     mistakes = {
         "dx": {
-            "for dx each dout goes back along the way it came, W[a, d] from [i, j] to "
-            "[i + a, j + d]: the kernel is flipped once too often or too seldom": flipped,
+            "the kernel is flipped in dx: dout[i, j] times W[a, d] goes to dx[i + a, j + d]": (
+                flipped
+            ),
         },
         "dW": {
-            "dW is divided by n: the loss has put 1 / n into dout already": dW / len(x),
-            "dW is flipped: x[i + a, j + d] dout[i, j] goes to W[a, d]": dW[::-1, ::-1],
+            "dW is divided by n: dout already contains the 1 / n of the loss": dW / len(x),
+            "dW is flipped: x[i + a, j + d] dout[i, j] goes to dW[a, d]": dW[::-1, ::-1],
         },
         "db": {
-            "db must be summed over samples, rows and columns": dout.sum(axis=0),
-            "db is a mean: b acts on every pixel, so its gradient is the sum": (
+            "sum db over samples, rows and columns": dout.sum(axis=0),
+            "db is a mean: b is added to every pixel, so its gradient is the sum": (
                 dout.mean(axis=(0, 1, 2))
             ),
             "db is one number: keep the axis of the channels": dout.sum(),
@@ -263,12 +271,13 @@ EXERCISES = {
         },
         "library": {"forward": run, "backward": backprop},
         "hints": (
-            "An autoencoder is a list of layers. forward hands each one what the one before put "
-            "out; backward hands dout from the last layer to the first.",
+            "An autoencoder is a list of layers. forward gives each layer the output of the layer "
+            "before it. backward starts with the last layer and ends with the first.",
             "layer.backward(dout) fills layer.dtheta and returns dx, which is the dout of the "
-            "layer before.",
-            "A training step: out = forward(layers, x); the loss is 1/n sum (out - x)^2 and its "
-            "gradient 2 (out - x) / n; backward; then layer.theta -= lr * layer.dtheta.",
+            "layer before it.",
+            "A training step: out = forward(layers, x). The loss is 1/n sum (out - x)^2, and its "
+            "gradient is 2 (out - x) / n. Call backward with it, then layer.theta -= lr * "
+            "layer.dtheta for each layer.",
         ),
     },
     "dropout": {
@@ -276,11 +285,11 @@ EXERCISES = {
         "minutes": 15,
         "parts": {"dropout": check_dropout, "dropout_backward": check_dropout_backward},
         "hints": (
-            "rng.random(x.shape) < p is true with probability p, for each entry by itself.",
-            "Only a share 1 - p is left: divide by it, so that the mean of out is that of x. Then "
-            "nothing needs to be done at test time.",
+            "rng.random(x.shape) < p is true with probability p, independently for each entry.",
+            "A share of 1 - p is kept. Divide it by 1 - p: then the mean of out is the mean of x, "
+            "and there is nothing to do at test time.",
             "Put the division into the mask: mask = (rng.random(x.shape) >= p) / (1 - p). Forward "
-            "is x * mask, and so is backward with dout.",
+            "is x * mask, and backward is dout * mask.",
         ),
     },
     "convolution": {
@@ -288,11 +297,11 @@ EXERCISES = {
         "minutes": 45,
         "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
         "hints": (
-            "out[:, i, j] = sum over a, d of x[:, i + a, j + d] @ W[a, d], plus the bias: loop "
+            "out[:, i, j] = sum over a, d of x[:, i + a, j + d] @ W[a, d], plus the bias. Loop "
             "over the k times k offsets (a, d), not over pixels.",
-            "For one offset the pixels in question are x[:, a : a + out_h, d : d + out_w], and "
-            "that @ W[a, d] is (n, out_h, out_w, c_out).",
-            "Backward, for each offset: dx at those pixels += dout @ W[a, d].T, and dW[a, d] is "
+            "For one offset, take the pixels x[:, a : a + out_h, d : d + out_w]. These pixels @ "
+            "W[a, d] have the shape (n, out_h, out_w, c_out).",
+            "Backward, for each offset: add dout @ W[a, d].T to dx at these pixels. dW[a, d] is "
             "the sum over samples, rows and columns of the pixels times dout.",
         ),
     },

@@ -8,14 +8,14 @@ STEPS = 4
 
 
 def check_steps(ask, name, settings, rule, mistakes):
-    """Let the student's class take some steps, and compare with a rule.
+    """Let the student's class take some steps, and compare theta with the right one.
 
     Parameters
     ----------
-    name : str, of the class
-    settings : tuple, its arguments
-    rule : function (gradients) that returns the changes of theta, one per step
-    mistakes : dict of str to such rules
+    name : str, the name of the class
+    settings : tuple, the arguments of its constructor
+    rule : function that takes the gradients and returns the change of theta in each step
+    mistakes : dict, from a sentence for the student to a rule with that mistake
     """
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
     changes = {words: other(gradients) for words, other in mistakes.items()}
@@ -31,12 +31,12 @@ def check_steps(ask, name, settings, rule, mistakes):
         thetas.append(theta.copy())
     if all(np.array_equal(theta, thetas[0]) for theta in thetas):
         raise Wrong(
-            f"{name}.step left theta as it was: theta -= ... changes the array that was given, "
-            "theta = theta - ... makes a new one that only step knows"
+            f"{name}.step did not change theta: theta -= ... changes the given array, but "
+            "theta = theta - ... makes a new array that only step can see"
         )
     for k in range(STEPS):
         known = {words: theta_right + steps[k] for words, steps in changes.items()}
-        known["it goes uphill: subtract the step"] = theta_right - right[k]
+        known["it adds the step, so the loss grows: subtract it"] = theta_right - right[k]
         theta_right = theta_right + right[k]
         compare(f"theta after step {k + 1}", thetas[k + 1], theta_right, known)
 
@@ -71,26 +71,24 @@ def check_sgd(ask):
         return v, -lr * (g + momentum * v)
 
     mistakes = {
-        "there is no momentum: the velocity of the step before must be kept": descend(
+        "there is no momentum: keep the velocity of the last step": descend(
             lambda v, g: (v, -lr * g)
         ),
-        "the velocity is an average, with (1 - momentum) before dtheta: here it is a sum": descend(
+        "dtheta has the factor (1 - momentum), which makes an average: take the sum": descend(
             averaged
         ),
-        "theta is moved by the velocity of the step before: update the velocity first": descend(
-            late
-        ),
-        "this is Nesterov's variant; plain momentum moves by lr times the velocity": descend(
+        "theta moves by the velocity of the last step: update the velocity first": descend(late),
+        "this is Nesterov's variant; plain momentum moves theta by lr times the velocity": descend(
             nesterov
         ),
-        "momentum acts on the step before only: velocity = momentum * velocity + dtheta, kept": (
+        "only the last gradient is kept: velocity = momentum * velocity + dtheta, in self": (
             lambda gradients: [
                 -lr * (g + momentum * before)
                 for before, g in zip([0 * gradients[0], *gradients], gradients, strict=False)
             ]
         ),
         "lr is missing": descend(lambda v, g: (momentum * v + g, -(momentum * v + g))),
-        "lr and momentum stand in each other's place": descend(
+        "lr and momentum are exchanged": descend(
             lambda v, g: (lr * v + g, -momentum * (lr * v + g))
         ),
     }
@@ -98,7 +96,7 @@ def check_sgd(ask):
 
 
 def adam(lr, beta1, beta2, eps, **wrong):
-    """Return Adam's rule, or with a mistake in it that `wrong` names."""
+    """Return Adam's rule, with the mistake that `wrong` names, if any."""
 
     def rule(gradients):
         m = v = 0.0
@@ -140,21 +138,19 @@ def check_adam(ask):
         "the bias corrections are missing: m / (1 - beta1^t) and v / (1 - beta2^t)": "uncorrected",
         "v is not corrected: v / (1 - beta2^t)": "only m",
         "m is not corrected: m / (1 - beta1^t)": "only v",
-        "t does not count on: it is 1 in the first step, then 2, 3, ...": "first step",
-        "t is one too large: it is 1 in the first step": "late",
+        "t does not count the steps: it must be 1 in the first step, then 2, 3, ...": "first step",
+        "t is too large by 1: it must be 1 in the first step": "late",
         "dtheta must be squared in v": "not squared",
-        "the root is missing: divide by sqrt(v)": "no root",
-        "eps belongs outside of the root: sqrt(v) + eps": "eps inside",
+        "the square root is missing: divide by sqrt(v)": "no root",
+        "eps must be outside the square root: sqrt(v) + eps": "eps inside",
         "eps is missing": "no eps",
-        "in this form, with both corrections in the learning rate, eps must be scaled too": (
-            "folded"
-        ),
-        "it moves along dtheta: it should be m, its running mean": "no m",
+        "both corrections are in the learning rate: then eps must be scaled too": ("folded"),
+        "theta moves along dtheta: it must move along m, the running mean": "no m",
     }
     mistakes = {words: adam(*settings, **{name: True}) for words, name in names.items()}
-    mistakes["beta1 and beta2 stand in each other's place"] = adam(lr, beta2, beta1, eps)
+    mistakes["beta1 and beta2 are exchanged"] = adam(lr, beta2, beta1, eps)
     for fixed in (1e-8, 1e-7):
-        mistakes[f"eps is not the one given, but {fixed:g}"] = adam(lr, beta1, beta2, fixed)
+        mistakes[f"eps is {fixed:g}, not the given eps"] = adam(lr, beta1, beta2, fixed)
     check_steps(ask, "Adam", settings, adam(*settings), mistakes)
 
 
@@ -164,9 +160,9 @@ EXERCISES = {
         "minutes": 15,
         "parts": {"SGD": check_sgd},
         "hints": (
-            "The velocity must outlast a step: keep it in self, of zeros before the first one.",
+            "Keep the velocity in self from step to step. Before the first step it is zero.",
             "velocity = momentum * velocity + dtheta; then theta moves by -lr * velocity.",
-            "theta -= ... changes the array in place, which is what the caller needs.",
+            "Write theta -= ...: this changes the caller's array in place.",
         ),
     },
     "adam": {
@@ -174,11 +170,12 @@ EXERCISES = {
         "minutes": 25,
         "parts": {"Adam": check_adam},
         "hints": (
-            "m is a running mean of dtheta, v one of dtheta squared; both begin as zeros.",
-            "Because they begin as zeros they are too small at first, by 1 - beta^t after t steps. "
-            "Count the steps, and divide by that.",
-            "theta -= lr * m_hat / (sqrt(v_hat) + eps), with m_hat and v_hat the corrected ones. m "
-            "and v themselves go on uncorrected.",
+            "m is a running mean of dtheta, v is a running mean of dtheta squared. Both start at "
+            "zero.",
+            "Because they start at zero, they are too small at first: by the factor 1 - beta^t "
+            "after t steps. Count the steps, and divide by this factor.",
+            "theta -= lr * m_hat / (sqrt(v_hat) + eps), where m_hat and v_hat are corrected. Keep "
+            "m and v themselves uncorrected.",
         ),
     },
 }

@@ -1,8 +1,8 @@
 """dense_forward: a dense layer, forward.
 
-Every unit adds up all features of a sample, each with a weight, and adds a bias:
-out_ij = sum_k x_ik W_kj + b_j, for sample i and unit j. No loops are needed.
-Leave the arguments as they are, and return new arrays.
+Each unit multiplies every feature of a sample by a weight, adds up the products, and adds a bias:
+out_ij = sum_k x_ik W_kj + b_j, for sample i and unit j. You need no loops.
+Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . dense_forward
     python -m miniae.exercises hint dense_forward

@@ -1,8 +1,8 @@
 """squared_error: the squared error and its gradient.
 
-The convention of miniae, for this loss and all others: the sum over features, the mean over
-samples. L = 1/n sum_i sum_j (out_ij - target_ij)^2.
-Leave the arguments as they are, and return new arrays.
+In miniae every loss is a sum over features and a mean over samples:
+L = 1/n sum_i sum_j (out_ij - target_ij)^2.
+Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . squared_error
     python -m miniae.exercises hint squared_error
@@ -17,5 +17,5 @@ def squared_error(out, target):
 
 
 def squared_error_backward(out, target):
-    """out, target (n, features) -> dout (n, features), the gradient of L for out."""
+    """out, target (n, features) -> dout (n, features), the gradient of L with respect to out."""
     raise NotImplementedError("squared_error: not started yet")

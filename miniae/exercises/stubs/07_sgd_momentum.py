@@ -1,12 +1,12 @@
 """sgd_momentum: gradient descent with momentum.
 
-A velocity collects the gradients of all steps, older ones less and less:
+The velocity adds up the gradients of all steps; older gradients count less and less:
 
-    velocity <- momentum velocity + dtheta,    theta <- theta - lr velocity,
+    velocity <- momentum velocity + dtheta,    theta <- theta - lr velocity.
 
-from a velocity of zeros.
+The velocity starts at zero.
 
-Only theta is changed in place; leave dtheta as it is.
+Change theta in place, and leave dtheta unchanged.
 
     python -m miniae.exercises check . sgd_momentum
     python -m miniae.exercises hint sgd_momentum

@@ -2,11 +2,11 @@
 
     m <- beta1 m + (1 - beta1) dtheta,    v <- beta2 v + (1 - beta2) dtheta^2,
 
-from zeros; after t steps both are too small by the factor 1 - beta^t, which is divided out:
+m and v start at zero. After t steps both are too small by the factor 1 - beta^t, so divide by it:
 
     theta <- theta - lr m_hat / (sqrt(v_hat) + eps),    m_hat = m / (1 - beta1^t), v_hat likewise.
 
-Only theta is changed in place; leave dtheta as it is.
+Change theta in place, and leave dtheta unchanged.
 
     python -m miniae.exercises check . adam
     python -m miniae.exercises hint adam

@@ -1,9 +1,9 @@
 """autoencoder_backward: an autoencoder's backward pass, layer by layer.
 
-An autoencoder is a list of layers, the encoder's and then the decoder's. The layers here are those
-of miniae: layer.forward(x) returns out; layer.backward(dout), after that, returns dx and puts the
-gradient of the layer's weights, all in one vector, into layer.dtheta; the weights are layer.theta.
-Weights are changed in place; leave x, dout and the list of layers as they are.
+Here an autoencoder is a list of miniae's layers: first those of the encoder, then those of the
+decoder. layer.forward(x) returns out. After that, layer.backward(dout) returns dx and puts the
+gradient of the layer's weights into layer.dtheta, as one vector. The weights are layer.theta.
+Change the weights in place, and leave x, dout and the list of layers unchanged.
 
     python -m miniae.exercises check . autoencoder_backward
     python -m miniae.exercises hint autoencoder_backward
@@ -23,5 +23,5 @@ def backward(layers, dout):
 
 
 def train_step(layers, x, lr):
-    """One step of plain gradient descent, in place, on L = 1/n sum (out - x)^2 -> L before it."""
+    """One step of gradient descent on L = 1/n sum (out - x)^2, in place -> L before the step."""
     raise NotImplementedError("autoencoder_backward: not started yet")

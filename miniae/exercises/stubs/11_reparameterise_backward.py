@@ -1,8 +1,8 @@
 """reparameterise_backward: the reparameterisation trick, backward.
 
-z = mu + exp(log_var / 2) eps with eps fixed. Given dz, the gradient of the loss for z, return those
-for mu and log_var.
-Leave the arguments as they are, and return new arrays.
+z = mu + exp(log_var / 2) eps, and eps is fixed. You get dz, the gradient of the loss with respect
+to z. Return the gradients with respect to mu and log_var.
+Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . reparameterise_backward
     python -m miniae.exercises hint reparameterise_backward

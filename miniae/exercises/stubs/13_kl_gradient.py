@@ -1,8 +1,8 @@
 """kl_gradient: the gradient of the KL.
 
-The KL of the exercise before, 1/n sum_i sum_j 1/2 (mu^2 + exp(log_var) - log_var - 1), has a
-gradient that needs no sampling. Derive it.
-Leave the arguments as they are, and return new arrays.
+You can differentiate the KL of the last exercise without sampling. Derive the gradient of
+1/n sum_i sum_j 1/2 (mu^2 + exp(log_var) - log_var - 1).
+Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . kl_gradient
     python -m miniae.exercises hint kl_gradient

@@ -2,11 +2,11 @@
 
 Channels come last. With stride 1 and no padding
 
-    out[:, i, j] = b + sum over a, d of x[:, i + a, j + d] @ W[a, d],
+    out[:, i, j] = b + sum over a, d of x[:, i + a, j + d] @ W[a, d].
 
-which is a cross-correlation: the kernel is not flipped. Loops over a and d are fine; loops over
-pixels are slow.
-Leave the arguments as they are, and return new arrays.
+This is a cross-correlation: the kernel is not flipped. You may loop over a and d; a loop over
+pixels is slow.
+Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . convolution
     python -m miniae.exercises hint convolution
@@ -21,5 +21,5 @@ def conv2d(x, W, b):
 
 
 def conv2d_backward(dout, x, W):
-    """dout of the shape of out, x, W as above -> dx, dW, db, of the shapes of x, W, b."""
+    """dout with the shape of out; x, W as above -> dx, dW, db, with the shapes of x, W, b."""
     raise NotImplementedError("convolution: not started yet")

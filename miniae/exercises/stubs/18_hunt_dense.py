@@ -1,8 +1,8 @@
 """hunt_dense: a bug hunt. Gradients that are almost right.
 
-There is one fault in the code below, taken from real public code. Find it, mend it, and delete the
-line that raises NotImplementedError. Nothing else needs to change. A gradient check tells which of
-the gradients are wrong.
+There is one fault in the code below. It comes from real public code. Find it, correct it, and
+delete the line that raises NotImplementedError. Change nothing else. A gradient check shows which
+gradients are wrong.
 
     python -m miniae.exercises check . hunt_dense
     python -m miniae.exercises hint hunt_dense

@@ -1,9 +1,9 @@
 """hunt_adam: a bug hunt. An optimiser that starts well.
 
-There is one fault in the code below, taken from real public code. Find it, mend it, and delete the
-line that raises NotImplementedError. Its first step is right. It trains, too, only worse than it
-should.
-Only theta is changed in place; leave dtheta as it is.
+There is one fault in the code below. It comes from real public code. Find it, correct it, and
+delete the line that raises NotImplementedError. The first step is right. Training works too, but
+not as well as it should.
+Change theta in place, and leave dtheta unchanged.
 
     python -m miniae.exercises check . hunt_adam
     python -m miniae.exercises hint hunt_adam

@@ -1,9 +1,9 @@
 """hunt_vae: a bug hunt. A VAE that every gradient check passes.
 
-There is one misunderstanding in the code below, taken from real public code, and it shows in two
-functions. Find it, mend both, and delete the line that raises NotImplementedError. Every function
-here has the right gradient for what it computes; the KL is as in the paper. No gradient check can
-find what is wrong. What can?
+There is one mistake in the code below, and it affects two functions. It comes from real public
+code. Find it, correct both functions, and delete the line that raises NotImplementedError. Each
+function has the right gradient of what it computes, and the KL is as in the paper. So no gradient
+check can find the mistake. What can?
 
     python -m miniae.exercises check . hunt_vae
     python -m miniae.exercises hint hunt_vae
@@ -20,7 +20,7 @@ def sample(mu, log_var, eps):
 
 
 def sample_backward(dz, log_var, eps):
-    """dz, log_var, eps (n, d) -> dmu, dlog_var, the gradients for z = sample(mu, log_var, eps)."""
+    """dz, log_var, eps (n, d) -> dmu, dlog_var, the gradients of sample."""
     std = np.exp(log_var)
     return dz, dz * eps * std
 
