@@ -117,10 +117,8 @@ class Model(Estimator, Parameterized):
         if target is None:
             x = target = check_batch(self, x, "x", bounds=bounds)
         else:
-            x, target = (
-                check_batch(self, x, "x"),
-                check_batch(self, target, "target", bounds=bounds),
-            )
+            x = check_batch(self, x, "x")
+            target = check_batch(self, target, "target", bounds=bounds)
         if len(x) != len(target):
             raise ValueError(f"x has {len(x)} samples but target {len(target)}")
         if rng is None:
