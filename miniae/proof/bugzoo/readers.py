@@ -1,10 +1,8 @@
-"""Wrong code at the points where readers go next: normalisation, absolute values, loops."""
+"""Wrong code of kinds that users often write: normalisation, absolute values, loops."""
 
 import numpy as np
 
-from miniae.proof.bugzoo.instruments import gradient_check
-from miniae.proof.bugzoo.specimen import specimen
-from miniae.proof.bugzoo.twins import (
+from miniae.proof.bugzoo.counterparts import (
     AbsoluteError,
     BatchNorm,
     BiasBeforeBatchNorm,
@@ -18,11 +16,13 @@ from miniae.proof.bugzoo.twins import (
     SignedError,
     SpreadPenalty,
 )
+from miniae.proof.bugzoo.instruments import gradient_check
+from miniae.proof.bugzoo.specimen import specimen
 
 
 @specimen("batchnorm-variance-constant", gradient_check, BatchNorm, "variance constant")
 class BatchNormVarianceConstant(BatchNorm):
-    """dx takes the variance for a constant, and np.var hides that from the complex step."""
+    """dx treats the variance as a constant, and np.var hides this from the complex step."""
 
     def dx(self, dxhat):
         return (dxhat - self.average(dxhat)) / self.cache[1]
@@ -30,18 +30,16 @@ class BatchNormVarianceConstant(BatchNorm):
 
 @specimen("batchnorm-mean-constant", gradient_check, BatchNorm, "mean constant")
 class BatchNormMeanConstant(BatchNorm):
-    """dx takes the mean for a constant."""
+    """dx treats the mean as a constant."""
 
     def dx(self, dxhat):
         xhat, std = self.cache
         return (dxhat - xhat * self.average(dxhat * xhat)) / std
 
 
-@specimen(
-    "batchnorm-both-constant", gradient_check, BatchNorm, "mean and variance constant"
-)  # fmt: skip
+@specimen("batchnorm-both-constant", gradient_check, BatchNorm, "mean and variance constant")
 class BatchNormBothConstant(BatchNorm):
-    """dx takes mean and variance for constants, as in evaluation with running statistics."""
+    """dx treats mean and variance as constants, as in evaluation with running statistics."""
 
     def dx(self, dxhat):
         return dxhat / self.cache[1]
@@ -50,12 +48,12 @@ class BatchNormBothConstant(BatchNorm):
 @specimen("batchnorm-variance-constant-projected", gradient_check, BatchNorm, "unknown",
           method="projection")  # fmt: skip
 class BatchNormProjected(BatchNormVarianceConstant):
-    """The same, looked at by projection, which the lost imaginary part fooled too."""
+    """The same, checked by projection, which the lost imaginary part could also deceive."""
 
 
 @specimen("layernorm-gamma-forgotten", gradient_check, LayerNorm, "gamma forgotten")
 class LayerNormGammaForgotten(LayerNorm):
-    """dx forgets gamma, which shows only where gamma is not 1."""
+    """dx lacks gamma, which has an effect only if gamma is not 1."""
 
     def dx(self, dxhat):
         return super().dx(dxhat / self.params["gamma"])
@@ -63,7 +61,7 @@ class LayerNormGammaForgotten(LayerNorm):
 
 @specimen("layernorm-variance-constant", gradient_check, LayerNorm, "variance constant")
 class LayerNormVarianceConstant(LayerNorm):
-    """dx takes the variance for a constant."""
+    """dx treats the variance as a constant."""
 
     def dx(self, dxhat):
         return (dxhat - self.average(dxhat)) / self.cache[1]
@@ -71,7 +69,7 @@ class LayerNormVarianceConstant(LayerNorm):
 
 @specimen("rows-norm-constant", gradient_check, NormalizedRows, "variance constant")
 class RowsNormConstant(NormalizedRows):
-    """dx takes the norm of a row for a constant."""
+    """dx treats the norm of a row as a constant."""
 
     def backward(self, dout):
         return dout / self.recall(dout)[1]
@@ -79,7 +77,7 @@ class RowsNormConstant(NormalizedRows):
 
 @specimen("batch-norm-constant", gradient_check, NormalizedBatch, "variance constant")
 class BatchNormOfArrayConstant(NormalizedBatch):
-    """dx takes the norm of the whole array for a constant."""
+    """dx treats the norm of the whole array as a constant."""
 
     def backward(self, dout):
         return dout / self.recall(dout)[1]
@@ -87,7 +85,7 @@ class BatchNormOfArrayConstant(NormalizedBatch):
 
 @specimen("loop-convolution-zeros", gradient_check, LoopConvolution, "zero")
 class LoopConvolutionZeros(LoopConvolution):
-    """backward fills its arrays and returns new zeros; forward's real array hides it."""
+    """backward fills its arrays but returns new zeros; forward's real array hides this."""
 
     def backward(self, dout):
         super().backward(dout)
@@ -129,7 +127,7 @@ class UnbiasedForwardOnly(RefusesOneSample):
 
 @specimen("absolute-error-slope-0", gradient_check, AbsoluteError, "zero")
 class AbsoluteErrorSlopeZero(AbsoluteError):
-    """The slope of |r| is taken to be 0, as the complex step of np.abs says."""
+    """The slope of |r| is 0, which is the complex step of np.abs."""
 
     def slopes(self, out, target, weight):
         return 0 * (out - target) * weight
@@ -137,7 +135,7 @@ class AbsoluteErrorSlopeZero(AbsoluteError):
 
 @specimen("signed-error-doubled", gradient_check, SignedError, "2")
 class SignedErrorDoubled(SignedError):
-    """The slope is 2 sign(r), as the complex step of NumPy 2 says of sign(r) r."""
+    """The slope is 2 sign(r), which is the complex step of sign(r) r in NumPy 2."""
 
     def slopes(self, out, target, weight):
         return 2 * super().slopes(out, target, weight)
@@ -145,7 +143,7 @@ class SignedErrorDoubled(SignedError):
 
 @specimen("huber-tail-flat", gradient_check, Huber, "unknown")
 class HuberTailFlat(Huber):
-    """Beyond |r| = 1 the slope is 0 where it is sign(r)."""
+    """Beyond |r| = 1 the slope is 0 instead of sign(r)."""
 
     def slopes(self, out, target, weight):
         return np.where(np.abs(out - target) < 1, out - target, 0) * weight
@@ -153,7 +151,7 @@ class HuberTailFlat(Huber):
 
 @specimen("huber-tail-square", gradient_check, Huber, "unknown")
 class HuberTailSquare(Huber):
-    """The slope is r everywhere, as if the loss were a square in its tails too."""
+    """The slope is r everywhere, as if the loss were also a square in its tails."""
 
     def slopes(self, out, target, weight):
         return (out - target) * weight
@@ -161,7 +159,7 @@ class HuberTailSquare(Huber):
 
 @specimen("spread-penalty-without-gradient", gradient_check, SpreadPenalty, "zero")
 class SpreadPenaltyWithoutGradient(SpreadPenalty):
-    """The penalty's gradient is zero, as the complex step of np.std says."""
+    """The penalty's gradient is zero, which is the complex step of np.std."""
 
     def backward(self):
         return np.zeros_like(self.cached())
