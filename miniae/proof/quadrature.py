@@ -170,7 +170,7 @@ def _cells(log_joint, gaps, steps, curvature):
     """
     corner, arc, onward = log_joint, 0.0, 0.0
     for axis, step in enumerate(steps):
-        gap = gaps.reshape(-1, *[1] * (log_joint.ndim - 1))
+        gap = gaps if log_joint.ndim == 1 else gaps[:, None]  # one or two latents
         change = np.diff(np.moveaxis(log_joint, axis, 0), axis=0)
         k = curvature * np.moveaxis(step, axis, 0) + gap**2
         slope = np.pad(change / gap, [(1, 1)] + [(0, 0)] * (log_joint.ndim - 1))

@@ -15,6 +15,7 @@ SUSPECTS = {  # what to write instead
     r"float\(|\bfloat64\b|\bfloat32\b|astype\(": "a cast to real numbers",
     r"hypot\(|logaddexp\(|arctan2\(|\bmath\.|cbrt\(|erf\(": "a function of real numbers only",
 }
+LIBRARY = re.compile(r"miniae\.(?!proof\.bugzoo)")  # the zoo's classes count as a user's
 OTHER = ("__init__", "backward", "backward_params", "slopes")  # not part of the forward pass
 
 
@@ -42,12 +43,14 @@ def source(thing):
         parts += [
             held for part in parts for held in vars(part).values() if hasattr(held, "forward")
         ]
-        kinds = {cls for part in parts for cls in type(part).__mro__ if not is_miniae(cls)}
+        classes = {cls for part in parts for cls in type(part).__mro__}
         functions = [
             member
-            for cls in kinds
+            for cls in classes
             for name, member in vars(cls).items()
-            if inspect.isfunction(member) and name not in OTHER
+            if inspect.isfunction(member)
+            and name not in OTHER
+            and not LIBRARY.match(cls.__module__)
         ]
     texts = []
     for function in functions:
@@ -56,8 +59,3 @@ def source(thing):
         except (OSError, TypeError):
             continue
     return "\n".join(texts)
-
-
-def is_miniae(cls):
-    """Return whether a class belongs to the library; classes of the zoo count as a user's."""
-    return cls.__module__.startswith("miniae.") and ".bugzoo" not in cls.__module__

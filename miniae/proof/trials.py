@@ -40,15 +40,17 @@ def trials(subject, report):
     right = report.verdict != "WRONG"
     runs = {"": subject}
     if not subject.is_loss:
-        other, prefix = None, f"with training={not subject.training}"
+        prefix = f"with training={not subject.training}"
         try:
             other = subject.like(training=not subject.training)
-            if mode_matters(subject, other):
+            pairs = zip(subject.gradient(), other.gradient(), strict=True)
+            if not all(close(a, b) for a, b in pairs):
                 runs[f"{prefix}, "] = other
         except Exception as error:
-            yield "mode", f"{prefix}: {type(error).__name__}: {error}", None
+            yield "mode", f"{prefix}: {described(error)}", None
     for prefix, run in runs.items():
-        failures = list(history(run))
+        words = "after other batches of the same size"
+        failures = list(guarded("earlier calls", words, history(run)))
         if right and not failures and run is not subject:
             words = prefix.removesuffix(", ")
             failures += attempt_slope("mode", words, lambda run=run: run, report.tolerance)
@@ -64,12 +66,16 @@ def trials_of(subject, tolerance):
     yield from batch_sizes(subject, tolerance)
     yield from settings(subject, tolerance)
     yield from memory_order(subject)
-    yield from single(subject)
+    yield from guarded("float32", "in float32", single(subject))
     if subject.is_layer:
         n = len(subject.x)
-        yield from params_alone(subject)
-        yield from params_alone(subject, "in float32, ", dtype=np.float32)
-        yield from params_alone(subject, f"with a batch of {n + 1}, ", rows=[*range(n), 0])
+        for where, changes in (
+            ("", {}),
+            ("in float32, ", {"dtype": np.float32}),
+            (f"with a batch of {n + 1}, ", {"rows": [*range(n), 0]}),
+        ):
+            trial = params_alone(subject, where, **changes)
+            yield from guarded("backward_params", f"{where}backward_params", trial)
     loss = subject if subject.is_loss else None
     if not (subject.is_layer or subject.is_loss):
         loss = inner_loss(subject)
@@ -88,9 +94,17 @@ def inner_loss(subject):
     return subject.like(obj=model.reconstruction_loss, x=out, target=target, given={})
 
 
-def mode_matters(subject, other):
-    """Return whether forward or backward gives another result in the other mode."""
-    return not all(close(a, b) for a, b in zip(subject.gradient(), other.gradient(), strict=True))
+def guarded(cause, words, trial):
+    """Yield the failures of a trial, and one more if it raises an error."""
+    try:
+        yield from trial
+    except Exception as error:
+        yield cause, f"{words}: {described(error)}", None
+
+
+def described(error):
+    """Return an error as text, with its type."""
+    return f"{type(error).__name__}: {error}"
 
 
 def wrong_slope(subject, tolerance):
@@ -128,7 +142,7 @@ def attempt_slope(cause, words, variant, tolerance):
         subject = variant()
         off = wrong_slope(subject, tolerance)
     except Exception as error:
-        yield cause, f"{words}: {type(error).__name__}: {error}", None
+        yield cause, f"{words}: {described(error)}", None
         return
     if off is not None and np.isinf(off):
         yield cause, f"{words}: the gradient contains NaN or inf", subject
@@ -173,19 +187,14 @@ def history(subject):
     """Compare a copy that has seen other batches and other noise with a new copy."""
     fresh, used = (subject.start.astype(subject.dtype) for _ in range(2))
     other = subject.like(rows=list(range(len(subject.x)))[::-1], dout=subject.dout)
-    try:
-        for seed in range(1, CALLS + 1):
-            other.seed = subject.seed + seed
-            other.gradient(used)
-        value, gradient = subject.gradient(fresh)
-        for (_, then), (_, now) in zip(used.named_buffers(), fresh.named_buffers(), strict=True):
-            then[...] = now  # a buffer is allowed to change the results of later calls
-        twice, _ = subject.gradient(subject.start.astype(subject.dtype))
-        later, again = subject.gradient(used)
-    except Exception as error:
-        words = f"after other batches of the same size: {type(error).__name__}: {error}"
-        yield "earlier calls", words, None
-        return
+    for seed in range(1, CALLS + 1):
+        other.seed = subject.seed + seed
+        other.gradient(used)
+    value, gradient = subject.gradient(fresh)
+    for (_, then), (_, now) in zip(used.named_buffers(), fresh.named_buffers(), strict=True):
+        then[...] = now  # a buffer is allowed to change the results of later calls
+    twice, _ = subject.gradient(subject.start.astype(subject.dtype))
+    later, again = subject.gradient(used)
     if not close(value, twice):
         words = "two new copies differ, with the same x and rng: all noise must come from rng"
         yield "noise", words, None
@@ -210,18 +219,15 @@ def memory_order(subject):
         for name in ("x", "dout", "target"):
             array = getattr(subject, name)
             setattr(other, name, reorder(array) if np.ndim(array) > 1 else array)
+        words = f"with equal arrays that are stored {order} in memory"
         try:
             found = other.gradient()
         except Exception as error:
-            words = f"with arrays {order} in memory: {type(error).__name__}: {error}"
-            yield "memory order", words, None
+            yield "memory order", f"{words}: {described(error)}", None
             continue
         for what, a, b in zip(("result", "gradient"), right, found, strict=True):
             if not close(a, b):
-                words = (
-                    f"with equal arrays that are stored {order} in memory, the {what} is different"
-                )
-                yield "memory order", words, None
+                yield "memory order", f"{words}, the {what} is different", None
                 break
 
 
@@ -242,19 +248,15 @@ ORDERS = {
 
 def single(subject):
     """Compare the passes in float32, in which models train, with those in float64."""
-    try:
-        rough = subject.like(dtype=np.float32)
-        fine = rough.like(dtype=np.float64, dout=rough.dout)
-        exact_value, right = fine.gradient()
-        # The effect of a rounding error in each number shows how large errors in float32 may be.
-        rng = np.random.default_rng(subject.seed)
-        errors = 1e-7 * rng.standard_normal((3, fine.point.size))
-        moved = [fine.gradient(point=fine.point * (1 + e))[1] - right for e in errors]
-        with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient = rough.gradient()
-    except Exception as error:
-        yield "float32", f"in float32: {type(error).__name__}: {error}", None
-        return
+    rough = subject.like(dtype=np.float32)
+    fine = rough.like(dtype=np.float64, dout=rough.dout)
+    exact_value, right = fine.gradient()
+    # The effect of a rounding error in each number shows how large errors in float32 may be.
+    rng = np.random.default_rng(subject.seed)
+    errors = 1e-7 * rng.standard_normal((3, fine.point.size))
+    moved = [fine.gradient(point=fine.point * (1 + e))[1] - right for e in errors]
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, gradient = rough.gradient()
     size = max(abs(exact_value), np.abs(right) @ np.abs(fine.point))
     size = max(size, np.abs(subject.dout).sum()) if subject.is_layer else size
     if np.isfinite(exact_value) and not abs(value - exact_value) <= SINGLE * size:
@@ -277,16 +279,12 @@ def params_alone(subject, where="", **changes):
     """Check that `backward_params` fills grads as `backward` does."""
     if not subject.exact.theta.size:
         return
-    try:
-        one = subject.like(**changes) if changes else subject
-        one.gradient()
-        right = one.exact.dtheta.copy()
-        one.exact.dtheta[...] = 0
-        one.run(one.exact, one.x)
-        one.exact.backward_params(one.dout)
-    except Exception as error:
-        yield "backward_params", f"{where}backward_params: {type(error).__name__}: {error}", None
-        return
+    one = subject.like(**changes) if changes else subject
+    one.gradient()
+    right = one.exact.dtheta.copy()
+    one.exact.dtheta[...] = 0
+    one.run(one.exact, one.x)
+    one.exact.backward_params(one.dout)
     if not close(right, one.exact.dtheta, 1e-4 if one.dtype == np.float32 else 1e-10):
         words = f"{where}backward_params and backward give different grads: let backward call it"
         yield "backward_params", words, None

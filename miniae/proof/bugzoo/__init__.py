@@ -47,7 +47,7 @@ class Row:
         """Whether the right cause was named; None if the instrument gives no diagnosis."""
         if self.specimen.instrument is not gradient_check:
             return None
-        return self.specimen.names_the_cause(self.finding)
+        return self.specimen.cause in self.finding.cause.split(" or ")  # "n or features"
 
 
 def survey(seed=0, specimens=None):

@@ -56,10 +56,6 @@ class Specimen:
         """The name of the instrument in a table."""
         return self.instrument.__name__.replace("_", " ")
 
-    def names_the_cause(self, finding):
-        """Return whether a diagnosis names the cause, alone or with others ("n or features")."""
-        return self.cause in finding.cause.split(" or ")
-
 
 def specimen(name, instrument, right, cause="", source="constructed", **options):
     """Add the class or function below to the zoo; its docstring says what is wrong."""

@@ -88,7 +88,8 @@ class Examination(Bench):
         """Check every property; stop if optimisers share state, as all other checks then fail."""
         self.given_settings()
         if self.two_optimisers():
-            self.huge_gradients()
+            huge = 10 ** self.rng.uniform(15, 100, 3)  # almost too large to be squared
+            self.line("huge gradients", self.trial(draw(self.rng, self.size.short, huge)))
             self.varied_settings()
             self.other_vectors()
             self.the_callers_arrays()
@@ -145,11 +146,6 @@ class Examination(Bench):
             walks[turn].step(gradients[turn][made[turn]])
             made[turn] += 1
         return [self.judged(walk, settings) for walk in walks]
-
-    def huge_gradients(self):
-        """Check gradients that are almost too large to be squared."""
-        huge = 10 ** self.rng.uniform(15, 100, 3)
-        self.line("huge gradients", self.trial(draw(self.rng, self.size.short, huge)))
 
     def varied_settings(self):
         """Check other settings, one by one and all at once."""

@@ -96,7 +96,7 @@ class Walk:
         return 0 if all(same) else same.index(False) + 1
 
     def neighbours_changed(self):
-        """Return whether memory beside theta was written to."""
+        """Return whether memory beside theta was changed."""
         return bool((self.memory[:GUARD] != 7).any() or (self.memory[-GUARD:] != 7).any())
 
 
