@@ -11,25 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniae.plumbing.inputs import check_batch
-from miniae.proof.data_symptoms import (
-    Finding,
-    check_data,
-    check_history,
-    check_parameters,
-    is_trained,
-)
+from miniae.proof import data_symptoms, symptoms
+from miniae.proof.data_symptoms import Finding, is_trained
 from miniae.proof.evidence import Evidence
-from miniae.proof.symptoms import (
-    check_baselines,
-    check_codes,
-    check_floor,
-    check_layers,
-    check_output,
-    check_sigma,
-)
 
 NUMBERS = 4_000_000  # the largest number of entries of X that are examined: bounds the memory
-CHECKS = (check_floor, check_codes, check_sigma, check_output, check_baselines)
 
 
 @dataclass
@@ -112,14 +98,15 @@ def check_training(model, X, *, rows=2000, **side):
     side = {name: np.asarray(values)[chosen] for name, values in side.items()}
     title = f"{model}, {len(chosen):,} of {len(X):,} rows"
 
-    findings = [*check_parameters(model), *check_data(model, X, X[chosen])]
+    findings = [*data_symptoms.check_parameters(model)]
+    findings += data_symptoms.check_data(model, X, X[chosen])
     usable = not any(each.severity == "problem" for each in findings)
-    findings += check_history(model)
+    findings += data_symptoms.check_history(model)
     if usable:
         evidence = Evidence(model, X[chosen], side, is_trained(model))
-        findings += check_layers(evidence)
+        findings += symptoms.check_layers(evidence)
         if not evidence.failure:
-            for check in CHECKS:
+            for check in symptoms.CHECKS:
                 findings += check(evidence)
     else:
         words = "the rest was not looked at, because nothing can be computed with these numbers"

@@ -223,7 +223,7 @@ def check_baselines(evidence):
         yield Finding("baselines", "note", words, "a smaller latent_dim", errors)
     else:
         words += ": the model does not beat PCA"
-        others = ("penalty", "corruption", "dropout")  # with which less than PCA is no fault
+        others = ("penalty", "corruption", "dropout")  # which all cost some accuracy
         others = ["KL"] if evidence.is_vae else [c for c in others if getattr(model, c, None)]
         if others:
             words += f", which is normal with a {' and '.join(others)}"
@@ -231,3 +231,6 @@ def check_baselines(evidence):
         else:
             remedy = "train longer, or with a wider hidden layer, or use PCA"
             yield _problem(evidence, "baselines", words, remedy, errors)
+
+
+CHECKS = (check_floor, check_codes, check_sigma, check_output, check_baselines)

@@ -138,19 +138,6 @@ def monte_carlo_kl(thing, seed):
     return Finding(bool(off.max() > SURE), evidence)
 
 
-def sampled_moments(sampler, seed):
-    """Compare mean and standard deviation of many draws z with mu and exp(log_var / 2).
-
-    sampler : function of (mu, log_var, rng), each array (n, latent), that returns z
-    """
-    rng = np.random.default_rng(seed)
-    mu, log_var = generic_posterior(rng, 2)
-    off = estimates.moment_z_scores(mu, log_var, DRAWS, rng, sampler)
-    mean, std = (np.ravel(v)[np.abs(v).argmax()] for v in off)
-    evidence = f"off by {mean:+.1f} (mean) and {std:+.1f} (std) standard errors"
-    return Finding(bool(max(abs(mean), abs(std)) > SURE), evidence)
-
-
 def kept_expectation(cls, seed):
     """Check that dropout does not change the expectation of its input."""
     rng = np.random.default_rng(seed)
