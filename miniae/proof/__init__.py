@@ -1,6 +1,6 @@
 """The instruments that show whether the mathematics is right.
 
-Where it is right, `health` (as `miniae.check_training`) says why else a model trains badly.
+If it is right and a model still trains badly, `health` (`miniae.check_training`) says why.
 """
 
 from miniae.proof.gradcheck import check_function, gradient_check

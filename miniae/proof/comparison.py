@@ -1,27 +1,22 @@
-"""A gradient against the derivative of the function that it should be the gradient of.
+"""Does the complex step give the right derivative? A second method must agree with it.
 
-Two methods have to agree on that derivative: the complex step, exact where the code of the function
-keeps the imaginary part, and differences of real values, which tell where it does not.
+The complex step is exact where the code of the function keeps the imaginary part. Differences of
+real values show where it does not. `compare_projections` does the same for random directions.
 """
 
 import numpy as np
 
-from miniae.proof.differences import (
-    attempt,
-    central_difference,
-    complex_slope,
-    complex_step,
-    discards,
-    rounding_noise,
-    slope,
-)
+from miniae.proof.differences import complex_slope, discards, rounding_noise, slope
 from miniae.proof.report import SAFETY
 
-KINKS = 500  # entries that are looked at for a kink, at the most
+KINKS = 500  # the largest number of entries that are tested for a kink
 
 
 def direction(sizes, blocks, seed):
-    """Return a random direction along which blocks of gradients of such sizes count alike."""
+    """Return a random direction in which all blocks count alike.
+
+    sizes : the size of each entry of the gradient
+    """
     rng, u = np.random.default_rng(seed), np.zeros(sizes.size)
     largest = sizes.max(initial=0)
     for here, _ in blocks.values():
@@ -31,56 +26,30 @@ def direction(sizes, blocks, seed):
     return u * min(1.0, 3 / (np.linalg.norm(u) or 1.0))
 
 
-def compare(report, f, v, blocks, gradient, seed):
-    """Fill a report: `gradient` at v against what the report's method finds of f.
+def kink_errors(f, v, numeric, differ, tolerance):
+    """Return inf for the entries that `differ` because f has a kink there, and 0 for the others.
 
-    Returns the numeric gradient, or None for projections.
-    """
-    if report.method == "projection":
-        return compare_projections(report, f, v, blocks, gradient, seed)
-    numeric, errors = None, np.zeros(v.size)
-    if report.method == "complex step":
-        numeric = attempt(lambda: complex_step(f, v), None)
-        confirmed = numeric is not None and agrees(f, v, numeric, gradient, blocks, seed)
-        if confirmed is None:
-            errors = kink_errors(f, v, numeric, gradient, report.tolerance)
-        if confirmed is False or errors is None:
-            report.method = "central difference"
-    if report.method == "central difference":
-        numeric, errors = central_difference(f, v)
-        report.kinks = crossed(f, v, np.isinf(errors))
-    largest = np.abs(numeric).max(initial=0)
-    for name, (here, shape) in blocks.items():
-        parts = (a[here].reshape(shape) for a in (gradient, numeric, errors))
-        report.compare(name, *parts, largest=largest)
-    return numeric
-
-
-def kink_errors(f, v, numeric, gradient, tolerance):
-    """Return inf for entries where the two gradients differ because f has a kink there, else 0.
-
-    There a gradient is a matter of taste: at x = 0 the slope of a ReLU may be 0 or 1. None if a
-    difference refutes the complex step at such an entry.
+    At a kink the gradient is a convention: at x = 0 the slope of a ReLU may be 0 or 1. Returns
+    None if a difference refutes the complex step at such an entry.
     """
     errors = np.zeros(v.size)
-    scale = max(np.abs(numeric).max(initial=0), np.abs(gradient).max(initial=0))
-    differ = np.flatnonzero(~(np.abs(gradient - numeric) <= tolerance * scale))
-    for k in differ[:KINKS]:
+    largest = np.abs(numeric).max(initial=0)
+    for k in np.flatnonzero(differ)[:KINKS]:
         u = np.zeros(v.size)
         u[k] = max(1.0, abs(v[k]))
         found, error = slope(f, v, u, rounding_noise(f, v, u))
         if np.isinf(error):
             errors[k] = np.inf
-        elif abs(found - numeric[k] * u[k]) > SAFETY * error + tolerance * scale * u[k]:
+        elif abs(found - numeric[k] * u[k]) > SAFETY * error + tolerance * largest * u[k]:
             return None
     return errors
 
 
 def agrees(f, v, numeric, gradient, blocks, seed):
-    """Tell whether differences of real values confirm a complex-step gradient; None at a kink.
+    """Return whether differences of real values confirm a complex-step gradient; None at a kink.
 
-    Along a random direction the two slopes must differ by no more than the difference's error.
-    The direction gives all blocks a similar part in the slope, so that none is drowned.
+    Along a random direction the two slopes may differ by no more than the error of the difference.
+    Every block has a similar share in this slope, so that an error in a small one shows.
     """
     sizes = np.maximum(np.abs(numeric), np.abs(gradient))
     for u in (direction(sizes, blocks, seed + i) for i in range(3)):
@@ -88,11 +57,11 @@ def agrees(f, v, numeric, gradient, blocks, seed):
         rounding = 1e-12 * (np.abs(numeric) @ np.abs(u))
         if np.isfinite(error):
             return bool(abs(numeric @ u - here) <= SAFETY * error + rounding)
-    return False if discards(f, v) else None  # differences have no say
+    return False if discards(f, v) else None  # differences cannot decide
 
 
 def compare_projections(report, f, v, blocks, gradient, seed):
-    """Fill a report from the slopes along two random directions within each block."""
+    """Add to the report the slopes along two random directions within each block."""
     rng, directions = np.random.default_rng(seed), {}
     for name, (here, _) in blocks.items():
         U = rng.standard_normal((2, here.stop - here.start))
@@ -107,13 +76,16 @@ def compare_projections(report, f, v, blocks, gradient, seed):
         name: (np.array([complex_slope(f, v, within(name, u)) for u in U]), np.zeros(2))
         for name, U in directions.items()
     }
-    # By linearity the slope along all blocks at once is the sum of theirs: a check of them all.
+    # The slope along all blocks at once is the sum of theirs: one difference checks them all.
     found = np.array([exact for exact, _ in slopes.values()])
     together = np.concatenate(list(directions.values()), axis=1) if directions else np.zeros((2, 0))
     for u, exact, size in zip(together, found.sum(axis=0), np.abs(found).sum(axis=0), strict=True):
         real, error = slope(f, v, u, rounding_noise(f, v, u))
-        apart = abs(exact - real) > SAFETY * error + 1e-12 * size or np.isnan(exact)
-        if apart if np.isfinite(error) else discards(f, v):
+        if np.isinf(error):
+            refuted = discards(f, v)
+        else:
+            refuted = abs(exact - real) > SAFETY * error + 1e-12 * size or np.isnan(exact)
+        if refuted:
             report.method = "projection by differences"
     if report.method != "projection":
         for name, U in directions.items():
@@ -140,7 +112,7 @@ def compare_projections(report, f, v, blocks, gradient, seed):
 
 
 def crossed(f, v, undecided):
-    """Return, by layer, how many ReLU units change sign near v along the undecided coordinates."""
+    """Return, by layer, how many ReLU units change sign near v along the undecided entries."""
     signs, units = getattr(f, "signs", dict), {}
     f(v)
     on = signs()

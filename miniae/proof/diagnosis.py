@@ -1,9 +1,8 @@
-"""Diagnosis: what a wrong gradient most likely suffers from.
+"""Diagnosis: the most likely mistake in a wrong gradient.
 
-Each hypothesis (see `hypotheses`) is a gradient as one certain mistake would make it. It is
-accepted only if it explains the difference to better than one part in a thousand; where several
-do, all are named, and where none does, the answer is "no known pattern": a wrong guess costs a
-student more than none.
+Each hypothesis (see `hypotheses`) is the gradient that one known mistake gives. It is accepted
+only if it explains the difference to better than one part in a thousand. If several do, all are
+named. If none does, the answer is "no known pattern": a wrong guess costs a student more than none.
 """
 
 import numpy as np
@@ -14,14 +13,14 @@ from miniae.numerics import sigmoid
 from miniae.proof import hypotheses
 from miniae.proof.differences import central_difference
 from miniae.proof.normalizations import of_normalization
-from miniae.proof.terms import diagnose_terms
+from miniae.proof.terms import diagnose_terms, joined
 
 MATCH = 1e-6  # relative to the largest entry
 NONE = ("unknown", "no known pattern; compare intermediate values, one line of code at a time")
 
 
 def explains(candidate, a, b):
-    """Tell whether a, where b is right, is the candidate, much more closely than it is b."""
+    """Return whether the gradient a is the candidate, and much closer to it than to the right b."""
     if np.shape(candidate) != np.shape(a) or np.shape(a) != np.shape(b):
         return False
     if not (np.isfinite(a).all() and np.isfinite(candidate).all()):
@@ -34,30 +33,30 @@ def explains(candidate, a, b):
 def verdict(candidates, a, b):
     """Return (causes, words) of all (cause, words, gradient) that explain a, or None.
 
-    Different causes can give the same numbers, for instance where n samples = features.
+    Different causes can give the same numbers, for instance if n samples = features.
     """
-    fits = {}
+    found = {}
     for cause, words, candidate in candidates:
         if explains(candidate, a, b):
-            fits.setdefault(cause, words)
-    return (" or ".join(fits), ", or ".join(fits.values())) if fits else None
+            found.setdefault(cause, words)
+    return joined(found)
 
 
 def diagnose_gradient(subject, report, gradient, numeric, check, derivative):
-    """Return (cause, words) for a report that is not ok.
+    """Return (cause, words) for a report whose verdict is "WRONG".
 
     Parameters
     ----------
-    subject : the object checked with its inputs, see `Subject`
-    gradient : (size of v,), by the object's own backward
-    numeric : the same by complex step or central difference, or None (projection)
-    check : function of (subject, method, tolerance) that returns a report, which called this one
-    derivative : function of (f, v) that returns the gradient of f at v, by the method in use
+    subject : the object that is checked, with its inputs; see `Subject`
+    gradient : (size of v,), from the object's own backward
+    numeric : the same by complex step or central difference; None for a projection
+    check : function of (subject, method, tolerance) that returns a report; it calls this function
+    derivative : function of (f, v) that returns the gradient of f at v by the method in use
     """
     if report.side_effects:
         return diagnose_side_effect(subject, report)
     if numeric is None:
-        return "unknown", "a projection shows that it is wrong, not how: check by complex step"
+        return "unknown", "a projection does not show the cause: check by complex step"
     inner = diagnose_parts(subject, report, check)
     if inner is not None:
         return inner
@@ -69,7 +68,7 @@ def diagnose_gradient(subject, report, gradient, numeric, check, derivative):
             return found
 
     def right(name, x, dout):
-        """Return the right gradient of a block for another x and dout."""
+        """Return the right gradient with respect to a block, at another x and dout."""
         here, shape = subject.blocks[name]
         v = np.concatenate([subject.point[: subject.exact.theta.size], x.ravel()])
 
@@ -103,11 +102,11 @@ def diagnose_gradient(subject, report, gradient, numeric, check, derivative):
     return NONE
 
 
-SLOPES = {"other activation", "wrong variable", "square missing"}  # of a layer that has a slope
+SLOPES = {"other activation", "wrong variable", "square missing"}  # causes for elementwise layers
 
 
 def elementwise(subject, right, dx):
-    """Tell whether one entry of dout moves one entry of the right dx only."""
+    """Return whether each entry of the right dx depends on one entry of dout only."""
     dout = subject.dout.copy()
     if dout.shape != dx.shape:
         return False
@@ -117,16 +116,16 @@ def elementwise(subject, right, dx):
 
 
 def diagnose_side_effect(subject, report):
-    """Name what backward changes; a second backward that differs adds up, or draws anew."""
+    """Name what backward changes; if a second backward differs, find out why."""
     effect = report.side_effects[0]
     advice = {
-        "params": "leave the step to the optimiser, after backward: else dx is computed with "
+        "params": "the optimiser makes the step, after backward: otherwise dx is computed with "
         "weights that forward did not use",
-        "dout": "it belongs to the caller, who may need it still: return a new array",
+        "dout": "it belongs to the caller, who may still need it: return a new array",
     }
     _, changed, name = effect.partition(" changed ")
     if changed:
-        words = advice.get(name, "work on a copy: the caller still needs it")
+        words = advice.get(name, "work on a copy, because the caller still needs it")
         return f"{name} changed", f"{effect}; {words}"
     if "second" not in effect:
         return "shape", effect
@@ -137,14 +136,14 @@ def diagnose_side_effect(subject, report):
 
     first, second, third = again(), again(), again()
     if explains(2 * second - first, third, second):
-        return "accumulates", "it adds to what the last backward left: assign to grads, do not add"
+        return "accumulates", "it adds to the grads of the last backward: assign, do not add"
     if np.array_equal(first, second):  # with the same random numbers
-        return "redrawn", "backward draws at random: use the mask or noise that forward drew, kept"
+        return "redrawn", "backward draws new random numbers: keep the mask or noise of forward"
     return "unknown", "a second backward gives another gradient: it changes what forward kept"
 
 
 def diagnose_parts(subject, report, check):
-    """Check every layer and loss inside by itself, at the inputs it sees; name the wrong one."""
+    """Check every inner layer and loss alone, at the inputs it receives; name the wrong one."""
     exact, n = subject.exact, len(subject.x)
     networks = []
     if isinstance(exact, Sequential):
@@ -161,17 +160,17 @@ def diagnose_parts(subject, report, check):
         for i, layer in enumerate(network.layers):
             try:
                 found = inner(layer, x)
-            except ValueError:  # it takes more than x or a code, such as labels
+            except ValueError:  # it needs more than x or a code, such as labels
                 return None
             if found.verdict == "WRONG":
                 where = f"{prefix}{i}, {layer}"
-                return found.cause, f"{where} is wrong by itself: {found.diagnosis}"
+                return found.cause, f"{where} is wrong when checked alone: {found.diagnosis}"
             x = np.array(layer.forward(x))
     if networks and not subject.is_layer:
         loss = exact.reconstruction_loss
         found = inner(loss, subject.x, subject.x if subject.target is None else subject.target)
         if found.verdict == "WRONG":
-            return found.cause, f"{loss} is wrong by itself: {found.diagnosis}"
+            return found.cause, f"{loss} is wrong when checked alone: {found.diagnosis}"
         return diagnose_penalty(getattr(exact, "penalty", None), codes, report)
     return None
 
@@ -180,7 +179,7 @@ def diagnose_penalty(penalty, code, report):
     """Check a penalty at a random code; return (cause, words) if it is wrong."""
     if penalty is None:
         return None
-    code = sigmoid(code)  # some take codes in (0, 1) only
+    code = sigmoid(code)  # some penalties accept codes in (0, 1) only
     numeric, errors = central_difference(
         lambda v: penalty.forward(v.reshape(code.shape)), code.ravel()
     )
@@ -190,23 +189,23 @@ def diagnose_penalty(penalty, code, report):
     if off <= allowed:
         return None
     cause, words = diagnose_block(dcode, right, {"n samples": len(code)}) or NONE
-    return cause, f"the penalty {type(penalty).__name__} is wrong by itself: {words}"
+    return cause, f"the penalty {type(penalty).__name__} is wrong when checked alone: {words}"
 
 
 def diagnose_chain(subject, gradient, numeric):
-    """Go through right layers in a wrong order, or leave one out, and compare."""
+    """Compare with gradients that visit the layers in a wrong order, or leave one out."""
     layers, candidates = subject.exact.layers, []
     orders = {"in the order of forward: go from the last to the first": list(layers)}
     for i, layer in enumerate(layers):
         rest = [other for other in reversed(layers) if other is not layer]
-        orders[f"without layer {i}, {layer}: its slope is a factor too"] = rest
+        orders[f"without layer {i}, {layer}: its slope is also a factor"] = rest
     for words, order in orders.items():
         subject.run(subject.exact, subject.x)
         dx = subject.dout
         try:
             for layer in order:
                 dx = layer.backward(dx)
-        except ValueError:  # shapes that do not fit: not what happened
+        except ValueError:  # the shapes do not fit, so this is not the mistake
             continue
         candidate = np.concatenate([subject.exact.dtheta, dx.ravel()])
         candidates.append(("chain", f"backward goes through the layers {words}", candidate))
@@ -214,7 +213,7 @@ def diagnose_chain(subject, gradient, numeric):
 
 
 def sizes_of(subject):
-    """Return the numbers that a forgotten factor may be, by name."""
+    """Return the values that a forgotten factor may have, by name."""
     n, features = len(subject.x), subject.x[0].size
     sizes = {"n samples": n, "features": features, "n samples * features": n * features}
     for _, part in subject.exact.walk():
@@ -226,14 +225,14 @@ def sizes_of(subject):
 
 
 def diagnose_block(analytic, numeric, sizes):
-    """Return (cause, words) from one block's two gradients alone, or None.
+    """Return (cause, words) from the two gradients of one block alone, or None.
 
-    sizes : dict of str to float, numbers that a forgotten factor may be, with their names
+    sizes : dict of str to float, the values that a forgotten factor may have, by name
     """
     if not np.isfinite(numeric).all():
         return "not finite", "forward gives NaN or inf here: choose another point, or guard it"
     if not np.isfinite(analytic).all():
-        return "not finite", "it holds NaN or inf: look for a division by zero or an overflow"
+        return "not finite", "it contains NaN or inf: look for a division by zero or an overflow"
     if not analytic.any():
         return "zero", "it is all zeros: this gradient was never computed, or never assigned"
     candidates = []
@@ -243,10 +242,10 @@ def diagnose_block(analytic, numeric, sizes):
                 words = f"it is {c:.4g} = {cause} times the right one: {ADVICE.get(cause, MORE)}"
                 candidates.append((cause, words, c * numeric))
     candidates += [
-        ("sign", "the sign is flipped: check out - target, and that theta moves by -lr dtheta",
+        ("sign", "the sign is wrong: check out - target, and that theta moves by -lr dtheta",
          -numeric),
-        ("2", "it is 2 times the right one: check for a 1/2 in the loss", 2 * numeric),
-        ("1/2", "it is half the right one: check the 2 of a square's derivative", numeric / 2),
+        ("2", "it is 2 times the right one: look for a 1/2 in the loss", 2 * numeric),
+        ("1/2", "it is half the right one: look for the 2 of a square's derivative", numeric / 2),
     ]  # fmt: skip
     if numeric.ndim == 2 and numeric.shape[0] == numeric.shape[1] > 1:
         words = "it is the transpose of the right one: dW = x^T dout, not dout^T x"
@@ -258,18 +257,18 @@ def diagnose_block(analytic, numeric, sizes):
     square = np.sum(numeric * numeric)
     c = np.sum(analytic * numeric) / square if square > 0 else 0.0
     found = verdict(candidates, analytic, numeric)
-    if found is None and numeric.size > 1 and c:  # one number is always a multiple of another
-        words = f"it is {c:.9g} times the right one: a factor is missing, or one too many"
+    if found is None and numeric.size > 1 and c:  # any number is a multiple of another number
+        words = f"it is {c:.9g} times the right one: there is a factor too few, or too many"
         found = verdict([("factor", words, c * numeric)], analytic, numeric)
     return found
 
 
-MORE = "look where it is used once too often, or not at all"
+MORE = "look for a place where it is used twice, or not at all"
 ADVICE = {
-    "n samples": "it sums over the batch where forward takes the mean",
-    "1 / n samples": "it takes the mean over the batch where forward sums, or takes it twice",
-    "features": "it sums over features where forward takes their mean",
-    "1 / features": "it takes the mean over features where forward sums over them",
-    "keep": "dropout divides what it keeps by 1 - p, and backward must do so too",
-    "1 / keep": "dropout divides what it keeps by 1 - p: once, not twice",
+    "n samples": "it sums over the batch, but forward takes the mean",
+    "1 / n samples": "it takes the mean over the batch, but forward sums; or it divides twice",
+    "features": "it sums over features, but forward takes their mean",
+    "1 / features": "it takes the mean over features, but forward sums over them",
+    "keep": "dropout divides the units that it keeps by 1 - p, and backward must do the same",
+    "1 / keep": "dropout divides the units that it keeps by 1 - p: once, not twice",
 }

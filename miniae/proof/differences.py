@@ -1,11 +1,10 @@
-"""Derivatives from values of a function alone: the complex step, and differences with an error.
+"""Differences of real values with an error estimate, and the slope by one complex step.
 
-* complex step: for an analytic f, f(v + ih) = f(v) + ih f'(v) - h^2 f''(v) / 2 - ..., so that
-  Im f(v + ih) / h is f'(v) up to h^2. Nothing is subtracted, hence nothing cancels, and with
-  h = 1e-30 the answer is exact to rounding. Squire and Trapp (1998). It is wrong without a word
-  where the code of f drops the imaginary part, as np.abs, np.var and a float array do.
 * difference: (f(v + h) - f(v - h)) / 2h needs real values only. Its error falls with h^2, h^4, ...
-  until rounding takes over; `slope` removes these terms one by one and says how far it got.
+  until rounding takes over; `slope` removes these terms one by one and estimates what is left.
+* complex step: Im f(v + ihu) / h is the slope along u, exact to rounding, as in
+  `gradcheck.complex_step`. It is wrong, without an error message, where the code of f drops the
+  imaginary part, as np.abs, np.var and an array of real numbers do.
 """
 
 import warnings
@@ -17,25 +16,16 @@ LADDER = 0.05 / 4.0 ** np.arange(8)  # steps of the differences, 5e-2 to 3e-6
 ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has no exceptions
 
 
-def complex_step(f, v):
-    """Return the gradient of f at v, exact to rounding."""
-    gradient, z = np.empty(v.size), v.astype(np.complex128)
-    for k in range(v.size):
-        z[k] += 1j * STEP
-        gradient[k] = np.imag(f(z)) / STEP
-        z[k] = v[k]
-    return gradient
-
-
 def complex_slope(f, v, u):
-    """Return the slope of f at v along u by the complex step; NaN if f takes no complex numbers."""
+    """Return the slope of f at v along u by the complex step; NaN if f refuses complex numbers."""
     return attempt(lambda: float(np.imag(f(v + 1j * STEP * u))) / STEP, np.nan)
 
 
 def attempt(evaluate, otherwise):
-    """Return evaluate(); `otherwise` if it fails because its code takes no complex numbers.
+    """Return evaluate(), or `otherwise` if it fails.
 
-    That code can fail in any way, or merely warn that NumPy discards an imaginary part.
+    Code that accepts no complex numbers can fail in any way. Warnings that NumPy discards an
+    imaginary part are ignored here.
     """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -46,7 +36,7 @@ def attempt(evaluate, otherwise):
 
 
 def discards(f, v):
-    """Tell whether NumPy warns that it discards the imaginary part in f, or f refuses it."""
+    """Return whether f fails on complex numbers or, as NumPy warns, drops their imaginary part."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", ComplexWarning)
         try:
@@ -57,7 +47,7 @@ def discards(f, v):
 
 
 def value(f, v):
-    """Return f(v); NaN where f refuses it, as a density does outside its range."""
+    """Return f(v), or NaN where f raises an error, as a density does outside its range."""
     try:
         return f(v)
     except (ArithmeticError, ValueError):
@@ -65,11 +55,11 @@ def value(f, v):
 
 
 def rounding_noise(f, v, u):
-    """Return how far values of f near v are from a smooth curve: its rounding error, about.
+    """Return how far values of f near v are from a smooth curve: roughly its rounding error.
 
-    Over steps of 1e-7 a smooth f is straight to some 1e-14, so that second differences are noise:
-    that of float64, or of float32 where the code casts to it. The largest is left out, since there
-    may be a kink at v.
+    Over steps of 1e-7 a smooth f is straight to some 1e-14, so second differences are rounding
+    noise, of float64 or, where the code casts to it, of float32. The largest one is left out,
+    because there may be a kink at v.
     """
     values = np.array([value(f, v + t * 1e-7 * u) for t in range(-5, 6)])
     bends = np.sort(np.nan_to_num(np.abs(np.diff(values, 2))))
@@ -79,13 +69,13 @@ def rounding_noise(f, v, u):
 def slope(f, v, u, noise):
     """Return the slope of f at v along u by real differences, and an estimate of its error.
 
-    Each row of Ridders' tableau takes a step a quarter as long, and each column removes a further
-    even power of h. The entry that differs least from its two neighbours is taken; that
-    difference, and rounding over the step, is its error. Ridders (1982).
+    Each row of Ridders' tableau uses a step a quarter as long as the row before, and each column
+    removes one more even power of h. The result is the entry that differs least from its two
+    neighbours; its error is that difference plus rounding over the step. Ridders (1982).
 
-    At a kink the one-sided slopes differ, for all steps that reach it alike, where a smooth f
-    bends in proportion to h. Such steps are left out, and so are those at which f fails. If that
-    leaves none, the error is infinite.
+    At a kink the slopes on the two sides differ by the same amount for all steps that reach it,
+    while for a smooth f the difference shrinks with h. Such steps are left out, and so are those
+    at which f fails. If no step remains, the error is infinite.
     """
     values = np.array([[value(f, v + h * u), value(f, v - h * u)] for h in LADDER])
     bends = np.abs(values.sum(axis=1) - 2 * f(v)) / LADDER

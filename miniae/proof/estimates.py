@@ -1,7 +1,6 @@
-"""What no closed form gives, with an error attached: the KL and bounds of log p(x), by chance.
+"""Monte-Carlo estimates of the KL and of bounds of log p(x), each with its standard error.
 
-An estimate by chance comes with its standard error. A correct program is off by more than 5 of
-them once in 1.7 million comparisons.
+The error of a correct program exceeds 5 standard errors once in 1.7 million comparisons.
 """
 
 import copy
@@ -18,7 +17,7 @@ from miniae.vae import VAE
 
 
 class Tap(Layer):
-    """Keep the z that comes in, (n, d), and return zeros, (n, 2 d)."""
+    """Store the input z, (n, d), and return zeros, (n, 2 d)."""
 
     def forward(self, x, training=False):
         """z (n, d) -> zeros (n, 2 d)."""
@@ -31,10 +30,10 @@ class Tap(Layer):
 
 
 def transparent(model, latent_dim):
-    """Return a copy of a VAE, or a new one of a VAE class, that shows the z it draws.
+    """Return a copy of a VAE, or a new VAE of a class, that shows the z it draws.
 
-    Its encoder passes x = (mu, log_var), (n, 2 latent_dim), on as the posterior, and its decoder
-    is a `Tap`. All else is the model's own: its methods, its settings and its dtype.
+    Its encoder returns its input x = (mu, log_var), (n, 2 latent_dim), as the posterior, and its
+    decoder is a `Tap`. The methods, settings and dtype are those of the model.
     """
     if isinstance(model, type):
         try:
@@ -51,19 +50,19 @@ def transparent(model, latent_dim):
 
 
 def sampler_of(model=VAE, training=False):
-    """Return sampler(mu, log_var, rng) -> z: the very reparameterisation in the model's `loss`.
+    """Return sampler(mu, log_var, rng) -> z, the reparameterisation in the model's `loss`.
 
     Parameters
     ----------
-    model : VAE class, or a VAE, which keeps its class and settings
+    model : VAE class, or a VAE, whose class and settings are used
     training : bool
-        How `loss` is called: with training=True as `fit` does it, the noise coming from the
-        model's own rng, which is the given one; else with rng=rng.
+        How `loss` is called: True calls it with training=True, as `fit` does, and with rng as the
+        model's own generator; False calls it with rng=rng.
 
     Returns
     -------
     sampler : function of mu and log_var, both (n, latent_dim), and a Generator
-        It returns z of that shape, or (k, n, latent_dim) where `loss` draws k times for each row.
+        It returns z of that shape, or (k, n, latent_dim) if `loss` draws k times for each row.
 
     Raises
     ------
@@ -72,7 +71,7 @@ def sampler_of(model=VAE, training=False):
     is_class = isinstance(model, type)
     if not (issubclass(model, VAE) if is_class else isinstance(model, VAE)):
         raise TypeError(f"model={model!r} must be a VAE or a subclass of it")
-    clones = {}  # one for each number of latents, which keeps its state from call to call
+    clones = {}  # one for each number of latents; it keeps its state between calls
 
     def sampler(mu, log_var, rng):
         d = mu.shape[1]
@@ -81,8 +80,9 @@ def sampler_of(model=VAE, training=False):
                 f"mu has shape {mu.shape}, but {model} has {getattr(model, 'latent_dim', d)} "
                 "latents"
             )
-        clone = clones.setdefault(d, None) or transparent(model, d)
-        clones[d] = clone
+        if d not in clones:
+            clones[d] = transparent(model, d)
+        clone = clones[d]
         x = np.concatenate([mu, log_var], axis=1)
         if training:
             clone.rng = rng
@@ -96,10 +96,9 @@ def sampler_of(model=VAE, training=False):
 
 
 def _draw(mu, log_var, n, rng, sampler):
-    """Return mu and log_var (rows, latent) as float64, and z of n draws each (n, rows, latent)."""
+    """Return mu and log_var (rows, latent) as float64, and n draws z (n, rows, latent)."""
     mu, log_var = np.asarray(mu, dtype=np.float64), np.asarray(log_var, dtype=np.float64)
-    fits = mu.ndim == 2 and mu.shape == log_var.shape
-    if not fits:
+    if mu.ndim != 2 or mu.shape != log_var.shape:
         raise ValueError(f"mu {mu.shape} and log_var {log_var.shape} must both be (rows, latent)")
     if not isinstance(n, (int, np.integer)) or n <= 1:
         raise ValueError(f"n={n!r} must be an integer above 1")
@@ -112,23 +111,23 @@ def _draw(mu, log_var, n, rng, sampler):
 
 
 def log_normal(z, mu, log_var):
-    """log N(z; mu, exp(log_var)), each entry for itself, in nats."""
+    """Return log N(z; mu, exp(log_var)) of each entry, in nats."""
     return -0.5 * ((z - mu) ** 2 * np.exp(-log_var) + log_var + LOG_2PI)
 
 
 def monte_carlo_kl(mu, log_var, n, rng, sampler=None):
     """Estimate KL(N(mu, exp(log_var)) || N(0, I)), summed over latents, from n draws a row.
 
-    It is the mean of log q(z) - log p(z) over draws from q. It knows the two log densities and
-    nothing of the analytic KL or of how z is drawn. The difference is quadratic in z, so that only
-    the mean and the variance of the draws matter: where they are not those that mu and log_var
-    state (exp(log_var) taken for the standard deviation, say), the estimate leaves the analytic KL,
-    though every gradient is right. Noise of +-1 does not move it: that is for `check_sampler`.
+    It is the mean of log q(z) - log p(z) over draws from q. It uses the two log densities, but not
+    the analytic KL or the way in which z is drawn. The difference is quadratic in z, so only the
+    mean and variance of the draws matter. If they are not those of mu and log_var (exp(log_var) is
+    used as the standard deviation, for example), the estimate differs from the analytic KL, though
+    every gradient is right. Noise of +-1 gives the same estimate: `check_sampler` detects it.
 
     Parameters
     ----------
     mu, log_var : (rows, latent)
-    n : int, draws a row, 2 or more
+    n : int, draws of each row, 2 or more
     rng : Generator or int
     sampler : function of (mu, log_var, rng) that returns z, each (n * rows, latent)
         By default that of VAE; see `sampler_of`.
@@ -143,14 +142,15 @@ def monte_carlo_kl(mu, log_var, n, rng, sampler=None):
 
 
 def moment_z_scores(mu, log_var, n, rng, sampler=None):
-    """How far sampled z is from the stated mean and standard deviation, in standard errors.
+    """Return how far samples z are from the stated mean and std, in standard errors.
 
-    With u = (z - mu) / std, the mean of u has standard error 1 / sqrt(n), and the mean of u^2,
-    which should be 1, has sqrt(2 / n) (a chi-square's). Arguments as in `monte_carlo_kl`.
+    With u = (z - mu) / std, the mean of u has the standard error 1 / sqrt(n). The mean of u^2 is
+    chi-square: it should be 1, with the standard error sqrt(2 / n). Arguments as in
+    `monte_carlo_kl`.
 
     Returns
     -------
-    of_mean, of_std : (rows, latent) each; of_std is positive where z spreads too far
+    of_mean, of_std : (rows, latent) each; of_std is positive where z varies too much
     """
     mu, log_var, z = _draw(mu, log_var, n, rng, sampler)
     u = (z - mu) * np.exp(-0.5 * log_var)
@@ -159,7 +159,7 @@ def moment_z_scores(mu, log_var, n, rng, sampler=None):
 
 @dataclass
 class Gap:
-    """By how much the mean of a bound over samples lies below log p(x), in nats, and its error."""
+    """The gap between log p(x) and the mean of a bound over samples, in nats, and its error."""
 
     name: str
     value: float
@@ -167,11 +167,11 @@ class Gap:
 
 
 def _repeat(X, log_p, repeats):
-    """X, so many times; the models draw other noise for each row."""
-    shape, valid = np.shape(log_p), isinstance(repeats, (int, np.integer)) and repeats > 1
-    if shape != (len(X),):
-        raise ValueError(f"log_p has shape {shape}, but X {np.shape(X)}: one per sample")
-    if not valid:
+    """Return X repeated; the models draw new noise for each row."""
+    if np.shape(log_p) != (len(X),):
+        shapes = f"log_p has shape {np.shape(log_p)}, but X {np.shape(X)}"
+        raise ValueError(f"{shapes}: pass one log_p per sample")
+    if not isinstance(repeats, (int, np.integer)) or repeats < 2:
         raise ValueError(f"repeats={repeats!r} must be an integer above 1")
     return np.concatenate([X] * repeats)
 
@@ -180,15 +180,15 @@ def bound_gaps(vae, X, log_p, ks=(1, 10, 100), repeats=50):
     """Return the gaps of the ELBO and of the importance-weighted bounds of k draws, in order.
 
     In expectation ELBO = bound of 1 draw <= bound of more draws <= log p(x). Burda et al. (2016),
-    theorem 1. The estimates are those of `VAE.elbo` and `VAE.log_likelihood`, each made `repeats`
-    times with noise of its own, for the standard error.
+    theorem 1. The estimates are those of `VAE.elbo` and `VAE.log_likelihood`. Each is made
+    `repeats` times with independent noise, for the standard error.
 
     Parameters
     ----------
     vae : VAE
     X : (n, *input_shape)
     log_p : (n,), the exact log p(x) in nats, from `gaussian_marginal` or `grid_log_likelihood`
-    ks : tuple of int, draws
+    ks : tuple of int, numbers of draws
     repeats : int, 2 or more
 
     Returns
@@ -205,14 +205,14 @@ def bound_gaps(vae, X, log_p, ks=(1, 10, 100), repeats=50):
 
 
 def weight_z_scores(vae, X, log_p, k=20, repeats=200):
-    """How far the importance-weighted estimate of p(x) is from unbiased, in standard errors, (n,).
+    """Return the bias of the importance-weighted estimate of p(x), in standard errors, (n,).
 
-    log_likelihood(X, k) is the logarithm of a mean of k weights, each of expectation p(x). So
-    exp(log_likelihood - log p) has expectation 1 at any k: an exact test, where the logarithm
-    itself is right in the limit only. It wants weights of finite variance: where q and the true
-    posterior are normal, with variances v_q and v_p, E_q w^2 is int p(x, z)^2 / q dz, whose
-    integrand goes like exp(-z^2 / v_p + z^2 / (2 v_q)). So v_q must be above v_p / 2, in every
-    direction. Arguments as in `bound_gaps`.
+    log_likelihood(X, k) is the logarithm of a mean of k weights, each with expectation p(x). So
+    exp(log_likelihood - log p) has expectation 1 for any k, which is an exact test; the logarithm
+    itself is right only in the limit. The weights must have a finite variance. If q and the true
+    posterior are normal with variances v_q and v_p, E_q w^2 is int p(x, z)^2 / q dz, and the
+    integrand is proportional to exp(-z^2 / v_p + z^2 / (2 v_q)). So v_q must be above v_p / 2 in
+    every direction. Arguments as in `bound_gaps`.
     """
     estimate = vae.log_likelihood(_repeat(X, log_p, repeats), k).reshape(repeats, -1)
     ratio = np.exp(estimate - log_p)
@@ -220,9 +220,10 @@ def weight_z_scores(vae, X, log_p, k=20, repeats=200):
 
 
 def worst_step(gaps):
-    """By how many standard errors a chain of gaps rises, or ends below zero: negative if neither.
+    """Return by how many standard errors a chain of gaps rises, or ends below zero.
 
-    The bounds share their noise, so that errors may add up: their sum is the error of a step.
+    The result is negative if neither happens. The bounds share their noise, so the errors may add
+    up, and their sum is the error of a step.
     """
     steps = [(b.value - a.value) / (a.standard_error + b.standard_error) for a, b in pairwise(gaps)]
     return max(*steps, -gaps[-1].value / gaps[-1].standard_error)

@@ -1,4 +1,4 @@
-"""Evidence: the figures that `health` judges a model by, all measured in one place."""
+"""Evidence: the measurements on a model that `symptoms` judges."""
 
 import copy
 import inspect
@@ -13,18 +13,18 @@ from miniae.losses import MultinomialNLL, gaussian_kl
 from miniae.proof.oracles import PCA
 from miniae.vae import VAE
 
-SATURATED = 1e-3  # of its range: how near to an end a sigmoid or tanh is saturated
-MOST = 0.9  # share of the samples for which it must be
-CONSTANT = 1e-6  # of the largest variance: a code unit of less is constant
+SATURATED = 1e-3  # of its range: a sigmoid or tanh so close to an end is saturated
+MOST = 0.9  # a unit is called saturated if it is so for this share of the rows
+CONSTANT = 1e-6  # of the largest variance: a code unit below it is constant
 BLOCK = 4096  # rows read at once
 
 
 def scan(X, nan_is_missing):
-    """Read X block by block for its range, and for entries that a loss cannot take.
+    """Read X block by block for its range, and for entries that a loss does not accept.
 
     Returns
     -------
-    figures : dict with "lowest", "highest", and the counts "missing" (NaN that may be) and "bad"
+    figures : dict with "lowest", "highest", and the counts "missing" (allowed NaN) and "bad"
     where : list of int, the index of the first bad entry, or None
     """
     low, high, missing, bad, where = np.inf, -np.inf, 0, 0, None
@@ -45,7 +45,7 @@ def scan(X, nan_is_missing):
 
 
 def call(method, X, side, **more):
-    """Call a model's method with those of the arrays beside X that it takes."""
+    """Call a model's method with X and those arrays of `side` that it accepts."""
     known = inspect.signature(method).parameters
     everything = any(p.kind is p.VAR_KEYWORD for p in known.values())
     return method(X, **{k: v for k, v in side.items() if everything or k in known}, **more)
@@ -53,11 +53,11 @@ def call(method, X, side, **more):
 
 @dataclass
 class Activity:
-    """What the units of one activation layer do over the data; a channel of an image is a unit."""
+    """How often the units of one activation layer are off; a channel of an image is one unit."""
 
     layer: object
     rows: int = 0
-    off: np.ndarray = field(default=0)  # (units,), for how many rows zero, or at an end
+    off: np.ndarray = field(default=0)  # (units,), the number of rows at zero, or at an end
 
     def add(self, out):
         """Count a batch."""
@@ -73,26 +73,26 @@ class Activity:
 
     @property
     def idle(self):
-        """Which units are dead (a ReLU's that is zero for every row), or saturated for most."""
+        """Which units are dead (of a ReLU: zero for all rows), or saturated for most rows."""
         return self.off >= self.rows * (1.0 if isinstance(self.layer, ReLU) else MOST)
 
 
 class Evidence:
-    """What a model makes of some rows of data.
+    """Measurements on a model, made with some rows of data.
 
     Attributes
     ----------
-    failure : str, where values stopped being finite; if it is not empty, the rest is not there
+    failure : str, where values are not finite; if it is not empty, the rest is not measured
     units : dict of str to Activity, the layers of ReLU, Sigmoid and Tanh
-    terms : dict of str to float, as `evaluate` gives them
-    x, out : (n, features) float64, data and reconstructions; NaN in x is not judged
-    active : (latent_dim,) bools, the latents or code units that tell something about x
-    kl, told : (latent_dim,), nats, of a VAE: the KL, and what the codes tell of x, if normal
+    terms : dict of str to float, from `evaluate`
+    x, out : (n, features) float64, data and reconstructions; NaN in x is ignored
+    active : (latent_dim,) bools, the latents or code units that vary with x
+    kl, told : (latent_dim,), nats, for a VAE: the KL, and the information of normal codes on x
     residual : float, root mean square of x - decode(z), with z drawn if the model is a VAE
     varies, reacts : float
-        The variance of the reconstructions, and of what random codes decode to, over that of x.
+        The variances of the reconstructions, and of decoded random codes, over that of x.
     errors : dict of "model", "mean" and "pca" to the squared error per sample
-    components, variances : int, (features,), what PCA kept, and the variances of all it found
+    components, variances : int, (features,), components of PCA, and the variances of all
     """
 
     def __init__(self, model, X, side, trained):
@@ -104,7 +104,7 @@ class Evidence:
             self._compare()
 
     def _pass_through(self, X, side):
-        """Evaluate the loss of a copy of the model whose layers are watched."""
+        """Evaluate the loss of a copy of the model, and watch its layers."""
         clone, lost = copy.deepcopy(self.model), []
         layers = dict(model_leaves(clone))
         kinds = (ReLU, Sigmoid, Tanh)
@@ -130,7 +130,7 @@ class Evidence:
         """Encode and decode the rows, and decode draws: of the posterior, and of N(0, I)."""
         model = self.model
         self.x, self.out = flat(X), flat(call(model.reconstruct, X, side))
-        if isinstance(self.loss, MultinomialNLL):  # whose mean is a share, not a count
+        if isinstance(self.loss, MultinomialNLL):  # its mean is a share, not a count
             with np.errstate(invalid="ignore"):  # a row without counts becomes NaN
                 self.x = self.x / self.x.sum(axis=1, keepdims=True)
         drawn = self.out
@@ -154,10 +154,10 @@ class Evidence:
     def _compare(self):
         """Measure the errors of the model, of the best constant and of PCA, on every second row.
 
-        The best constant is the mean of these very rows, so that no model whose output is constant
-        has less. PCA is fitted to the other rows, since the model may not have seen these either.
-        Where there are more features than rows, the rows are first turned into the space that they
-        span, where all their variance is: a covariance of all features may not fit into memory.
+        The best constant is the mean of the same rows, so no constant output has a smaller error.
+        PCA is fitted to the other rows, because the model may not have seen these rows either. If
+        there are more features than rows, the rows are first rotated into the space that they
+        span: a covariance of all features may not fit into memory.
         """
         seen = ~np.isnan(self.x)
         fit, test, seen_fit, seen_test = self.x[::2], self.x[1::2], seen[::2], seen[1::2]

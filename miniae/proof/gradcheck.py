@@ -1,25 +1,51 @@
 """Gradient check: is `backward` the derivative of `forward`?
 
-The idea is `complex_step`, eight lines: Im f(v + ih) / h is the derivative to rounding. Two more
-things make a verdict of it. Code that drops the imaginary part (np.abs, np.var, ...) makes the
-complex step wrong, so differences of real values, with an error estimate of their own, must agree
-with it; where they do not, they decide. And what a single forward and backward pass does not run
-(the other mode, other batch sizes, float32, ...) is run by `trials`.
+The idea is in the first two functions, `complex_step` and `relative_error`. For any function f of
+a vector theta, and a function that claims to return its gradient:
 
->>> report = gradient_check(vae, x)
->>> print(report)
->>> report.raise_if_wrong()
+>>> relative_error(gradient(theta), complex_step(f, theta)).max() < 1e-12
+
+`gradient_check` makes such an f of a layer, a loss or a model, `compare` compares the gradients
+block by block, and the rest looks for what this comparison alone would miss:
+
+* Code that drops the imaginary part (np.abs, np.var, ...) makes the complex step wrong. So
+  differences of real values must agree with it (`comparison`, `differences`).
+* One forward and backward pass does not run the other mode, other batch sizes, float32, ...
+  (`trials`).
+
+>>> gradient_check(vae, x).raise_if_wrong()
 """
 
 import numpy as np
 
-from miniae.proof.comparison import compare
+from miniae.proof.comparison import agrees, compare_projections, crossed, kink_errors
 from miniae.proof.diagnosis import NONE, diagnose_block, diagnose_gradient
-from miniae.proof.differences import central_difference, complex_step
+from miniae.proof.differences import attempt, central_difference
 from miniae.proof.report import GradientReport
 from miniae.proof.subject import Subject
 from miniae.proof.suspects import suspects
 from miniae.proof.trials import trials
+
+
+def complex_step(f, theta, h=1e-30):
+    """Return the gradient of f at theta, exact to rounding.
+
+    f(t + ih) = f(t) + ih f'(t) - h^2 f''(t) / 2 - ..., so f'(t) = Im f(t + ih) / h. Nothing is
+    subtracted, so h can be so small that the other terms vanish. Squire and Trapp (1998).
+    """
+    gradient, z = np.empty(theta.size), theta.astype(complex)
+    for k in range(theta.size):
+        z[k] += 1j * h
+        gradient[k] = np.imag(f(z)) / h
+        z[k] = theta[k]
+    return gradient
+
+
+def relative_error(gradient, numeric):
+    """Return |gradient - numeric| over the largest entry: some 1e-15 if right, 1e-2 if wrong."""
+    largest = max(np.abs(gradient).max(initial=0), np.abs(numeric).max(initial=0))
+    return np.abs(gradient - numeric) / (largest or 1.0)
+
 
 METHODS = ("complex step", "central difference", "projection")
 
@@ -27,10 +53,10 @@ METHODS = ("complex step", "central difference", "projection")
 def gradient_check(
     obj, x, target=None, *, training=False, method="complex step", seed=0, tolerance=1e-9, **given
 ):
-    """Compare the gradient that `backward` gives with a numeric derivative of `forward`.
+    """Compare the gradient that `backward` returns with a numeric derivative of `forward`.
 
-    Works on copies; `obj` stays as it is. Parameters that are all zero or all one, such as new
-    biases, are moved first: mistakes could hide there.
+    The check works on copies; `obj` is not changed. Parameters that are all zero or all one, such
+    as new biases, are moved first, because these values hide mistakes.
 
     Parameters
     ----------
@@ -39,20 +65,25 @@ def gradient_check(
     target : like x; needed for a loss
     training : bool, passed to forward; every evaluation then draws the same masks
     method : "complex step", "central difference" or "projection"
-        The complex step takes an evaluation per entry. A projection takes two random directions
-        per block, whatever its size. Both become differences where forward is not complex-safe.
+        The complex step needs one evaluation per entry. A projection checks two random directions
+        per block, whatever its size. Where forward does not keep the imaginary part, both are
+        replaced by differences.
     seed : int, of the upstream gradient, of all noise and of the directions
     tolerance : float, largest error allowed, relative to the largest entry of the block
-        Of differences 10 times their estimated error is allowed besides.
-    **given : what else a model's loss takes: labels, or a VAE's eps (else drawn from the seed)
+        For differences, 10 times their estimated error is allowed in addition.
+    **given : other arguments of a model's loss: labels, or a VAE's eps (else drawn from the seed)
 
     Returns
     -------
     GradientReport
-        A block for each parameter, and one named "x" for the input of a layer or loss.
+        One block for each parameter, and one named "x" for the input of a layer or loss.
+
+    Raises
+    ------
+    ValueError : the method is unknown
+    TypeError : obj is not a layer, loss or model
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} must be one of {METHODS}")
+    check_method(method)
     subject = Subject(obj, x, target, training, seed, given)
     report = check(subject, method, tolerance)
     report.title = f"gradient check of {obj}"
@@ -70,15 +101,21 @@ def gradient_check(
     return report
 
 
+def check_method(method):
+    """Raise ValueError if there is no such method."""
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} must be one of {METHODS}")
+
+
 def check(subject, method="complex step", tolerance=1e-9):
-    """Return the report of a Subject's forward and backward pass, without further trials."""
+    """Return the report on one forward and backward pass of a Subject, without the trials."""
     report = GradientReport(f"gradient check of {subject.start}", method, tolerance)
     gradient = observe(subject, report)
     numeric = compare(report, subject, subject.point, subject.blocks, gradient, subject.seed)
     if report.method != method:
         report.notes += [suspects(subject)]
     if report.verdict == "WRONG":
-        subject(subject.point)  # where the differences have moved it from
+        subject(subject.point)  # the differences have moved its parameters
 
         def derivative(f, v):
             central = report.method == "central difference"
@@ -90,8 +127,36 @@ def check(subject, method="complex step", tolerance=1e-9):
     return report
 
 
+def compare(report, f, theta, blocks, gradient, seed):
+    """Add a block to the report for each block of theta; return the numeric gradient.
+
+    blocks : dict of str to (slice of theta, shape)
+    gradient : like theta, the gradient that is claimed
+    Projections give no gradient, and the function returns None.
+    """
+    if report.method == "projection":
+        return compare_projections(report, f, theta, blocks, gradient, seed)
+    numeric, errors = None, np.zeros(theta.size)
+    if report.method == "complex step":
+        numeric = attempt(lambda: complex_step(f, theta), None)
+        confirmed = numeric is not None and agrees(f, theta, numeric, gradient, blocks, seed)
+        if confirmed is None:  # every direction meets a kink: look at the entries that differ
+            differ = ~(relative_error(gradient, numeric) <= report.tolerance)
+            errors = kink_errors(f, theta, numeric, differ, report.tolerance)
+        if confirmed is False or errors is None:
+            report.method = "central difference"
+    if report.method == "central difference":
+        numeric, errors = central_difference(f, theta)
+        report.kinks = crossed(f, theta, np.isinf(errors))
+    largest = np.abs(numeric).max(initial=0)
+    for name, (here, shape) in blocks.items():
+        parts = (a[here].reshape(shape) for a in (gradient, numeric, errors))
+        report.compare(name, *parts, largest=largest)
+    return numeric
+
+
 def observe(subject, report):
-    """Run forward and backward; report what they change that they must not; return the gradient."""
+    """Run forward and backward, report forbidden side effects, and return the gradient."""
     before, x, dout = subject.exact.theta.copy(), subject.x.copy(), np.copy(subject.dout)
     target, given = np.copy(subject.target), {k: np.copy(v) for k, v in subject.given.items()}
     subject.run(subject.exact, subject.x, subject.given)
@@ -108,7 +173,7 @@ def observe(subject, report):
             report.side_effects.append(f"forward or backward changed {name}")
     if not all(old is None or same(old, new) for old, new in zip((dtheta, dx), again, strict=True)):
         report.side_effects.append(
-            "a second backward gave another gradient: assign, do not add or draw"
+            "a second backward returned another gradient: assign, do not add or draw again"
         )
     if subject.has_dx and np.shape(dx) != x.shape:
         report.side_effects.append(f"backward returned shape {np.shape(dx)} for x {x.shape}")
@@ -120,28 +185,31 @@ def observe(subject, report):
 
 
 def same(a, b):
-    """Tell whether two arrays are equal, NaN where the other has NaN."""
+    """Return whether two arrays are equal; NaN equals NaN."""
     return a.shape == b.shape and bool(np.all((a == b) | ((a != a) & (b != b))))
 
 
 def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1e-9):
-    """Compare grad(theta) with a numeric derivative of f: for functions that know no miniae.
+    """Compare grad(theta) with a numeric derivative of f, for functions outside miniae.
 
     Parameters
     ----------
     f : function of an array like theta that returns a number
-        Where it takes no complex numbers, or loses their imaginary part (abs, max, float, ...),
-        differences of real values are taken, and a note says so.
+        If it does not accept complex numbers, or drops their imaginary part (abs, max, float,
+        ...), the check uses differences of real values, and a note in the report says so.
     grad : function of an array like theta that returns its gradient, of the same shape
-    theta : array of real numbers; a generic point, since zeros and ones hide mistakes
+    theta : array of real numbers; choose random ones, since zeros and ones hide mistakes
     method, seed, tolerance : as in `gradient_check`
 
     Returns
     -------
     GradientReport with one block, "theta"
+
+    Raises
+    ------
+    ValueError : the method is unknown, or f or grad returns the wrong shape
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} must be one of {METHODS}")
+    check_method(method)
     theta = np.array(theta, dtype=np.float64)
     report = GradientReport("gradient check of a function", method, tolerance)
     argument = theta.copy()
@@ -152,10 +220,12 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
         raise ValueError(f"grad returned shape {gradient.shape} for theta of shape {theta.shape}")
     again = np.array(grad(theta.copy()), dtype=np.float64)
     if not same(gradient, again):
-        report.side_effects.append("a second call of grad gave another gradient: fix its noise")
+        report.side_effects.append(
+            "a second call of grad returned a different gradient: fix its noise"
+        )
     first, second = (number(f(theta.copy())) for _ in range(2))
     if first != second and second == second:
-        report.side_effects.append("a second call of f gave another value: fix its noise")
+        report.side_effects.append("a second call of f returned a different value: fix its noise")
     blocks = {"theta": (slice(0, theta.size), theta.shape)}
 
     def flat(v):
@@ -171,7 +241,7 @@ def check_function(f, grad, theta, *, method="complex step", seed=0, tolerance=1
 
 
 def number(value):
-    """Return what f returned as a number, which an array of one entry is too."""
+    """Return what f returned as a number; an array with one entry is accepted."""
     value = np.asarray(value)
     if value.size != 1:
         raise ValueError(f"f must return a number, got an array of shape {value.shape}")

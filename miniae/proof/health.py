@@ -1,7 +1,7 @@
-"""Health: what a model that trains badly, or gives poor results, most likely suffers from.
+"""Health: the likely reasons why a model trains badly or gives poor results.
 
-`diagnosis` is about a wrong gradient. Here the code is right, and the data, the settings or the
-training are not. `symptoms` has the checks, `evidence` the measurements that they judge.
+`diagnosis` is about a wrong gradient. Here the code is right, but the data, the settings or the
+training are not. `data_symptoms` and `symptoms` have the checks, `evidence` the measurements.
 """
 
 import copy
@@ -11,32 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniae.plumbing.inputs import check_batch
+from miniae.proof import data_symptoms, symptoms
+from miniae.proof.data_symptoms import Finding, is_trained
 from miniae.proof.evidence import Evidence
-from miniae.proof.symptoms import (
-    Finding,
-    check_baselines,
-    check_codes,
-    check_data,
-    check_floor,
-    check_history,
-    check_layers,
-    check_output,
-    check_parameters,
-    check_sigma,
-    is_trained,
-)
 
-NUMBERS = 4_000_000  # entries of X looked at, whatever their shape: bounds the memory
-CHECKS = (check_floor, check_codes, check_sigma, check_output, check_baselines)
+NUMBERS = 4_000_000  # the largest number of entries of X that are examined: bounds the memory
 
 
 @dataclass
 class HealthReport:
-    """What `check_training` found; ``print(report)`` shows it.
+    """The findings of `check_training`; ``print(report)`` shows them.
 
     Attributes
     ----------
-    title : str, the model, and how many rows were looked at
+    title : str, the model, and the number of rows examined
     findings : list of Finding
     """
 
@@ -70,19 +58,19 @@ class HealthReport:
 
 
 def check_training(model, X, *, rows=2000, **side):
-    """Examine a model, and data that it was trained on or is meant for.
+    """Examine a model together with its training data, or other data of the same kind.
 
-    The model stays as it is. All of X is read once; all else is measured on so many rows, evenly
-    spread, so that the memory is bounded.
+    The model is not changed. The function reads all of X once, and measures everything else on
+    `rows` evenly spaced rows, so that the memory is bounded.
 
     Parameters
     ----------
     model : Autoencoder or VAE
-        One that is not trained yet is examined too: what only training puts right is then a note.
-    X : (n, *input_shape), n >= 10, better some hundred; NaN where the loss is Masked
-        Data that the model would refuse are reported, not raised.
-    rows : int, how many to look at; fewer where the samples are large
-    **side : (n,) arrays that the model's `loss` takes besides, such as a conditional VAE's labels
+        If it is not yet trained, problems that training solves are reported as notes.
+    X : (n, *input_shape), n >= 10, better some hundred; may contain NaN if the loss is Masked
+        Data that the model would refuse are reported as a finding; no error is raised.
+    rows : int, the number of rows to examine; fewer if the samples are large
+    **side : (n,) arrays, other arguments of the model's `loss`, such as a conditional VAE's labels
 
     Returns
     -------
@@ -90,8 +78,8 @@ def check_training(model, X, *, rows=2000, **side):
 
     Raises
     ------
-    ValueError, TypeError : X has the wrong shape or is no numbers; n or rows is below 10;
-        labels are missing
+    ValueError, TypeError : X has the wrong shape or is not numeric; n or rows is below 10; labels
+        are missing
     """
     if not isinstance(rows, (int, np.integer)) or rows < 10:
         raise ValueError(f"rows={rows!r} must be 10 or more")
@@ -105,24 +93,25 @@ def check_training(model, X, *, rows=2000, **side):
         if shape[:1] != X.shape[:1]:
             raise ValueError(f"{name} has shape {shape}, but X {len(X)} rows")
     model = copy.deepcopy(model)
-    fits = max(10, NUMBERS // X[0].size)
-    chosen = np.linspace(0, len(X) - 1, min(len(X), rows, fits)).astype(int)
+    count = min(len(X), rows, max(10, NUMBERS // X[0].size))
+    chosen = np.linspace(0, len(X) - 1, count).astype(int)
     side = {name: np.asarray(values)[chosen] for name, values in side.items()}
     title = f"{model}, {len(chosen):,} of {len(X):,} rows"
 
-    findings = [*check_parameters(model), *check_data(model, X, X[chosen])]
+    findings = [*data_symptoms.check_parameters(model)]
+    findings += data_symptoms.check_data(model, X, X[chosen])
     usable = not any(each.severity == "problem" for each in findings)
-    findings += check_history(model)
+    findings += data_symptoms.check_history(model)
     if usable:
         evidence = Evidence(model, X[chosen], side, is_trained(model))
-        findings += check_layers(evidence)
+        findings += symptoms.check_layers(evidence)
         if not evidence.failure:
-            for check in CHECKS:
+            for check in symptoms.CHECKS:
                 findings += check(evidence)
     else:
-        words = "the rest was not looked at, since nothing can be computed with these"
+        words = "the rest was not looked at, because nothing can be computed with these numbers"
         findings.append(Finding("numbers", "note", words))
     return HealthReport(title, findings)
 
 
-diagnose = check_training  # its name in version 0.1
+diagnose = check_training  # the name in version 0.1

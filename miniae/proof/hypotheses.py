@@ -1,6 +1,6 @@
-"""Hypotheses on a wrong gradient: what it would be if one certain mistake had been made.
+"""Hypotheses on a wrong gradient: the gradient that each known mistake gives.
 
-Each is (cause, words for a student, gradient). `diagnosis` compares them with the gradient found.
+Each is (cause, words for a student, gradient). `diagnosis` compares them with the wrong gradient.
 """
 
 import numpy as np
@@ -10,17 +10,17 @@ from miniae.numerics import sigmoid
 
 
 def of_layer(subject, name, right):
-    """Return the mistakes of a layer's backward in one block.
+    """Return the known mistakes in one block of a layer's backward.
 
-    right : function of (name, x, dout) that returns the right gradient of a block
+    right : function of (name, x, dout) that returns the right gradient with respect to a block
     """
     x, dout = subject.x, subject.dout
     last, first = np.zeros_like(dout), np.zeros_like(dout)
     last[-1:], first[:1] = dout[-1:], dout[:1]
     hypotheses = [
-        ("dout ignored", "it does not depend on dout: the chain rule multiplies by it",
+        ("dout ignored", "it does not depend on dout: the chain rule multiplies by dout",
          right(name, x, np.ones_like(dout))),
-        ("stale", "it belongs to an earlier forward: renew the cache at every forward",
+        ("stale", "it belongs to an earlier forward: store a new cache in every forward",
          right(name, subject.decoy, dout)),
     ]  # fmt: skip
     if isinstance(subject.exact, Conv2D):
@@ -28,16 +28,16 @@ def of_layer(subject, name, right):
     if name == "x":
         return hypotheses + of_dx(subject)
     for words, alone in (("last", last), ("first", first)):
-        words = f"it counts the {words} row of the batch only: sum over all rows"
+        words = f"it uses only the {words} row of the batch: sum over all rows"
         hypotheses.append(("one row", words, right(name, x, alone)))
     if dout.ndim == 2:
-        words = "it is summed over features: db sums dout over samples, axis 0"
+        words = "it is summed over features: db is the sum of dout over samples, axis 0"
         hypotheses.append(("wrong axis", words, dout.sum(axis=1)))
     return hypotheses
 
 
 def of_dx(subject):
-    """Return the mistakes of a layer's dx: W for W^T, another slope, mask or order."""
+    """Return the known mistakes in a layer's dx: W for W^T, another slope, mask or order."""
     layer, x, dout = subject.exact, subject.x, subject.dout
     W, hypotheses = dict(layer.params).get("W"), []
     if W is not None and W.ndim == 2 and W.shape[0] == W.shape[1] == dout.shape[-1]:
@@ -45,7 +45,7 @@ def of_dx(subject):
         hypotheses.append(("transposed", words, dout @ W))
     if dout.shape != x.shape:
         if dout.size == x.size:
-            words = "its entries are in column order: reshape both ways in the same order"
+            words = "its entries are in column order: reshape in the same order in both passes"
             hypotheses.append(("order", words, dout.reshape(x.shape, order="F")))
         return hypotheses
     layer.set_rng(np.random.default_rng(subject.seed))
@@ -60,12 +60,12 @@ def of_dx(subject):
         ("other activation", "out (1 - out) is the sigmoid's slope", out * (1 - out)),
         ("other activation", "1 - out^2 is tanh's slope", 1 - out * out),
         ("square missing", "the slope is 1 - out^2, not 1 - out", 1 - out),
-        ("wrong variable", "x stands where out is due in x (1 - x)", x * (1 - x)),
-        ("wrong variable", "x stands where out is due in 1 - x^2", 1 - x * x),
+        ("wrong variable", "it is x (1 - x), but must be out (1 - out)", x * (1 - x)),
+        ("wrong variable", "it is 1 - x^2, but must be 1 - out^2", 1 - x * x),
         ("wrong variable", "the slope is taken at out, not at x", once_more),
         ("wrong variable", "the slope is taken at out, not at x", once_more * (1 - once_more)),
         ("wrong variable", "the slope is taken at out, not at x", 1 - np.tanh(out) ** 2),
-        ("wrong variable", "the mask is of dout > 0, not of x > 0", dout > 0),
+        ("wrong variable", "the mask is dout > 0, but must be x > 0", dout > 0),
         ("wrong variable", "dout is multiplied by out, not by a slope", out),
         ("wrong variable", "dout is multiplied by x, not by a slope", x),
     ):
@@ -74,12 +74,12 @@ def of_dx(subject):
 
 
 def of_convolution(layer, name, x, dout):
-    """Return the mistakes of Conv2D's backward in one block."""
+    """Return the known mistakes in one block of Conv2D's backward."""
     W, kernel, stride = dict(layer.params)["W"], layer.kernel, layer.stride
     margins = layer.margins(x.shape[1:3])
     padded = pad(x, margins)
     if name == "b":
-        words = "it is summed over channels too: db sums dout over samples, rows and columns"
+        words = "it is also summed over channels: db sums dout over samples, rows and columns"
         return [("wrong axis", words, np.full(W.shape[3], dout.sum()))]
     if name == "W":
         at_the_end = pad(x, [(0, sum(zeros)) for zeros in margins])
@@ -93,43 +93,43 @@ def of_convolution(layer, name, x, dout):
     back, size = adjoint(W), padded.shape[1:3]
     uncut, once = scatter(dout, back, stride, size), [np.zeros_like(padded) for _ in range(2)]
     taps = list(np.ndindex(kernel, kernel))
-    for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # which of the windows is last
+    for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # another window comes last
         for i, j in order:
             here = dx[:, i : i + stride * dout.shape[1] : stride]
             here[:, :, j : j + stride * dout.shape[2] : stride] = dout @ back[i, j]
     candidates = [
-        ("flipped", "the kernel is flipped once too often: pixel rs + i gets dout_r W_i^T",
+        ("flipped", "the kernel is flipped, but must not be: pixel rs + i gets dout_r W_i^T",
          scatter(dout, back[::-1, ::-1], stride, size)),
         ("stride", "the stride is ignored: pixel (r, c) of dout belongs to the window at (rs, cs)",
          scatter(dout, back, 1, size)),
-        *(("overwritten", "where windows overlap only one of them counts: add, do not assign", dx)
+        *(("overwritten", "where windows overlap, only one of them counts: add, do not assign", dx)
           for dx in once),
     ]  # fmt: skip
     if W.shape[2] == W.shape[3]:
-        words = "W is not transposed: each window entry is x W_ij, so it gets dout W_ij^T back"
+        words = "W is not transposed: out sums x W_ij over the window, so dx sums dout W_ij^T"
         candidates.append(("transposed", words, scatter(dout, W, stride, size)))
-    words = "the padding before x is still in it: cut off rows and columns at both ends"
+    words = "it still contains the padding before x: remove rows and columns at both ends"
     corner = uncut[:, : x.shape[1], : x.shape[2]]
     cut = [(cause, text, crop(dx, margins)) for cause, text, dx in candidates]
     return [*cut, ("padding", words, corner)]
 
 
 def of_loss(subject, name, right):
-    """Return the mistakes of a loss's gradient for its out, or for log sigma."""
+    """Return the known mistakes in a loss's gradient with respect to out, or to log sigma."""
     out, target, n = subject.x, np.asarray(subject.target, float), len(subject.x)
     if name == "log_sigma":
-        words = "the number of features is missing, the derivative of D log sigma"
+        words = "the number of features D is missing: it is the derivative of D log sigma"
         return [("missing term", words, right - out[0].size)]
     p = sigmoid(out)
     slope = p * (1 - p)
     if name != "x" or not np.allclose(right, (p - target) / n):
-        return []  # what follows is about logits
+        return []  # the rest is for logits
     return [
         ("missing term", "the target is missing: it is sigmoid(out) - target", p / n),
-        ("probability", "it is divided by p (1 - p): that is the gradient for p, which the slope "
-         "of the sigmoid cancels; for logits it is p - target", right / slope),
-        ("probability", "it is multiplied by p (1 - p), the sigmoid's slope, which it holds "
-         "already: for logits it is p - target", right * slope),
-        ("missing sigmoid", "logits are taken for probabilities: it is sigmoid(out) - target",
+        ("probability", "it is divided by p (1 - p), as for probabilities: with respect to logits "
+         "the slope of the sigmoid cancels this, and it is p - target", right / slope),
+        ("probability", "it is multiplied by p (1 - p), the slope of the sigmoid, which it already "
+         "contains: with respect to logits it is p - target", right * slope),
+        ("missing sigmoid", "logits are used as probabilities: it is sigmoid(out) - target",
          (out - target) / n),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Noise: are numbers u (calls, draws, rows, latents) independent draws from N(0, 1)?
 
-Each test gives a p-value and a few words. The tests of independence look at ranks only, so that
-they hold whatever the distribution is: what is dependent is not confused with what is not normal.
+Each test returns a p-value and a few words. The tests of independence use ranks only, so they hold
+for any distribution: noise that is not normal is not reported as dependent.
 """
 
 import math
@@ -20,8 +20,8 @@ from miniae.proof.significance import (
 
 TAILS = (2.0, 3.0, 4.0)
 RESOLUTION = 2.0**-21  # of float32 noise: 24 bits, for |u| up to 8
-LAG = 3  # calls, how far apart are compared
-BLOCK = 8  # numbers that are added up, at most
+LAG = 3  # the largest distance, in calls, of draws that are compared
+BLOCK = 8  # the largest number of values in a sum
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Property:
     Attributes
     ----------
     name : str
-    verdict : "ok", "WRONG", or "-" where it cannot be judged
-    p : float, the p-value, times the number of tests made of this property (Bonferroni)
-    seen : str, the figure that is furthest out
+    verdict : "ok", "WRONG", or "-" if it cannot be judged
+    p : float, the p-value, times the number of tests of this property (Bonferroni)
+    seen : str, the most extreme result
     """
 
     name: str
@@ -43,7 +43,7 @@ class Property:
 
 
 def summarize(name, tests, alpha):
-    """Return the Property that tests, a list of (p-value, words, how many tests), speak of."""
+    """Return the Property for a list of tests, each (p-value, words, number of tests)."""
     if not tests:
         return Property(name, "-", 1.0, "there is only one")
     p, seen, _ = min(tests, key=lambda test: test[0])
@@ -54,7 +54,7 @@ def summarize(name, tests, alpha):
 def scores_of(u, rng):
     """Replace each u by the normal score of its rank among all draws of its row and latent.
 
-    Under independence every order of the draws is equally likely, so that the scores are like
+    If the draws are independent, every order of them is equally likely. Then the scores are like
     normal noise, whatever the distribution of u. Equal values get their ranks in random order.
     """
     flat = u.reshape(-1, u[0, 0].size)
@@ -67,9 +67,9 @@ def scores_of(u, rng):
 
 
 def correlation(products, count, *words):
-    """Return the test of sums of `count` products of scores: over sqrt(count), each is N(0, 1).
+    """Test sums of `count` products of scores: divided by sqrt(count), each sum is N(0, 1).
 
-    words : what each row of products (rows, ...) is about
+    words : a name for each row of products (rows, ...)
     """
     place = np.unravel_index(np.argmax(np.abs(products)), products.shape)
     r = float(products[place]) / count
@@ -83,8 +83,8 @@ def correlation(products, count, *words):
 def sums(scores, rng, words):
     """Test blocks of scores (..., size): a sum of independent N(0, 1), with signs, is normal.
 
-    It sees what no correlation of two numbers does, such as three latents any two of which are
-    independent.
+    This detects what no correlation of two numbers shows, such as three dependent latents of which
+    any two are independent.
     """
     size = min(BLOCK, scores.shape[-1])
     if size < 2:
@@ -97,9 +97,9 @@ def sums(scores, rng, words):
 def independence(u, rng, alpha):
     """Return the properties "latents", "rows" and "calls": is u independent over each?
 
-    Correlated are u and |u|, each with each, since noise may be dependent in its size alone: of
-    two latents, of rows up to a round of all rows apart, or half a batch, and of calls up to LAG
-    apart.
+    The test computes correlations of u and |u|, in all pairs, because noise may depend in its size
+    alone: between latents, between rows that are at most one cycle of all rows, or half a batch,
+    apart, and between calls that are at most LAG apart.
     """
     calls, draws, rows, latents = u.shape
     centred = np.abs(u - u.mean(axis=(0, 1)))
@@ -119,37 +119,34 @@ def independence(u, rng, alpha):
     for lag in (*range(1, rows + 1), n // 2):
         near, far = batch[..., : -lag * latents], batch[..., lag * latents :]
         products = sum(near[:, t] @ far[:, t].T for t in range(calls))
-        words = f"{lag} row{'s' * (lag > 1)} apart"
-        tests["rows"].append(correlation(products[None], near[0].size, words))
+        tests["rows"].append(correlation(products[None], near[0].size, f"distance {lag} rows"))
     blocks = both[0].reshape(calls, n, latents)[:, : n // 4 * 4].reshape(calls, -1, 4, latents)
     tests["rows"] += sums(np.moveaxis(blocks, 2, -1), rng, "rows")
 
     for lag in range(1, min(LAG, calls - 1) + 1):
         products = sum(batch[:, t] @ batch[:, t + lag].T for t in range(calls - lag))
         count = (calls - lag) * batch.shape[-1]
-        words = f"{lag} call{'s' * (lag > 1)} apart"
-        tests["calls"].append(correlation(products[None], count, words))
+        tests["calls"].append(correlation(products[None], count, f"distance {lag} calls"))
     tests["calls"] += sums(np.moveaxis(both[0], 0, -1), rng, "calls")
     return [summarize(name, found, alpha) for name, found in tests.items()]
 
 
 def repeats(u, rounding, alpha):
-    """Return the property "repeats": does |u| come back more often than by chance?
+    """Return the property "repeats": do values of |u| repeat more often than by chance?
 
-    Compared are the draws of one row and latent, and all numbers with all. Of n independent
-    numbers, n^2 tol / sqrt(pi) pairs of |u| are no further apart than tol, since the density f of
-    |u| has int f(x)^2 dx = 1 / sqrt(pi); half as many again if they lie on a grid of step tol.
-    Here tol is the rounding of z, but no less than RESOLUTION, as noise as coarse as float32's is
-    no fault.
+    The test compares the draws of one row and latent, and all numbers with all. Among n independent
+    numbers, n^2 tol / sqrt(pi) pairs of |u| differ by at most tol, since the density f of |u| has
+    int f(x)^2 dx = 1 / sqrt(pi). There are half as many more if the values are on a grid of step
+    tol. Here tol is the rounding of z, but at least RESOLUTION, because float32 noise is allowed.
 
     Parameters
     ----------
     u : (calls, draws, rows, latents)
-    rounding : (rows, latents), that of z, in units of u
-    alpha : float, p-value of a fault
+    rounding : (rows, latents), of z, in units of u
+    alpha : float, the p-value below which the property is WRONG
     """
     tests, size, rounding = [], np.abs(u).reshape(-1, rounding.size), np.ravel(rounding)
-    # Between rows and latents std differs too, by the rounding of log_var / 2, up to 13.
+    # Between rows and latents, std also differs by the rounding of log_var / 2, up to 13.
     for x, tol, words in (
         (size, rounding, "of one row and latent"),
         (size.reshape(-1, 1), 13 * rounding.max(keepdims=True), "of all numbers"),
@@ -163,8 +160,8 @@ def repeats(u, rounding, alpha):
 def spread(u, alpha, normal=True):
     """Return the property "std", of each row and latent, of each latent, and of all u.
 
-    The sum of n squares is chi-square where u is `normal`; where it is not, the squares tell
-    themselves how much they vary, and their sum is taken as normal.
+    If u is `normal`, the sum of n squares is chi-square. If not, the variance of the squares is
+    estimated from the squares, and their sum is treated as normal.
     """
     squares, tests = (u - u.mean(axis=(0, 1))) ** 2, []
     freedom = u.shape[0] * u.shape[1] - 1
@@ -188,7 +185,7 @@ def location(u, alpha):
 
 
 def _pooled(sums, n):
-    """Yield sums over n numbers (rows, latents), their count and where: each, by latent, all."""
+    """Yield (sum, count, place) for each row and latent, for each latent, and for all."""
     for (row, latent), value in np.ndenumerate(sums):
         yield float(value), n, f" at [{row}, {latent}]"
     for latent, value in enumerate(sums.sum(axis=0)):

@@ -1,13 +1,13 @@
-"""Hypotheses on layers that normalise: which path of the mean or the spread a dx leaves out.
+"""Hypotheses on layers that normalise: which path, of the mean or the spread, is missing in dx?
 
 A layer divides c = x - mean (or c = x) by a spread s, over some axes, and multiplies by gamma. The
 spread is s = sqrt(avg c^2 + eps), with ds/dc = c / (n s), or s = q + eps with q = sqrt(avg c^2) and
-ds/dc = c / (n q). With dxhat = gamma dout, r = s or r = q, and the path through the mean:
+ds/dc = c / (n q). With dxhat = gamma dout, r = s or r = q, and the path through the mean,
 
     dx = (dxhat - mean(dxhat)) / s - c avg(dxhat c) / (s^2 r).
 
-Ioffe and Szegedy (2015), section 3. Which axes, eps and gamma a layer has is not known: the
-combination counts whose whole formula is the numeric gradient, and only its slips are offered.
+Ioffe and Szegedy (2015), section 3. The axes, eps and gamma of a layer are not known. So all
+combinations are tried; for the one whose formula gives the numeric gradient, its slips are offered.
 """
 
 from itertools import product
@@ -19,7 +19,7 @@ EPS = (0.0, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 
 
 def of_normalization(subject, numeric):
-    """Return (cause, words, dx) for the slips of the normalisation that `numeric` is dx of."""
+    """Return (cause, words, dx) for each slip in the normalisation whose dx is `numeric`."""
     x, dout = subject.x, subject.dout
     if x.shape != dout.shape or x.ndim < 2 or not np.isfinite(numeric).all():
         return []
@@ -27,7 +27,7 @@ def of_normalization(subject, numeric):
         with np.errstate(all="ignore"):
             right = formula()
         if np.abs(right - numeric).max() <= MATCH * np.abs(numeric).max():
-            constant = "is taken as constant, but it moves with x: its path is missing in dx"
+            constant = "is treated as constant, but it depends on x: its path is missing in dx"
             found = [("variance constant", f"the spread {constant}", formula(spread=False))]
             if formula.centre:
                 found += [
@@ -61,7 +61,7 @@ def formulas(layer, x, dout):
 
 
 class Formula:
-    """dx of one normalisation; called with a path left out, what a slip makes of it."""
+    """dx of one normalisation; with mean, spread or scale False, that path is left out."""
 
     def __init__(self, x, dout, axes, centre, divisor, gamma, eps, inside):
         self.dout, self.axes, self.centre, self.gamma = dout, axes, centre, gamma
@@ -73,7 +73,7 @@ class Formula:
         self.r = self.s if inside else root + 1e-300
 
     def total(self, array):
-        """Return the sum over the axes, which stay as axes of length 1."""
+        """Return the sum over the axes, which remain as axes of length 1."""
         return array.sum(axis=self.axes, keepdims=True)
 
     def __call__(self, mean=True, spread=True, scale=True):

@@ -1,4 +1,4 @@
-"""Miniae's models held against the exact answers of `oracles` and `estimates`, a Line each."""
+"""Comparisons of miniae's models with the exact answers of `oracles` and `estimates`."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
 
 @dataclass
 class Line:
-    """One comparison of the certificate: ok where measured <= bound (so not for NaN)."""
+    """One comparison of the certificate; it is ok if measured <= bound (never for NaN)."""
 
     name: str
     measured: float
@@ -25,7 +25,7 @@ class Line:
 
 
 def compare(name, measured, bound, note):
-    """Return the Line of a measured error and the bound that it must not exceed."""
+    """Return the Line for a measured error and its upper bound."""
     return Line(name, float(measured), bound, bool(measured <= bound), note)
 
 
@@ -34,20 +34,20 @@ def minimise(function, theta, steps=2000, tolerance=1e-10):
 
     Parameters
     ----------
-    function : theta (size,) -> value, gradient (size,); a value of inf is never accepted
+    function : theta (size,) -> value, gradient (size,); a step to a value of inf is not accepted
     theta : (size,), where to start
-    steps : int, the most to make
-    tolerance : float, stop when no entry of the gradient is larger than this
+    steps : int, the largest number of steps
+    tolerance : float, stop if no entry of the gradient is larger than this
 
     Returns
     -------
-    theta, value, gradient : where it stopped
+    theta, value, gradient : at the end
 
     Notes
     -----
-    H estimates the inverse Hessian. Each step follows -H gradient, halved until the value falls
-    by 1e-4 of what the slope promises (give or take rounding); then H takes in what the gradient
-    did, so that H y = s for the step s and the gradient's change y. Nocedal and Wright (2006),
+    H estimates the inverse Hessian. Each step follows -H gradient and is halved until the value
+    falls by 1e-4 of the decrease that the slope predicts, up to rounding. Then H is updated, so
+    that H y = s holds for the step s and the change y of the gradient. Nocedal and Wright (2006),
     algorithm 6.1, eqs. 6.17 and 6.20 (the first scaling), with backtracking, algorithm 3.1.
     """
     value, gradient = function(theta)
@@ -63,7 +63,7 @@ def minimise(function, theta, steps=2000, tolerance=1e-10):
                 break
             size /= 2
         else:
-            break  # no descent left: the gradient is rounding noise
+            break  # no step decreases the value: the gradient is rounding noise
         s, y = size * direction, new_gradient - gradient
         theta, value, gradient = theta + s, new_value, new_gradient
         if s @ y > 1e-12 * np.sqrt((s @ s) * (y @ y)):
@@ -76,8 +76,8 @@ def minimise(function, theta, steps=2000, tolerance=1e-10):
 def train_to_optimum(model, X):
     """Train a small float64 model on all of X by its own `loss` and `backward`, by `minimise`.
 
-    A VAE must be linear in its decoder and Gaussian: its noise is then integrated exactly, by
-    tiling X over the sigma points. So no chance is left, and the optimum is that of theory.
+    The decoder of a VAE must be linear and Gaussian. Then the noise is integrated exactly, by
+    repeating X for each of the sigma points, and the optimum is that of theory.
 
     Parameters
     ----------
@@ -86,13 +86,13 @@ def train_to_optimum(model, X):
 
     Returns
     -------
-    float, the largest entry of the gradient that is left
+    float, the largest entry of the gradient at the end
     """
     if model.theta.dtype != np.float64:
-        raise ValueError(f"model has dtype {model.theta.dtype}, not float64")
+        raise ValueError(f"model has dtype {model.theta.dtype}, not float64; pass dtype='float64'")
     eps = None
     if isinstance(model, VAE):
-        oracles.joint_gaussian(model)  # refuses what is not linear and Gaussian
+        oracles.joint_gaussian(model)  # raises an error if the model is not linear and Gaussian
         points = oracles.sigma_points(model.latent_dim)
         X, eps = np.concatenate([X] * len(points)), np.repeat(points, len(X), axis=0)
 
@@ -100,7 +100,7 @@ def train_to_optimum(model, X):
         model.theta = theta
         try:
             loss = model.loss(X, eps=eps)
-        except FloatingPointError:  # a step too far
+        except FloatingPointError:  # the step is too large
             return np.inf, None
         model.backward()
         return loss, model.dtheta.copy()
@@ -110,7 +110,7 @@ def train_to_optimum(model, X):
 
 
 def _linear_data():
-    """200 samples of 6 features about two directions, every variance different."""
+    """Return 200 samples of 6 features with two main directions, all variances different."""
     rng = np.random.default_rng(0)
     rotation = np.linalg.qr(rng.standard_normal((6, 6)))[0]
     X = rng.standard_normal((200, 6)) * [2.0, 1.4, 0.6, 0.5, 0.4, 0.3]
@@ -118,10 +118,10 @@ def _linear_data():
 
 
 def _generic_linear_vae(latent_dim, seed):
-    """A linear VAE at a random point, and 30 samples of its own: q near p(z|x), and wider.
+    """Return a linear VAE at a random point, with q near p(z|x) and wider, and 30 of its samples.
 
-    With half of the variance of p(z|x) or less in some direction, the importance weights would have
-    an infinite variance (see `estimates.weight_z_scores`), and their standard error mean nothing.
+    If q had half of the variance of p(z|x) or less in some direction, the importance weights would
+    have an infinite variance (see `estimates.weight_z_scores`), and no standard error.
     """
     vae = VAE(5, latent_dim, (), likelihood=GaussianNLL(0.6), dtype="float64")
     rng = np.random.default_rng(seed)
@@ -138,7 +138,7 @@ def _generic_linear_vae(latent_dim, seed):
 
 
 def _posteriors(vae, X):
-    """The exact posteriors of a linear VAE: means (n, latent), covariances (n, latent, latent)."""
+    """Return the exact posteriors of a linear VAE: means (n, d), covariances (n, d, d)."""
     joint = oracles.joint_gaussian(vae)
     unknown = np.full(vae.latent_dim, np.nan)
     pairs = [oracles.conditional_gaussian(*joint, np.concatenate([unknown, x])) for x in X]
@@ -147,7 +147,7 @@ def _posteriors(vae, X):
 
 
 def _trained_lines():
-    """Linear models at their optimum against PCA and probabilistic PCA."""
+    """Compare linear models at their optimum with PCA and probabilistic PCA."""
     X = _linear_data()
     model, pca = Autoencoder(6, 2, (), loss="mse", dtype="float64"), oracles.PCA(2).fit(X)
     train_to_optimum(model, X)
@@ -179,7 +179,7 @@ def _trained_lines():
 
 
 def _generic_lines():
-    """Identities and expectations of an untrained linear VAE."""
+    """Check identities and expectations of an untrained linear VAE."""
     vae, X = _generic_linear_vae(2, seed=3)
     log_p, elbo = oracles.gaussian_marginal(vae, X), oracles.exact_elbo(vae, X)
     points = oracles.sigma_points(2)
@@ -206,11 +206,13 @@ def _generic_lines():
     shift = np.linalg.solve(P[lost][:, lost], P[lost][:, ~lost] @ (x - mean)[~lost])
     error = np.abs(filled[lost] - mean[lost] + shift).max()
     error = max(error, np.abs(conditional - np.linalg.inv(P[lost][:, lost])).max())
-    yield compare("conditional Gaussian", error, 1e-10, "against the precision matrix's form")
+    yield compare(
+        "conditional Gaussian", error, 1e-10, "against the form with the precision matrix"
+    )
 
 
 def _sampling_lines(n=40_000):
-    """The samplers of the VAEs against the posteriors that they state."""
+    """Compare the samplers of the VAEs with their stated posteriors."""
     mu = np.array([[0.3, -1.0], [1.7, 0.4], [-0.6, 0.1], [0.0, 2.2]])
     log_var = np.array([[-1.5, 0.8], [0.6, -0.7], [-3.1, 1.2], [0.4, -5.0]])
     estimate, error = estimates.monte_carlo_kl(mu, log_var, n, rng=0)
@@ -226,7 +228,7 @@ def _sampling_lines(n=40_000):
 
 
 def _grid_lines():
-    """Bounds and quadrature on VAEs of one and two latents."""
+    """Check bounds and quadrature for VAEs with one and two latents."""
     latents = {1: "1 latent", 2: "2 latents"}
     for d, words in latents.items():
         vae, X = _generic_linear_vae(d, seed=d)
@@ -243,7 +245,7 @@ def _grid_lines():
     ):
         vae = VAE(8, d, (16,), likelihood=likelihood, dtype="float64")
         vae.fit(X, epochs=60, batch_size=50, optimizer=Adam(1e-2), verbose=0)
-        vae.encoder.layers[-1].params["b"][d:] += 0.5  # q wider than it learned: see above
+        vae.encoder.layers[-1].params["b"][d:] += 0.5  # a wider q, for weights of finite variance
         X, name = X[:25], f"{likelihood} VAE, {latents[d]}"
         log_p, error = estimates.grid_log_likelihood(vae, X, points=641 if d == 1 else 161)
         yield compare(f"{name}: grid", error.max(), 1e-8, "its error as estimated, nats")
@@ -258,6 +260,6 @@ def _grid_lines():
 
 
 def certificate():
-    """Make every comparison with fixed seeds: a list of Line. It takes some seconds."""
+    """Make every comparison with fixed seeds, in a few seconds, and return a list of Line."""
     parts = (_trained_lines, _generic_lines, _sampling_lines, _grid_lines)
     return [line for part in parts for line in part()]

@@ -1,6 +1,6 @@
-"""Exact answers in closed form, to hold trained models against.
+"""Exact answers in closed form, to compare trained models with.
 
-`estimates` has those that need quadrature or chance, `oracle_certificate` makes the comparisons.
+`estimates` has the answers that need quadrature or sampling, `oracle_certificate` the comparisons.
 """
 
 import numpy as np
@@ -13,10 +13,9 @@ from miniae.vae import VAE
 
 
 def as_rows(X, features=None, name="X"):
-    """X as finite float64 of shape (n, features), n >= 1; ValueError if it is anything else."""
+    """Return X as finite float64 of shape (n, features), n >= 1, or raise ValueError."""
     X = np.asarray(X, dtype=np.float64)
-    valid = X.ndim == 2 and len(X) and features in (None, X.shape[1])
-    if not valid:
+    if X.ndim != 2 or len(X) == 0 or features not in (None, X.shape[1]):
         raise ValueError(f"{name} must have shape (n, {features or 'features'}), got {X.shape}")
     bad = ~np.isfinite(X).all(axis=1)
     if bad.any():
@@ -27,9 +26,9 @@ def as_rows(X, features=None, name="X"):
 class PCA:
     """Principal component analysis: the best linear code of a given size, in closed form.
 
-    No linear autoencoder reaches a smaller squared error on the data of `fit`. Baldi and Hornik
-    (1989). Projecting on orthonormal rows V leaves an error of tr S - tr V S V' per sample, S the
-    covariance of X: least where V are the eigenvectors of the largest eigenvalues.
+    No linear autoencoder has a smaller squared error on the data of `fit`. Baldi and Hornik (1989).
+    Projecting on orthonormal rows V leaves an error of tr S - tr V S V' per sample, where S is the
+    covariance of X. It is smallest if V are the eigenvectors of the largest eigenvalues.
 
     Parameters
     ----------
@@ -49,55 +48,54 @@ class PCA:
         """Find the components of X (n, features), from the eigenvectors of its covariance."""
         X = as_rows(X)
         k, features = self.n_components, X.shape[1]
-        valid = isinstance(k, (int, np.integer)) and 0 < k <= features
-        if not valid:
+        if not isinstance(k, (int, np.integer)) or not 0 < k <= features:
             raise ValueError(
                 f"n_components={k!r} must be an integer from 1 to {features}, X's features"
             )
         self.mean_ = X.mean(axis=0)
         centred = X - self.mean_
-        values, vectors = np.linalg.eigh(centred.T @ centred)  # in order of rising variance
+        values, vectors = np.linalg.eigh(centred.T @ centred)  # in ascending order of variance
         self.variances_ = np.maximum(values[::-1], 0) / len(X)
         self.components_ = vectors[:, ::-1][:, :k].T
         return self
 
     def transform(self, X):
-        """X (n, features) -> codes (n, n_components)."""
+        """Return the codes (n, n_components) of X (n, features)."""
         return (as_rows(X, len(self.mean_)) - self.mean_) @ self.components_.T
 
     def inverse_transform(self, Z):
-        """Codes (n, n_components) -> X (n, features)."""
+        """Return X (n, features) for codes (n, n_components)."""
         return as_rows(Z, self.n_components, "Z") @ self.components_ + self.mean_
 
     def reconstruction_error(self, X):
         """Return the squared error, summed over features, mean over samples, as SquaredError does.
 
-        On the data of `fit` it is the sum of the variances not kept.
+        On the data of `fit` it is the sum of the variances that are not kept.
         """
         return ((self.inverse_transform(self.transform(X)) - X) ** 2).sum(axis=1).mean()
 
 
 def principal_angles(A, B):
-    """Angles between the row spaces of A (a, features) and B (b, features), in radians.
+    """Return the angles between the row spaces of A (a, features) and B (b, features), in radians.
 
     Returns
     -------
-    angles : (min(a, b),), rising, from 0 to pi / 2; all 0 where one space contains the other
+    angles : (min(a, b),), ascending, from 0 to pi / 2; all 0 if one space contains the other
 
     Notes
     -----
     With orthonormal bases Q of the larger space and P of the smaller, the singular values of P Q'
-    are the cosines; those of P - P Q'Q, the part of P outside the space of Q, are the sines. A
-    cosine cannot tell angles below 1e-8 apart, nor a sine those near pi / 2: arctan2 takes the
-    better of both. Bjorck and Golub (1973).
+    are the cosines; those of P - P Q'Q, the part of P outside the space of Q, are the sines. The
+    cosine is inaccurate for angles below 1e-8, and the sine for angles near pi / 2; arctan2 uses
+    the better one. Bjorck and Golub (1973).
     """
     A, B = as_rows(A, name="A"), as_rows(B, name="B")
     if A.shape[1] != B.shape[1]:
-        raise ValueError(f"A has shape {A.shape} and B {B.shape}: features differ")
+        raise ValueError(f"A has shape {A.shape} and B {B.shape}: features must be equal")
     for name, M in (("A", A), ("B", B)):
         rank = np.linalg.matrix_rank(M)
         if rank != len(M):
-            raise ValueError(f"{name} of shape {M.shape} has rank {rank}: rows are dependent")
+            raise ValueError(f"{name} of shape {M.shape} has rank {rank}: its rows are dependent")
     Q, P = (np.linalg.qr(M.T)[0].T for M in sorted((A, B), key=len, reverse=True))
     cosines = np.linalg.svd(P @ Q.T, compute_uv=False)
     sines = np.linalg.svd(P - P @ Q.T @ Q, compute_uv=False)
@@ -124,8 +122,7 @@ def gaussian_log_density(X, mean, covariance):
     determinant is the sum of the logarithms of L's diagonal.
     """
     mean, C = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
-    fits = mean.ndim == 1 and C.shape == (len(mean), len(mean))
-    if not fits:
+    if mean.ndim != 1 or C.shape != 2 * mean.shape:
         raise ValueError(f"mean {mean.shape} and covariance {C.shape} must be (d,) and (d, d)")
     X, L = as_rows(X, len(mean)), _cholesky(C, "covariance")
     whitened = np.linalg.solve(L, (X - mean).T)
@@ -134,12 +131,12 @@ def gaussian_log_density(X, mean, covariance):
 
 
 def conditional_gaussian(mean, covariance, x):
-    """The distribution of the missing part of x ~ N(mean, covariance), given the rest.
+    """Return the distribution of the missing part of x ~ N(mean, covariance), given the rest.
 
     Parameters
     ----------
     mean : (features,)
-    covariance : (features, features), positive definite (its observed block must be)
+    covariance : (features, features); the block of the observed entries must be positive definite
     x : (features,), one sample, NaN where it is missing
 
     Returns
@@ -150,14 +147,13 @@ def conditional_gaussian(mean, covariance, x):
     Notes
     -----
     With m for missing and o for observed: mean_m + C_mo C_oo^-1 (x_o - mean_o) and
-    C_mm - C_mo C_oo^-1 C_om. Bishop (2006), eqs. 2.81 and 2.82. For x_m - C_mo C_oo^-1 x_o is
-    uncorrelated with x_o, hence independent of it: that is its covariance, given x_o or not.
-    By C_oo = L L' and A = L^-1 C_om they are mean_m + A' L^-1 (x_o - mean_o) and C_mm - A'A.
+    C_mm - C_mo C_oo^-1 C_om. Bishop (2006), eqs. 2.81 and 2.82. The reason: x_m - C_mo C_oo^-1 x_o
+    is uncorrelated with x_o, so it is independent of it and has the same covariance given x_o.
+    With C_oo = L L' and A = L^-1 C_om they are mean_m + A' L^-1 (x_o - mean_o) and C_mm - A'A.
     """
     mean, C, x = (np.asarray(array, dtype=np.float64) for array in (mean, covariance, x))
-    fits = x.ndim == 1 and mean.shape == x.shape and C.shape == 2 * x.shape
-    shapes = f"mean {mean.shape}, covariance {C.shape} and x {x.shape}"
-    if not fits:
+    if x.ndim != 1 or mean.shape != x.shape or C.shape != 2 * x.shape:
+        shapes = f"mean {mean.shape}, covariance {C.shape} and x {x.shape}"
         raise ValueError(f"{shapes} must be (features,), (features, features) and (features,)")
     if np.isinf(x).any():
         raise ValueError(f"x[{np.argmax(np.isinf(x))}] is infinite; NaN marks missing")
@@ -170,12 +166,12 @@ def conditional_gaussian(mean, covariance, x):
 
 
 class ProbabilisticPCA:
-    """The likeliest linear model with isotropic normal noise. Tipping and Bishop (1999).
+    """The most likely linear model with isotropic normal noise. Tipping and Bishop (1999).
 
-    x = z W + mean + noise, z ~ N(0, I), noise ~ N(0, sigma2 I): what a linear VAE's decoder says,
-    with W laid out as in `Dense`. Then x ~ N(mean, W'W + sigma2 I), whose likelihood is largest
-    (their eqs. 7 and 8, the rotation R = I) where sigma2 is the mean of the variances not kept
-    and row j of W is sqrt(variance_j - sigma2) times principal component j.
+    x = z W + mean + noise, z ~ N(0, I), noise ~ N(0, sigma2 I). This is the decoder of a linear
+    VAE, with W as in `Dense`. Then x ~ N(mean, W'W + sigma2 I). Its likelihood is largest (their
+    eqs. 7 and 8, the rotation R = I) if sigma2 is the mean of the variances that are not kept, and
+    row j of W is sqrt(variance_j - sigma2) times principal component j.
 
     Parameters
     ----------
@@ -190,9 +186,10 @@ class ProbabilisticPCA:
     Notes
     -----
     With C = W'W + sigma2 I and S the covariance of X, the mean of -log p is (log |C| + tr C^-1 S)
-    / 2 and a constant. Its gradient for W vanishes where W C^-1 S = W: for rows that are
-    eigenvectors v of S, of squared length l, where (l + sigma2)^-1 variance = 1. What remains is
-    (log sigma2 + variance / sigma2) / 2 for each v left out: least where sigma2 is their mean.
+    / 2 plus a constant. Its gradient with respect to W is 0 where W C^-1 S = W. For rows that are
+    eigenvectors v of S with squared length l, this means (l + sigma2)^-1 variance = 1. Each
+    eigenvector that is left out adds (log sigma2 + variance / sigma2) / 2; the sum is smallest if
+    sigma2 is the mean of their variances.
     """
 
     def __init__(self, n_components):
@@ -203,13 +200,13 @@ class ProbabilisticPCA:
         pca, k = PCA(self.n_components).fit(X), self.n_components
         features = len(pca.mean_)
         if k >= features:
-            raise ValueError(f"n_components={k} must leave out one of X's {features} features")
+            raise ValueError(f"n_components={k} must be less than X's {features} features")
         kept, left_out = pca.variances_[:k], pca.variances_[k:]
         self.mean_, self.sigma2_ = pca.mean_, float(left_out.mean())
         if not self.sigma2_ > features * np.finfo(float).eps * kept[0]:
             raise ValueError(
                 f"X {np.shape(X)} has no variance beyond {k} components: the likelihood is "
-                "unbounded"
+                "unbounded; use fewer components"
             )
         self.W_ = np.sqrt(np.maximum(kept - self.sigma2_, 0))[:, None] * pca.components_
         return self
@@ -222,8 +219,8 @@ class ProbabilisticPCA:
     def posterior(self, X):
         """Return the mean (n, n_components) and covariance (n_components, n_components) of z | x.
 
-        With M = W W' + sigma2 I, they are (x - mean) W' M^-1 and sigma2 M^-1 (their eq. 6).
-        M is diagonal here: the exact posterior is among those that a VAE's encoder can say.
+        With M = W W' + sigma2 I, they are (x - mean) W' M^-1 and sigma2 M^-1 (their eq. 6). M is
+        diagonal here, so the encoder of a VAE can represent the exact posterior.
         """
         inverse = np.linalg.inv(self.W_ @ self.W_.T + self.sigma2_ * np.eye(self.n_components))
         mean = (as_rows(X, len(self.mean_)) - self.mean_) @ self.W_.T @ inverse
@@ -231,10 +228,10 @@ class ProbabilisticPCA:
 
 
 def joint_gaussian(vae):
-    """Mean and covariance of (z, x) under a VAE with a linear decoder and a Gaussian likelihood.
+    """Return mean and covariance of (z, x) for a VAE with a linear decoder, Gaussian likelihood.
 
-    z ~ N(0, I) and x = z W + b + sigma noise, so that the mean is (0, b) and the covariance
-    [[I, W], [W', W'W + sigma^2 I]]. The encoder plays no part. Bishop (2006), section 2.3.3.
+    z ~ N(0, I) and x = z W + b + sigma noise. So the mean is (0, b) and the covariance is
+    [[I, W], [W', W'W + sigma^2 I]]. The encoder is not used. Bishop (2006), section 2.3.3.
 
     Returns
     -------
@@ -244,13 +241,11 @@ def joint_gaussian(vae):
     ------
     ValueError : the decoder is not one Dense layer (and reshapes), or the likelihood not Gaussian
     """
-    gaussian = isinstance(vae, VAE) and isinstance(vae.reconstruction_loss, GaussianNLL)
-    if not gaussian:
+    if not (isinstance(vae, VAE) and isinstance(vae.reconstruction_loss, GaussianNLL)):
         raise ValueError(f"vae={vae} must be a VAE with a Gaussian likelihood")
     exact = vae.astype(np.float64)
     layers = [layer for layer in exact.decoder.layers if not isinstance(layer, Reshape)]
-    linear = len(layers) == 1 and isinstance(layers[0], Dense)
-    if not linear:
+    if len(layers) != 1 or not isinstance(layers[0], Dense):
         raise ValueError(f"vae={vae} must have a linear decoder, hidden=(); it has layers {layers}")
     W, b = (layers[0].params[name] for name in "Wb")
     noise = exact.reconstruction_loss.sigma**2 * np.eye(len(b))
@@ -261,7 +256,7 @@ def joint_gaussian(vae):
 def gaussian_marginal(vae, X):
     """Return the exact log p(x) = log N(x; b, W'W + sigma^2 I) under a linear VAE, (n,), in nats.
 
-    For a decoder as `joint_gaussian` wants it; X is (n, *input_shape).
+    The decoder must be as for `joint_gaussian`; X is (n, *input_shape).
     """
     mean, covariance = joint_gaussian(vae)
     X = check_batch(vae.astype(np.float64), X, "X")
@@ -270,11 +265,11 @@ def gaussian_marginal(vae, X):
 
 
 def sigma_points(latent_dim):
-    """Noise eps = +-sqrt(d) e_j whose mean and covariance are 0 and I, shape (2 d, d).
+    """Return noise eps = +-sqrt(d) e_j with mean 0 and covariance I, shape (2 d, d).
 
-    Over the 2 d points the mean of eps_i eps_j is 2 d / (2 d) = 1 for i = j and 0 for i != j. So
-    the average of any quadratic in eps is its expectation under N(0, I), with no error. Julier
-    and Uhlmann (2004), section III.
+    Over the 2 d points, the mean of eps_i eps_j is 2 d / (2 d) = 1 for i = j and 0 for i != j. So
+    the average of any quadratic function of eps is its expectation under N(0, I), without error.
+    Julier and Uhlmann (2004), section III.
     """
     d = latent_dim
     if not isinstance(d, (int, np.integer)) or d <= 0:
@@ -285,9 +280,10 @@ def sigma_points(latent_dim):
 def exact_elbo(vae, X):
     """Return the ELBO of each sample under a VAE with a linear decoder, shape (n,), in nats.
 
-    As `VAE.elbo`, at beta = 1, with the expectation over z exact: log p(x|z) of a linear-Gaussian
-    decoder is quadratic in eps, so that the `sigma_points` integrate it. The encoder may be any.
-    At the optimum of a linear VAE it is log p(x) of `ProbabilisticPCA`. Lucas et al. (2019).
+    It is `VAE.elbo`, at beta = 1, with the exact expectation over z: log p(x|z) of a linear
+    Gaussian decoder is quadratic in eps, so `sigma_points` integrate it exactly. The encoder can be
+    any network. At the optimum of a linear VAE, the ELBO is log p(x) of `ProbabilisticPCA`. Lucas
+    et al. (2019).
     """
     joint_gaussian(vae)  # refuses a decoder that is not linear
     exact = vae.astype(np.float64)

@@ -1,15 +1,15 @@
-"""Quadrature: log p(x) of a VAE with one or two latents, with an error that is an upper estimate.
+"""Quadrature: log p(x) of a VAE with one or two latents, with an upper estimate of the error.
 
-p(x) = int p(x|z) p(z) dz is h^d times the sum over a grid of step h, the trapezoidal rule. By
-Poisson's summation formula its error is the sum of the integrand's Fourier transform over the
-multiples of 2 pi / h, and the values on the grid tell that transform up to pi / h. Beyond, it falls
-at least like 1 / omega^2, as that of any continuous and piecewise smooth function does. For a
-smooth integrand that fades at both ends it falls faster than any power, and the error like
-exp(-c / h): a Gaussian peak of standard deviation s leaves 2 exp(-2 (pi s / h)^2), 5e-9 at h = s.
-A kink, as a ReLU makes it, leaves up to h^2 / 12 times the jump of the slope. Trefethen and
-Weideman (2014), sections 3 and 5.
+p(x) = int p(x|z) p(z) dz is h^d times the sum over a grid of step h: the trapezoidal rule. By
+Poisson's summation formula, its error is the sum of the integrand's Fourier transform over the
+multiples of 2 pi / h. The values on the grid give this transform up to pi / h. Beyond that, it
+falls at least like 1 / omega^2, as for any continuous and piecewise smooth function. For a smooth
+integrand that vanishes at both ends it falls faster than any power, and the error falls like
+exp(-c / h): for a Gaussian peak of standard deviation s it is 2 exp(-2 (pi s / h)^2), 5e-9 at
+h = s. At a kink, such as that of a ReLU, the error is up to h^2 / 12 times the jump of the slope.
+Trefethen and Weideman (2014), sections 3 and 5.
 
-What the values cannot tell is what lies between the points, or beyond them: `_cells` bounds that.
+The values do not show what happens between the points, or outside the grid: `_cells` bounds that.
 """
 
 import numpy as np
@@ -20,14 +20,14 @@ from miniae.plumbing.batches import ROWS
 from miniae.plumbing.inputs import check_batch
 from miniae.vae import VAE
 
-ELEMENTS = 2**20  # numbers per array in flight: bounds the memory
-BAND = 0.85  # of pi / h: from there on the transform is looked at
-SAFETY = 6.0  # times the largest value there; the most that was needed in many trials is 3.8
-RESOLVED = 0.5  # relative error above which the grid says nothing
-HIDDEN = 1.0  # nats by which the integrand may rise between two points without being looked at
+ELEMENTS = 2**20  # numbers per array: bounds the memory
+BAND = 0.85  # of pi / h: the frequency from which the transform is examined
+SAFETY = 6.0  # factor on the largest value there; in many trials at most 3.8 was necessary
+RESOLVED = 0.5  # relative error above which the grid is useless
+HIDDEN = 1.0  # nats by which the integrand may rise between two points without further checks
 STEEP = 4.0  # nats from point to point, above which a kink may hide more than the spectrum shows
-DETOUR, BEND = 1.5, 0.25  # of its squared step and the ones beside it: a path is not straight
-FAR, NEAR = 12.0, 8.0  # how far the surroundings of the grid are looked at, and how far closely
+DETOUR, BEND = 1.5, 0.25  # factors on a squared step and its neighbours: paths are not straight
+FAR, NEAR = 12.0, 8.0  # limits of |z| outside the grid, evaluated coarsely and finely
 
 
 def grid_log_likelihood(vae, X, points=401, width=8.0):
@@ -36,31 +36,29 @@ def grid_log_likelihood(vae, X, points=401, width=8.0):
     Parameters
     ----------
     vae : VAE, latent_dim 1 or 2; only its decoder and likelihood are used
-        The rate of the file's first lines wants a smooth decoder; with a ReLU it is h^2.
+        The error falls exponentially for a smooth decoder, and like h^2 for a decoder with ReLU.
     X : (n, *input_shape)
     points : int, odd, 5 or more: grid points per latent
-    width : float, the grid reaches from -width to width, in the prior's standard deviations
+    width : float, the grid is from -width to width, in the prior's standard deviations
 
     Returns
     -------
     log_p : (n,), in nats
     error : (n,), in nats, an upper estimate of |log_p - log p(x)|
-        It adds up what the spectrum of the integrand shows, what may hide between two points, and
-        what lies outside of the grid; inf where nothing can be said. It is no proof: a decoder
-        that turns back between two points, unseen by both, deceives it. Of 15,000 trials with
-        random decoders and grids, of one latent, none was worse than stated. Where the decoder is
-        smooth, it is the true error of a grid of 0.42 times the points: a few more make up for it.
+        It is the sum of the error that the spectrum of the integrand shows, of what may be hidden
+        between two points, and of what is outside the grid; inf if it is unknown. It is not a
+        proof: a decoder that turns back between two points can deceive it. In 15,000 trials with
+        random decoders and grids, with one latent, no error was larger than the estimate. For a
+        smooth decoder, it is the true error of a grid with 0.42 times the points.
 
     Notes
     -----
     The error is known for Bernoulli, Gaussian and multinomial likelihoods, and inf for others.
-    What is kept in memory besides the grid does not grow with it.
+    Apart from the grid itself, the memory does not grow with the number of points.
     """
-    fits = isinstance(vae, VAE) and vae.latent_dim in (1, 2)
-    if not fits:
+    if not isinstance(vae, VAE) or vae.latent_dim not in (1, 2):
         raise ValueError(f"vae={vae} must be a VAE of 1 or 2 latents")
-    odd = isinstance(points, (int, np.integer)) and points >= 5 and points % 2
-    if not odd:
+    if not isinstance(points, (int, np.integer)) or points < 5 or points % 2 == 0:
         raise ValueError(f"points={points!r} must be an odd integer, 5 or more")
     if not 0 < width < np.inf:
         raise ValueError(f"width={width!r} must be above 0")
@@ -80,10 +78,10 @@ def grid_log_likelihood(vae, X, points=401, width=8.0):
 
 
 def _nodes(points, width):
-    """Return where the latents are evaluated (m,), and which of these make up the grid, a slice.
+    """Return the points z (m,) of each latent, and the slice of them that is the grid.
 
-    Beyond the grid it is as finely as within, but no finer than 0.1, and than 0.25 where there is
-    less than 1e-15 of the prior.
+    Outside the grid the step is the same, but at least 0.1, and at least 0.25 where the prior has
+    a probability below 1e-15.
     """
     grid = np.linspace(-width, width, points)
     close, h = max(NEAR, width), grid[1] - grid[0]
@@ -94,9 +92,9 @@ def _nodes(points, width):
 
 
 def _blocks(decoder, z, numbers):
-    """Yield decoder outputs for z (m, .., d) in blocks of lines, with up to so many numbers each.
+    """Yield decoder outputs for z (m, .., d) in blocks of at most `numbers` values.
 
-    Each is a slice of z's first axis and out (lines, .., features).
+    Each item is a slice of the first axis of z, and out (lines, .., features).
     """
     features = decoder.forward(z.reshape(-1, z.shape[-1])[:1]).size
     lines = max(1, numbers // (features * z[0, ..., 0].size))
@@ -109,8 +107,8 @@ def _blocks(decoder, z, numbers):
 def _squared_steps(decoder, z):
     """Return |difference|^2 of the outputs of neighbours along each axis, a list of d arrays.
 
-    The path of the outputs from one to the other need not be straight, and may turn as the steps
-    beside it do: the square is taken DETOUR times, and BEND times the larger one beside it added.
+    The path of the outputs between two neighbours may be curved. So the square is multiplied by
+    DETOUR, and BEND times the larger of the squares beside it is added.
     """
     steps, last = [[] for _ in range(z.ndim - 1)], None
     for _, out in _blocks(decoder, z, ELEMENTS):
@@ -128,10 +126,10 @@ def _squared_steps(decoder, z):
 
 
 def _curvature(loss, X):
-    """Return a bound of the second derivative of -log p(x|out) for out, (n,), in any direction.
+    """Return a bound (n,) of the second derivative of -log p(x|out) in any direction of out.
 
-    1 / sigma^2 of a Gaussian; p (1 - p) <= 1/4 of a Bernoulli; for N draws of a multinomial N times
-    diag(p) - p p', whose eigenvalues are at most 1/2. Entries that are missing add nothing.
+    1 / sigma^2 for a Gaussian; p (1 - p) <= 1/4 for a Bernoulli; for a multinomial with N draws, N
+    times diag(p) - p p', whose eigenvalues are at most 1/2. Missing entries add nothing.
     """
     n = len(X)
     if isinstance(loss, GaussianNLL):
@@ -155,25 +153,24 @@ def _log_joint(exact, z, X):
 
 
 def _larger(values, axis):
-    """Return the larger of neighbours along an axis, of which there is one less."""
+    """Return the larger one of each two neighbours along an axis."""
     values = np.moveaxis(values, axis, 0)
     return np.moveaxis(np.maximum(values[1:], values[:-1]), 0, axis)
 
 
 def _cells(log_joint, gaps, steps, curvature):
-    """Return the larger values of log_joint at the corners of each cell, and two possible rises.
+    """Return the largest log_joint at the corners of each cell, and two bounds of its rise inside.
 
-    The first is for a smooth path. Along the line between two points let -log p(x, z) have the
-    values a and b, and a second derivative of at most k (per unit of the way): curvature times the
-    squared step of the output, plus the prior's. It lies above the parabola of that curvature
-    through a and b, whose minimum is k / 8 (1 - 2 |a - b| / k)^2 below the smaller of them where
-    |a - b| < k / 2, else it has none in between. For a Gaussian likelihood and a straight path, it
-    would be the parabola. The second is for a kink: up to it, log_joint goes on as in the cell
-    before or behind.
+    The first bound is for a smooth path. Between two points, let -log p(x, z) have the values a and
+    b at the ends, and a second derivative of at most k: curvature times the squared step of the
+    output, plus that of the prior. Then it is above the parabola of this curvature through a and b.
+    The minimum of the parabola is k / 8 (1 - 2 |a - b| / k)^2 below the smaller end if
+    |a - b| < k / 2; otherwise it is at an end. The second bound is for a kink: up to the kink,
+    log_joint continues with the slope of the cell before or after.
     """
     corner, arc, onward = log_joint, 0.0, 0.0
     for axis, step in enumerate(steps):
-        gap = gaps.reshape(-1, *[1] * (log_joint.ndim - 1))
+        gap = gaps if log_joint.ndim == 1 else gaps[:, None]  # one or two latents
         change = np.diff(np.moveaxis(log_joint, axis, 0), axis=0)
         k = curvature * np.moveaxis(step, axis, 0) + gap**2
         slope = np.pad(change / gap, [(1, 1)] + [(0, 0)] * (log_joint.ndim - 1))
@@ -192,7 +189,7 @@ def _cells(log_joint, gaps, steps, curvature):
 
 
 def _log_sum(values):
-    """Return log sum exp of all values, -inf of none."""
+    """Return log sum exp of all values; -inf if there are none."""
     return np.logaddexp.reduce(np.ravel(values), initial=-np.inf)
 
 
@@ -223,7 +220,7 @@ def _estimate(log_joint, nodes, inside, steps, curvature):
 
 
 def _rises(log_joint, log_p):
-    """Return whether log p(x, z) still rises at the last nodes, where it is not yet negligible."""
+    """Return whether log p(x, z) still rises at the outermost nodes and is not negligible there."""
     for axis in range(log_joint.ndim):
         lines = np.moveaxis(log_joint, axis, 0)
         for last, before in ((lines[0], lines[1]), (lines[-1], lines[-2])):

@@ -1,4 +1,4 @@
-"""The report of a gradient check: a line per parameter block, and what is probably wrong."""
+"""The report of a gradient check: one line per parameter block, and the likely mistake."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from miniae.plumbing.text import aligned
 
-ROUNDING = 1e-13  # of the largest gradient entry: what rounding may leave where the truth is 0
-SAFETY = 10.0  # how many of its estimated errors a difference may be off
-BLURRED = 0.01  # of a block's largest entry: a difference with a larger error decides nothing
+ROUNDING = 1e-13  # of the largest gradient entry: rounding may leave this where the truth is 0
+SAFETY = 10.0  # estimated errors by which a difference may be off
+BLURRED = 0.01  # of a block's largest entry: a difference with a larger error is not used
 
 
 @dataclass
 class Block:
     """How the gradient of one parameter (or of the input) compares with the numeric one.
 
-    `error` is the largest difference, relative to the block's largest entry; `index` is where,
-    with the two values there. By projection there is no entry: the values are projections, and the
-    index is empty. `limit` is what `error` may be there: the tolerance, or what the numeric value
-    supports. `excused` counts entries that the numeric gradient cannot decide, such as those at a
-    kink. `zero` is whether both gradients are zero to rounding: then nothing was compared.
+    `error` is the largest difference, relative to the block's largest entry. `index` is its
+    position, `analytic` and `numeric` are the two values there; for projections these values are
+    projections, and the index is empty. `limit` is the largest `error` allowed there. `excused`
+    counts entries that the numeric gradient cannot decide, such as those at a kink. `zero` is
+    whether both gradients are zero to rounding; then nothing was compared.
     """
 
     name: str
@@ -41,13 +41,13 @@ class GradientReport:
     Attributes
     ----------
     blocks : list of Block
-    side_effects : list of str, what `backward` changed that it must not
-    failures : list of str, what went wrong in the further runs: another mode, batch size, dtype ...
+    side_effects : list of str, what `backward` changed and must not change
+    failures : list of str, what went wrong in further runs: another mode, batch size, dtype, ...
     kinks : dict of str to int
         ReLU layers with units that crossed zero within a difference step, and how many units.
-    notes : list of str, what the reader should know about how it was checked
+    notes : list of str, what the reader should know about how the check was made
     cause, diagnosis : str
-        Where something is wrong: a short name of the likely cause, and what to do, in words.
+        If something is wrong: a short name of the likely cause, and a sentence on what to do.
     """
 
     title: str
@@ -71,8 +71,8 @@ class GradientReport:
     def verdict(self):
         """One of "ok", "WRONG" and "NOTHING CHECKED".
 
-        Nothing was checked where every entry was excused, or every gradient is zero: a dead ReLU
-        hides all that comes before it.
+        Nothing was checked if every entry was excused, or every gradient is zero: a dead ReLU
+        hides all layers before it.
         """
         wrong = self.side_effects or self.failures or not all(block.ok for block in self.blocks)
         compared = [b for b in self.blocks if not b.zero and b.excused < np.prod(b.shape)]
@@ -80,15 +80,15 @@ class GradientReport:
 
     @property
     def ok(self):
-        """Whether the gradient is right wherever it was looked at, and something was."""
+        """Whether at least one entry was compared, and all that were are right."""
         return self.verdict == "ok"
 
     def compare(self, name, analytic, numeric, error=0.0, *, largest=0.0, scale=None, shape=None):
         """Add a block, given its two gradients.
 
-        error : estimated error of each numeric entry; inf where it decides nothing
-        largest : the largest entry of the whole numeric gradient; what is below ROUNDING times it
-            may be rounding, as the gradient of a bias before a normalisation is
+        error : estimated error of each numeric entry; inf where the entry decides nothing
+        largest : the largest entry of the whole numeric gradient; an entry below ROUNDING times
+            this may be rounding noise, such as the gradient of a bias before a normalisation
         scale, shape : for projections, the largest entry of the block's gradient, and its shape
         """
         if scale is None:
@@ -97,7 +97,7 @@ class GradientReport:
         blurred = SAFETY * error > BLURRED * max(scale, 1e-3 * largest)
         allowed = self.tolerance * scale + np.where(blurred, np.inf, SAFETY * error + rounding)
         apart = np.where(blurred, 0.0, np.abs(analytic - numeric))
-        # The entry that is furthest beyond what is allowed; argmax finds NaN first.
+        # The entry that exceeds the allowed error most; argmax finds NaN first.
         index = np.unravel_index(np.argmax(apart - np.where(blurred, 0, allowed)), apart.shape)
         zero = bool(scale <= np.max(np.where(blurred, 0, allowed), initial=0))
         self.blocks.append(
@@ -116,7 +116,7 @@ class GradientReport:
         )
 
     def to_dict(self):
-        """Return everything as plain numbers, strings, lists and dicts."""
+        """Return the report as plain numbers, strings, lists and dicts."""
         return {**asdict(self), "ok": self.ok, "verdict": self.verdict, "max_error": self.max_error}
 
     def raise_if_wrong(self):

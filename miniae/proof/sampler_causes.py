@@ -1,6 +1,6 @@
-"""Sampler causes: what is wrong with a sampler, in words, where its draws leave no doubt.
+"""Sampler causes: sentences on what is wrong with a sampler.
 
-Each function returns a list of causes, which is empty where the draws would fit several.
+Each function returns a list of causes. It is empty if the draws do not determine the cause.
 """
 
 import math
@@ -9,11 +9,11 @@ from itertools import combinations
 import numpy as np
 
 SURE = 6.0  # standard errors
-MOST = 0.6  # share of equal numbers; by chance it is 1e-4
+MOST = 0.6  # share of equal numbers that is no coincidence; by chance it is 1e-4
 
 
 def alike(a, b):
-    """Say how b follows from a: "" for a = b, "minus " for a = -b, "|eps|" for sizes, or None."""
+    """Compare b with a: "" for b = a, "minus " for b = -a, "|eps|" for |b| = |a|, else None."""
     near = np.abs(np.abs(a) - np.abs(b)) <= 1e-4 * (1 + np.abs(a))
     if near.mean() < MOST:
         return None
@@ -22,13 +22,13 @@ def alike(a, b):
 
 
 def of_dependence(u, wrong):
-    """Causes of what depends on what, from u (calls, draws, rows, latents).
+    """Return the causes of dependence, from u (calls, draws, rows, latents).
 
-    wrong : set of str, those of "latents", "rows" and "calls" that are
+    wrong : set of str, those of "latents", "rows" and "calls" that are wrong
     """
     values, counts = np.unique(np.round(u[..., 0, 0], 4), return_counts=True)
     if len(counts) == 1:
-        return []  # no noise at all, which of_std says
+        return []  # there is no noise, which `of_std` reports
     if counts.max() > MOST * counts.sum():
         return [f"most draws have the same noise, {values[counts.argmax()]:.3g}"]
     causes = _of_rows(u) if "rows" in wrong else []
@@ -57,12 +57,13 @@ def _of_rows(u):
     ):
         how = alike(a, b)
         if how in ("", "minus "):
-            return ["the noise is antithetic: " * bool(how) + words.format(how)]
+            cause = words.format(how)
+            return [f"the noise is antithetic: {cause}" if how else cause]
     return []
 
 
 def of_repeats(u, tolerance):
-    """Causes of numbers that come back, from draws u of one row and latent (n,)."""
+    """Return the causes of repeated numbers, from draws u of one row and latent (n,)."""
     values = 1 + int((np.diff(np.sort(u)) > tolerance).sum())
     if values == 1 or values > 0.9 * len(u):
         return []
@@ -70,12 +71,12 @@ def of_repeats(u, tolerance):
 
 
 def of_std(measured, log_var, n):
-    """Causes of a wrong standard deviation.
+    """Return the causes of a wrong standard deviation.
 
     Parameters
     ----------
     measured : (rows, latents), the standard deviation of n draws each
-    log_var : (rows, latents), as stated
+    log_var : (rows, latents), the stated one
     n : int
     """
     if not measured.any():
@@ -89,9 +90,9 @@ def of_std(measured, log_var, n):
         return (np.abs(log_std - expected) < error).all()
 
     if np.ptp(lv) < 1:
-        return []  # at one point all of them agree
+        return []  # with equal log_var, all causes agree
     for factor, words in (
-        (1.0, "std is exp(log_var): the variance is taken for the standard deviation"),
+        (1.0, "std is exp(log_var): the variance is used as the standard deviation"),
         (-0.5, "std is exp(-log_var / 2): it is inverted"),
         (0.25, "std is exp(log_var / 4): the root is taken twice"),
     ):
@@ -106,7 +107,7 @@ def of_std(measured, log_var, n):
 
 
 def _of_clamp(lv, log_std, error, agrees):
-    """Say so where std is as stated between two bounds of log_var and constant beyond them."""
+    """Return the cause if std is as stated between two bounds of log_var and constant beyond."""
     off = log_std - 0.5 * lv
     above, below = off > error, off < -error  # of what is stated
     bounds = [-np.inf, np.inf]
@@ -114,19 +115,21 @@ def _of_clamp(lv, log_std, error, agrees):
         if those.sum() > 1:
             bounds[i] = 2 * log_std[those].mean()
     if np.isfinite(bounds).any() and agrees(0.5 * np.clip(lv, *bounds)):
-        low, high = (f"{b:.2g}" if np.isfinite(b) else "" for b in bounds)
-        ends = f"between {low} and {high}" if low and high else f"above {low}{high}"
-        if not low:
-            ends = f"below {high}"
+        low, high = bounds
+        ends = f"between {low:.2g} and {high:.2g}"
+        if np.isinf(high):
+            ends = f"above {low:.2g}"
+        elif np.isinf(low):
+            ends = f"below {high:.2g}"
         return [f"log_var is clamped: std is as stated only {ends}"]
     return []
 
 
 def of_mean(mean, std, mu, n):
-    """Causes of a wrong mean, from n draws of u; all (rows, latents) in units of the stated std.
+    """Return the causes of a wrong mean, from n draws of u, in units of the stated std.
 
-    mean, std : measured of u
-    mu : the stated mean of z
+    mean, std : (rows, latents), of u, as measured
+    mu : (rows, latents), the stated mean of z
     """
     error = SURE * std / math.sqrt(n)
 

@@ -1,8 +1,8 @@
 """Sampler check: is z drawn from N(mu, exp(log_var)), each number independently of the others?
 
 With u = (z - mu) / std, all u must be independent draws from N(0, 1): over latents, over rows and
-over successive calls with the same Generator. And the noise is an argument: the same state of the
-Generator gives the same z.
+over successive calls with the same Generator. And all noise must come from the Generator: the same
+state must give the same z.
 
 >>> report = check_sampler(VAE)
 >>> print(report)
@@ -22,26 +22,26 @@ from miniae.proof.sampler_causes import of_dependence, of_mean, of_repeats, of_s
 from miniae.vae import VAE
 
 ROWS, LATENTS, CALLS = 8, 3, 4
-NUMBERS, LEAST = 240_000, 1000  # to draw in all by default, and of each row at least
+NUMBERS, LEAST = 240_000, 1000  # numbers drawn by default, and the fewest draws of each row
 EXTREME = 26.0  # of log_var: beyond the usual clamps, such as -10 and 10, or -20 and 20
-USUAL = 4.0  # where the other half of log_var lies
+USUAL = 4.0  # half of the log_var is between -USUAL and USUAL
 MODES = ("in training", "in evaluation")  # of a VAE
-ORDER = {"WRONG": 0, "-": 1, "ok": 2}  # which of two verdicts counts
+ORDER = {"WRONG": 0, "-": 1, "ok": 2}  # the lower one of two verdicts counts
 TESTS = 8  # properties with a p-value
-SAME = 0.9  # share of equal numbers above which two draws are one
+SAME = 0.9  # share of equal numbers above which two draws count as the same
 
 
 @dataclass
 class SamplerReport:
-    """What `check_sampler` found; ``print(report)`` shows it.
+    """The results of `check_sampler`; ``print(report)`` shows them.
 
     Attributes
     ----------
     title : str
-    false_alarm : float, the largest probability with which a right sampler is called wrong
+    false_alarm : float, the largest probability of calling a right sampler wrong
     alpha : float, the p-value below which a property is WRONG
     properties : list of Property
-    causes : list of str, what is wrong in words, where it is certain
+    causes : list of str, sentences on what is wrong, where this is certain
     """
 
     title: str
@@ -64,12 +64,12 @@ class SamplerReport:
         return {**asdict(self), "ok": self.ok}
 
     def raise_if_wrong(self):
-        """Raise AssertionError with the report unless all is well."""
+        """Raise AssertionError with the report unless the report is ok."""
         if not self.ok:
             raise AssertionError(f"wrong sampler\n{self}")
 
     def __str__(self):
-        rows = [("property", "", "p-value", "furthest out")]
+        rows = [("property", "", "p-value", "most extreme")]
         rows += [(p.name, p.verdict, f"{p.p:.2g}", p.seen) for p in self.properties]
         lines = [textwrap.shorten(self.title, 80), *aligned(rows)]
         for cause in self.causes:
@@ -79,38 +79,38 @@ class SamplerReport:
 
 
 def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm=1e-6):
-    """Check the draws of z by their distribution, their independence and their source of noise.
+    """Check the distribution of the draws z, their independence and their source of noise.
 
     Parameters
     ----------
     sampler : function of (mu, log_var, rng) that returns z, or a VAE class, or a VAE
-        mu, log_var and z are (n, latent); z may also be (k, n, latent), k draws for each row. Of a
-        VAE it is the reparameterisation in `loss`, in training and in evaluation; of a
-        conditional one pass model.given(label).
+        mu, log_var and z are (n, latent); z may also be (k, n, latent), k draws for each row. For
+        a VAE, the reparameterisation in `loss` is checked, in training and in evaluation; of a
+        conditional VAE, pass model.given(label).
     mu, log_var : (rows, latent)
-        By default generic points, with log_var from -26 to 26, so that a clamp shows too.
-    n : int, draws of each row, 1000 or more; by default as many as make 240,000 numbers
+        By default random points, with log_var from -26 to 26, which also shows a clamp.
+    n : int, draws of each row, 1000 or more; by default enough for 240,000 numbers
     seed : int, of the points and of the noise
-    false_alarm : float, the probability that a right sampler is called wrong, at most
+    false_alarm : float, the largest probability of calling a right sampler wrong
 
     Returns
     -------
     SamplerReport
-        A property is WRONG where its p-value is below false_alarm over the number of properties,
-        and over 2 for a VAE, which is checked twice. Where draws depend on one another, what would
-        follow from it is not judged.
+        A property is WRONG if its p-value is below false_alarm divided by the number of
+        properties, and by 2 for a VAE, which is checked twice. If draws depend on each other,
+        properties that follow from this are not judged.
 
     Raises
     ------
     TypeError : sampler is neither a function nor a VAE
-    ValueError : an argument, or what the sampler returns, has the wrong shape
+    ValueError : an argument, or the result of the sampler, has a wrong shape or value
 
     Notes
     -----
     "std" and "mean" are tested for each row and latent, for each latent and for all numbers;
-    "normal" by Kolmogorov and Smirnov; "tails" by counts beyond 2, 3 and 4 standard deviations, to
-    which that test is blind. See `noise` for the others. Noise of float32 is right; float16 noise
-    or noise rounded to 5 digits repeats itself more often than `repeats` allows.
+    "normal" by Kolmogorov and Smirnov; "tails", which that test hardly sees, by counts beyond 2, 3
+    and 4 standard deviations. See `noise` for the others. Noise in float32 is right; float16 noise,
+    or noise rounded to 5 digits, repeats more often than "repeats" allows.
     """
     latents = LATENTS
     if isinstance(sampler, VAE) or (isinstance(sampler, type) and issubclass(sampler, VAE)):
@@ -124,9 +124,8 @@ def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm
             "VAE, or a VAE class"
         )
     if not 0 < false_alarm < 1:
-        raise ValueError(f"false_alarm={false_alarm!r} must lie between 0 and 1")
-    whole = n is None or (isinstance(n, (int, np.integer)) and n >= LEAST)
-    if not whole:
+        raise ValueError(f"false_alarm={false_alarm!r} must be between 0 and 1")
+    if n is not None and not (isinstance(n, (int, np.integer)) and n >= LEAST):
         raise ValueError(f"n={n!r} must be an integer, {LEAST} or more")
     mu, log_var = _points(mu, log_var, latents, seed)
     alpha = false_alarm / TESTS / len(modes)
@@ -136,7 +135,7 @@ def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm
 
 
 def _merge(found):
-    """Return the properties and causes of all modes in one; each says in which it is wrong."""
+    """Merge the properties and causes of all modes; each one says in which mode it is wrong."""
     properties, causes = {}, {}
     for mode, (each, reasons) in found.items():
         for p in each:
@@ -149,19 +148,22 @@ def _merge(found):
         if sum(other.verdict == "WRONG" for other, _ in pairs) == 1 < len(found):
             p.seen += f" ({mode})"
         merged.append(p)
-    words = [f" ({', '.join(modes)})" * (len(modes) < len(found)) for modes in causes.values()]
-    return merged, [cause + more for cause, more in zip(causes, words, strict=True)]
+    everywhere = len(found)
+    return merged, [
+        cause if len(modes) == everywhere else f"{cause} ({', '.join(modes)})"
+        for cause, modes in causes.items()
+    ]
 
 
 def _points(mu, log_var, latents, seed):
-    """Return mu and log_var (rows, latent) as float64, generic ones for those not given.
+    """Return mu and log_var (rows, latent) as float64; those not given are random.
 
-    |mu| is at most std, so that the rounding of z, which float32 shows, stays that of the noise.
+    |mu| is at most std, so the rounding of z in float32 is not larger than that of the noise.
     """
     rng = np.random.default_rng(seed)
     shape = next((np.shape(a) for a in (mu, log_var) if a is not None), (ROWS, latents))
     if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"mu, log_var: shape {shape} is not (rows, latent)")
+        raise ValueError(f"mu and log_var must have shape (rows, latent), got shape {shape}")
     if log_var is None:
         size = int(np.prod(shape))
         log_var = np.concatenate(
@@ -172,16 +174,15 @@ def _points(mu, log_var, latents, seed):
     if mu is None:
         mu = np.exp(0.5 * log_var) * rng.uniform(0.3, 1, shape) * rng.choice([-1, 1], shape)
     mu = np.array(mu, dtype=np.float64)
-    fits = mu.shape == log_var.shape and np.isfinite(mu).all() and np.isfinite(log_var).all()
-    if not fits:
-        raise ValueError(
-            f"mu {mu.shape} and log_var {log_var.shape} must be finite and of one shape"
-        )
+    if mu.shape != log_var.shape:
+        raise ValueError(f"mu {mu.shape} and log_var {log_var.shape} must have the same shape")
+    if not (np.isfinite(mu).all() and np.isfinite(log_var).all()):
+        raise ValueError("mu and log_var must be finite; they contain NaN or inf")
     return mu, log_var
 
 
 def _examine(sampler, mu, log_var, n, seed, alpha):
-    """Return the properties of a sampler, and the causes of what is wrong."""
+    """Return the properties of a sampler, and the causes if some are wrong."""
     streams = np.random.SeedSequence(seed).spawn(4)
     few = [np.tile(a, (4, 1)) for a in (mu, log_var)]
     first, again, other = (
@@ -197,8 +198,8 @@ def _examine(sampler, mu, log_var, n, seed, alpha):
     facts = [
         _fact("same rng", np.array_equal(first, again, equal_nan=True),
               "the same state gives the same z", "the same state gives another z"),
-        _fact("other rng", np.mean(first == other) < SAME, "another one gives another z",
-              "another one gives the same z"),
+        _fact("other rng", np.mean(first == other) < SAME, "another state gives another z",
+              "another state gives the same z"),
         _fact("arguments", all(kept for _, kept in drawn), "unchanged",
               "the sampler changed mu or log_var"),
     ]  # fmt: skip
@@ -206,7 +207,7 @@ def _examine(sampler, mu, log_var, n, seed, alpha):
         _, _, *place = np.argwhere(~np.isfinite(z))[0].tolist()
         return [_fact("finite", False, "", f"z has NaN or inf at {place}"), *facts], []
     u = (z.astype(np.float64) - mu) * np.exp(-0.5 * log_var)
-    unit = np.ones_like(mu)  # of u, which is N(0, 1), or else is compared in units of its own
+    unit = np.ones_like(mu)  # of u; its own standard deviation where that is not 1
     if noise.spread(u, alpha).verdict == "WRONG":
         unit = np.where(std := u.std(axis=(0, 1)), std, 1)
     rounding = 4 * np.finfo(z.dtype).eps * (1 + np.abs(mu) * np.exp(-0.5 * log_var) / unit)
@@ -221,11 +222,10 @@ def _examine(sampler, mu, log_var, n, seed, alpha):
 
 
 def _draw(sampler, arguments, rng):
-    """Return z (k, n, latent) of a call, and whether it left its arguments as they were."""
+    """Return z (k, n, latent) of one call, and whether its arguments are unchanged."""
     given = [a.copy() for a in arguments]
     z, shape = np.array(sampler(*given, rng)), arguments[0].shape
-    fits = z.ndim in (2, 3) and z.shape[-2:] == shape and z.dtype.kind == "f"
-    if not fits:
+    if z.ndim not in (2, 3) or z.shape[-2:] != shape or z.dtype.kind != "f":
         raise ValueError(f"sampler returned {z.dtype} {z.shape} for mu of shape {shape}")
     return z.reshape(-1, *shape), all(map(np.array_equal, given, arguments))
 
@@ -233,9 +233,10 @@ def _draw(sampler, arguments, rng):
 def _marginals(u, mu, log_var, wrong, alpha):
     """Return the properties of the distribution of each number, and causes.
 
-    Numbers that depend on one another are not so many as they seem: of wrong calls the first one is
-    taken, and of wrong rows nothing is said. Where mean or std is wrong, the shape is judged all
-    the same, by u over its own mean and std; and std by the spread of u^2, where u is not normal.
+    Dependent numbers count less than independent ones. So if the calls are dependent, only the
+    first one is used, and if the rows are dependent, nothing is judged. If mean or std is wrong,
+    the shape is still judged, with u scaled by its own mean and std. If u is not normal, std is
+    judged by the spread of u^2.
     """
     if "rows" in wrong:
         return _not_judged("the rows depend on one another", "mean", "std", "normal", "tails"), []
@@ -252,7 +253,7 @@ def _marginals(u, mu, log_var, wrong, alpha):
     bent = "WRONG" in (normal.verdict, tails.verdict)
     if bent and spread.verdict == "WRONG":
         spread = noise.spread(u, alpha, normal=False)
-    causes = ["the noise is not normal"] * bent
+    causes = ["the noise is not normal"] if bent else []
     if location.verdict == "WRONG":
         causes += of_mean(mean, std, mu * np.exp(-0.5 * log_var), n)
     if spread.verdict == "WRONG":
@@ -266,5 +267,5 @@ def _not_judged(why, *names):
 
 
 def _fact(name, holds, right, wrong):
-    """Return the Property of something that is so or is not, whatever the noise."""
+    """Return the Property of a fact that does not depend on the noise."""
     return Property(name, "ok" if holds else "WRONG", float(holds), right if holds else wrong)

@@ -1,4 +1,4 @@
-"""Settings that hide a mistake: at beta = 1 or sigma = 1 a factor may be missing, or squared."""
+"""Settings of 1 hide mistakes: at beta = 1 or sigma = 1 a missing factor changes nothing."""
 
 import inspect
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from miniae.parameters import Parameterized
 
-GENERIC = 1.37  # in place of a setting that is 1
+GENERIC = 1.37  # replaces a setting of 1
 FACTORS = ("alpha", "beta", "gamma", "scale", "sigma", "strength", "temperature", "weight")
 
 
 def generic_settings(obj):
-    """Return a copy of obj whose settings of 1.0 are another number, and which they are.
+    """Return a copy of obj with GENERIC for each setting of 1.0, and a list of the changes.
 
-    The copy is built by the constructor, from attributes of its arguments' names, so that what
-    the constructor derives from them fits.
+    The constructor builds the copy, from the attributes that have the names of its arguments. So
+    everything that the constructor computes from them agrees with the new settings.
     """
     changed = []
 
@@ -57,7 +57,7 @@ def parameters_of(obj):
 
 
 def arguments_of(obj):
-    """Return the arguments that build an object like obj, by name."""
+    """Return the constructor arguments of obj, by name."""
     if hasattr(obj, "get_params"):
         return dict(obj.get_params())
     names = [p.name for p in parameters_of(obj) if p.kind is not p.VAR_KEYWORD]

@@ -1,7 +1,7 @@
-"""p-values: how often chance alone gives a figure as far out as the one seen, or further.
+"""p-values: how often chance alone gives a result at least as extreme as the one observed.
 
-Of m tests, one with a p-value below a / m happens by chance with probability a at most, whether or
-not the tests depend on one another (Bonferroni).
+In m tests, a p-value below a / m occurs by chance with a probability of at most a, even if the
+tests depend on each other (Bonferroni).
 """
 
 import math
@@ -13,15 +13,15 @@ CDF = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in GRID])
 
 
 def normal_cdf(x):
-    """Return Phi(x), the distribution function of N(0, 1), of the shape of x.
+    """Return Phi(x), the distribution function of N(0, 1), with the shape of x.
 
-    Interpolated on GRID: off by at most h^2 / 8 max |Phi''| = 3e-8, with h = 1e-3.
+    It is interpolated on GRID; the error is at most h^2 / 8 max |Phi''| = 3e-8, with h = 1e-3.
     """
     return np.interp(x, GRID, CDF)
 
 
 def normal_scores(n):
-    """Return n numbers as evenly spread as those of N(0, 1): Phi^-1(i / (n + 1)), of variance 1."""
+    """Return n quantiles of N(0, 1), Phi^-1(i / (n + 1)), scaled to variance 1."""
     scores = np.interp(np.arange(1, n + 1) / (n + 1), CDF, GRID)
     return scores / scores.std()
 
@@ -47,7 +47,7 @@ def kolmogorov_smirnov(x):
     distance : float, the largest difference between Phi and the share of x below a point
     p : float
         Kolmogorov's series 2 sum_k (-1)^(k-1) exp(-2 k^2 t^2), with t = (sqrt(n) + 0.12 + 0.11 /
-        sqrt(n)) distance, which makes it hold for small n too. Stephens (1970)
+        sqrt(n)) distance, which is also accurate for small n. Stephens (1970)
     """
     n = len(x)
     cdf, steps = normal_cdf(np.sort(x)), np.arange(n + 1) / n
@@ -60,10 +60,10 @@ def kolmogorov_smirnov(x):
 
 
 def binomial(count, n, probability):
-    """Test, two-sided, whether `count` of n independent trials of this probability succeed.
+    """Test, two-sided, whether `count` successes in n independent trials fit this probability.
 
-    The p-value is twice the smaller tail, and each tail is summed term by term: it is exact. From
-    one term to the next the factor is (n - i) / (i + 1) times the odds.
+    The p-value is twice the smaller tail. It is exact, because each tail is summed term by term:
+    the ratio of successive terms is (n - i) / (i + 1) times the odds.
     """
     i, odds = np.arange(n), math.log(probability) - math.log1p(-probability)
     steps = np.log((n - i) / (i + 1)) + odds
@@ -72,7 +72,7 @@ def binomial(count, n, probability):
 
 
 def poisson_at_least(count, mean):
-    """Return a bound of P(N >= count) for N Poisson with this mean or a smaller one (Chernoff)."""
+    """Return an upper bound of P(N >= count), N Poisson with at most this mean (Chernoff)."""
     if count <= mean:
         return 1.0
     return math.exp(count - mean - count * math.log(count / mean))

@@ -1,4 +1,4 @@
-"""What a gradient check looks at: any object with its inputs and noise, as one function f(v)."""
+"""The object of a gradient check, with its inputs and noise, as one function f(v)."""
 
 import numpy as np
 
@@ -23,22 +23,23 @@ class Noise(np.random.Generator):
 class Subject:
     """A layer, loss or model, its inputs and its noise, as a function f(v) of one flat vector.
 
-    v holds theta and, for a layer or a loss, the input behind it. A layer's output is weighted by
-    a random `dout` and summed, so that f is a number; a loss is one already.
+    v holds theta and, for a layer or a loss, then the input. A layer's output is multiplied by a
+    random `dout` and summed, so that f returns one number. A loss already returns one.
 
     Parameters
     ----------
     obj, x, target, training, seed, given : as in `gradient_check`
-    dtype : of the copy that is looked at; float64 but to see what float32 does
+    dtype : of the copy that is checked; float64, except to see the effect of float32
     weight : (n,) or None, for a loss: f is then sum_i weight_i per_sample_i, not their mean
-    dout, start : as below, where they are known already
+    dout : array like the layer's output; random by default
+    start : as below; computed by default
 
     Attributes
     ----------
     start : copy of the object, before any forward pass
-    exact : another copy, which does the work
+    exact : another copy, which runs forward and backward
     blocks : dict of str to (slice of v, shape)
-    point : v as given, with parameters moved that are all zero, or all one, where mistakes hide
+    point : v as given; parameters that are all zero or all one are moved, as these hide mistakes
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Subject:
     ):  # fmt: skip
         if not isinstance(obj, Parameterized):
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
-        # Not the plain seed: x may have been drawn from it, and dout must not be x.
+        # Not the plain seed: the caller may have drawn x with it, and dout must not equal x.
         rng, moves = (np.random.default_rng([seed, stream]) for stream in (1, 2))
         self.x = np.array(x, dtype=dtype)
         self.target = None if target is None else np.array(target, dtype=dtype)
@@ -61,11 +62,11 @@ class Subject:
                 first = value.flat[0] if value.size else 0.5
                 if (value == first).all() and (value.size > 1 or first in (-1, 0, 1)):
                     value += 0.1 * (abs(first) or 1) * moves.standard_normal(value.shape)
-        self.exact, self._twin = self.start.astype(dtype), None
+        self.exact, self._complex = self.start.astype(dtype), None
         self.dout = None if dout is None else np.array(dout, dtype=dtype)
         if self.is_layer and dout is None:
-            # Another input first: a cache that is appended to, or not renewed, then shows. It
-            # keeps within the range of x, in which the layer may be defined.
+            # Another input first: this shows a cache that forward appends to or does not renew.
+            # It stays within the range of x, because the layer may not be defined outside.
             self.decoy = blend(
                 self.x, np.roll(self.x, 1, axis=0) if len(self.x) > 1 else 0 * self.x
             )
@@ -81,21 +82,21 @@ class Subject:
 
     @property
     def has_dx(self):
-        """Whether backward returns the gradient for the input: a model's does not."""
+        """Whether backward returns dx; a model's backward does not."""
         return self.is_layer or self.is_loss
 
     def __call__(self, v):
         """Return f(v), complex if v is."""
         obj = self.exact
         if np.iscomplexobj(v):
-            if self._twin is None:
-                self._twin = self.start.astype(np.complex128)
-            obj = self._twin
+            if self._complex is None:
+                self._complex = self.start.astype(np.complex128)
+            obj = self._complex
         obj.theta = v[: obj.theta.size]
         return self.run(obj, v[obj.theta.size :].reshape(self.x.shape) if self.has_dx else self.x)
 
     def run(self, obj, x, given=None):
-        """Return the number that is differentiated, with the same noise every time."""
+        """Return the value of f for an object and its input, with the same noise every time."""
         noise, given = Noise(self.seed), copied(self.given) if given is None else given
         if self.is_loss:
             if self.weight is not None:
@@ -116,7 +117,7 @@ class Subject:
         return obj.dtheta.copy(), np.array(dx) if self.has_dx else None
 
     def gradient(self, obj=None, point=None):
-        """Run forward and backward; return f and the whole gradient as one vector like v."""
+        """Run forward and backward; return f and the gradient, one vector like v."""
         obj = self.exact if obj is None else obj
         point = self.point if point is None else point
         obj.theta = point[: obj.theta.size]
@@ -130,14 +131,14 @@ class Subject:
         return value, dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
 
     def signs(self):
-        """Return, by layer, which ReLU units were on in the last evaluation of f at a real v."""
+        """Return, by layer, which ReLU units were active in the last evaluation at a real v."""
         parts = self.exact.walk()
         return {name or "x": part.cache > 0 for name, part in parts if isinstance(part, ReLU)}
 
     def like(self, *, obj=None, rows=None, **changes):
-        """Return a Subject like this one, but for `changes` of its arguments.
+        """Return a Subject like this one, with `changes` to its arguments.
 
-        rows : indices of the samples to keep; one that comes twice is mixed with its neighbour
+        rows : indices of the samples to keep; a repeated sample is mixed with its neighbour
         """
         x, target, given = (
             changes.pop(name, getattr(self, name)) for name in ("x", "target", "given")
@@ -159,14 +160,14 @@ def copied(given):
 
 
 def blend(a, b):
-    """Return a mean of two arrays of data, or b where they hold labels or counts."""
+    """Return a weighted mean of two arrays, or b if the array holds labels or counts."""
     return b.copy() if (a == np.round(a)).all() else (0.6 * a + 0.4 * b).astype(a.dtype)
 
 
 def take(array, rows, mixed=True):
-    """Return the rows of an array; one that is taken twice is blended the second time.
+    """Return the rows of an array; a row that is taken twice is blended the second time.
 
-    So it keeps within the range of the data, and is no copy.
+    So the additional row is within the range of the data, and is not a copy.
     """
     out = np.array(array[rows])
     if mixed and out.dtype.kind == "f" and len(rows) > len(array) > 1:
@@ -175,7 +176,7 @@ def take(array, rows, mixed=True):
 
 
 def take_given(name, value, n, rows):
-    """Return what belongs to the rows, of an argument such as labels (n,) or eps (..., n, d)."""
+    """Return the part of an argument, such as labels (n,) or eps (..., n, d), for some rows."""
     shape = np.shape(value)
     if name == "eps" and len(shape) > 1:
         return np.take(value, rows, axis=-2)

@@ -1,4 +1,4 @@
-"""Suspects: which lines of a reader's forward pass are likely to drop the imaginary part."""
+"""Which lines of a user's forward pass are likely to drop the imaginary part."""
 
 import inspect
 import re
@@ -15,26 +15,27 @@ SUSPECTS = {  # what to write instead
     r"float\(|\bfloat64\b|\bfloat32\b|astype\(": "a cast to real numbers",
     r"hypot\(|logaddexp\(|arctan2\(|\bmath\.|cbrt\(|erf\(": "a function of real numbers only",
 }
-OTHER = ("__init__", "backward", "backward_params", "slopes")  # not of the forward pass
+LIBRARY = re.compile(r"miniae\.(?!proof\.bugzoo)")  # the zoo's classes count as a user's
+OTHER = ("__init__", "backward", "backward_params", "slopes")  # not part of the forward pass
 
 
 def suspects(thing):
-    """Return a sentence that names what in the code of a function or Subject may be at fault."""
+    """Return a sentence that names the likely culprits in the code of a function or Subject."""
     text, found = source(thing), []
     for pattern, words in SUSPECTS.items():
         if re.search(pattern, text):
             found.append(words)
     named = "; ".join(found) or "abs, var, std, norm, .real, a real array filled in a loop, ..."
     return (
-        "forward loses the imaginary part, or takes no complex numbers, so that differences of "
-        f"real values decide. Likely: {named}"
+        "forward loses the imaginary part, or does not accept complex numbers. So differences of "
+        f"real values decide. Look for: {named}"
     )
 
 
 def source(thing):
-    """Return the source code of a function, or of the forward passes of a Subject's own classes.
+    """Return the source code of a function, or of the forward passes of a Subject's classes.
 
-    Empty where Python has none, as in an interactive session.
+    The result is empty if Python has no source, as in an interactive session.
     """
     functions = [thing]
     if not inspect.isfunction(thing) and hasattr(thing, "start"):
@@ -42,12 +43,14 @@ def source(thing):
         parts += [
             held for part in parts for held in vars(part).values() if hasattr(held, "forward")
         ]
-        kinds = {cls for part in parts for cls in type(part).__mro__ if not is_miniae(cls)}
+        classes = {cls for part in parts for cls in type(part).__mro__}
         functions = [
             member
-            for cls in kinds
+            for cls in classes
             for name, member in vars(cls).items()
-            if inspect.isfunction(member) and name not in OTHER
+            if inspect.isfunction(member)
+            and name not in OTHER
+            and not LIBRARY.match(cls.__module__)
         ]
     texts = []
     for function in functions:
@@ -56,8 +59,3 @@ def source(thing):
         except (OSError, TypeError):
             continue
     return "\n".join(texts)
-
-
-def is_miniae(cls):
-    """Tell whether a class is one of the library's own; the zoo's stand for a reader's."""
-    return cls.__module__.startswith("miniae.") and ".bugzoo" not in cls.__module__

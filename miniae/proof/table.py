@@ -1,4 +1,4 @@
-"""Tables and paragraphs that fit the terminal: long cells go on below, in their own column."""
+"""Tables and paragraphs that fit the terminal: long cells are wrapped in their own column."""
 
 import shutil
 import textwrap
@@ -6,17 +6,17 @@ from itertools import zip_longest
 
 from miniae.plumbing.text import aligned
 
-WIDE = 100  # from here on there is room for what is good to know but not needed
-LEAST = 10  # characters of a column, however narrow the terminal
+WIDE = 100  # columns from which tables show additional information
+LEAST = 10  # minimum width of a column in characters
 
 
 def width():
-    """Return the columns of the terminal: COLUMNS where it is set, and 80 where there is none."""
+    """Return the width of the terminal: COLUMNS if it is set, and 80 if there is no terminal."""
     return shutil.get_terminal_size().columns
 
 
 def fill(text):
-    """Return a paragraph as lines within the width; they keep the indent of the first."""
+    """Return a paragraph wrapped to the width, with the indent of the first line."""
     indent = " " * (len(text) - len(text.lstrip()))
     return textwrap.fill(text.lstrip(), width(), initial_indent=indent, subsequent_indent=indent)
 
@@ -28,8 +28,7 @@ def table(header, rows, flexible):
     ----------
     header, rows : sequences of str, a cell for each column
     flexible : indices of the columns whose cells may be wrapped
-        They share the room that the others leave; what a narrow one does not need goes to the
-        wider ones.
+        They share the space that the other columns leave.
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     fixed = sum(w for i, w in enumerate(widths) if i not in flexible)

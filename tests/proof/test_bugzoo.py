@@ -15,7 +15,7 @@ from miniae.proof.table import table
 
 SEEDS = (0, 1)
 BY_ID = {each.id: each for each in ZOO}
-TWINS = {
+CORRECT = {
     (each.instrument, each.right, str(each.options)): each for each in ZOO
 }  # one specimen for each correct code and instrument
 
@@ -30,14 +30,14 @@ def test_every_specimen_is_caught_by_the_instrument_it_names(name):
     assert finding.caught, finding.evidence
 
 
-@pytest.mark.parametrize("name", [each.id for each in TWINS.values()][::4])
+@pytest.mark.parametrize("name", [each.id for each in CORRECT.values()][::4])
 def test_the_correct_code_is_not_accused(name):
     finding = BY_ID[name].examine_correct(SEEDS[1])  # all of them, at 200 seeds: slow, below
     assert not finding.caught, finding.evidence
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [each.id for each in TWINS.values()])
+@pytest.mark.parametrize("name", [each.id for each in CORRECT.values()])
 def test_the_correct_code_is_never_accused_over_200_seeds(name):
     for seed in range(200):
         finding = BY_ID[name].examine_correct(seed)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from miniae.proof.differences import central_difference, complex_step, rounding_noise, slope
+from miniae.proof.differences import central_difference, rounding_noise, slope
+from miniae.proof.gradcheck import complex_step
 from miniae.proof.report import SAFETY
 
 FUNCTIONS = {

@@ -297,7 +297,7 @@ class TestProbabilisticPCA:
         assert ppca.sigma2_ == pytest.approx(0.25) and np.abs(ppca.W_).max() < 1e-7
 
     def test_a_likelihood_without_a_maximum_is_refused(self):
-        with pytest.raises(ValueError, match="n_components=6 must leave out one of X's 6 features"):
+        with pytest.raises(ValueError, match="n_components=6 must be less than X's 6 features"):
             ProbabilisticPCA(6).fit(data())
         flat = data() @ np.diag([1, 1, 0, 0, 0, 0]) @ rotation(6, np.random.default_rng(0))
         with pytest.raises(ValueError, match=r"no variance beyond 2 .*likelihood is unbounded"):

@@ -18,7 +18,7 @@ from miniae import (
     gradient_check,
 )
 from miniae.proof import check_function
-from miniae.proof.bugzoo.twins import BatchNorm, Huber, LoopConvolution, NormalizedRows
+from miniae.proof.bugzoo.counterparts import BatchNorm, Huber, LoopConvolution, NormalizedRows
 
 
 class RunningBatchNorm(BatchNorm):

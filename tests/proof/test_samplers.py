@@ -296,9 +296,9 @@ def test_what_is_no_sampler_is_refused(sampler):
     ("arguments", "options", "error", "words"),
     [
         ((by(normal),), {"n": 999}, ValueError, "n=999 must be an integer, 1000 or more"),
-        ((by(normal),), {"false_alarm": 0}, ValueError, "false_alarm=0 must lie between 0 and 1"),
-        ((by(normal), np.ones(3)), {}, ValueError, r"shape \(3,\) is not \(rows, latent\)"),
-        ((by(normal), np.ones((2, 3)), np.ones((3, 2))), {}, ValueError, "of one shape"),
+        ((by(normal),), {"false_alarm": 0}, ValueError, "false_alarm=0 must be between 0 and 1"),
+        ((by(normal), np.ones(3)), {}, ValueError, r"\(rows, latent\), got shape \(3,\)"),
+        ((by(normal), np.ones((2, 3)), np.ones((3, 2))), {}, ValueError, "the same shape"),
         ((by(normal), np.full((2, 3), np.nan)), {}, ValueError, "must be finite"),
         ((lambda mu, log_var, rng: mu[0],), {}, ValueError, r"sampler returned float64 \(3,\)"),
         ((VAE(6, 2), np.ones((2, 3))), {}, ValueError, r"mu has shape \(8, 3\), but VAE.* 2 lat"),

@@ -1,7 +1,7 @@
 """The bug zoo: deliberately wrong implementations, many from real public code.
 
-Each specimen names the instrument that must catch it; the correct code in its place must not be
-caught. So the zoo tests the instruments, and shows a reader what each of them is for.
+Each specimen names the instrument that must catch it. The same instrument must not catch the right
+version of the code. So the zoo tests the instruments, and shows what each of them can detect.
 
 >>> for row in survey(seed=0):
 ...     print(row.specimen.id, row.finding.evidence)
@@ -17,7 +17,6 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     models,
     objectives,
     optimizers,
-    others,
     readers,
     samplers,
     unseen,
@@ -32,7 +31,7 @@ __all__ = ["ZOO", "Finding", "Row", "Specimen", "score", "survey"]
 
 @dataclass(frozen=True)
 class Row:
-    """A specimen, and what its instrument says of it and of the correct code in its place."""
+    """A specimen, and the findings of its instrument on the wrong and on the right version."""
 
     specimen: Specimen
     finding: Finding
@@ -45,23 +44,23 @@ class Row:
 
     @property
     def diagnosed(self):
-        """Whether the cause was named; None where the instrument gives no diagnosis."""
+        """Whether the right cause was named; None if the instrument gives no diagnosis."""
         if self.specimen.instrument is not gradient_check:
             return None
-        return self.specimen.names_the_cause(self.finding)
+        return self.specimen.cause in self.finding.cause.split(" or ")  # "n or features"
 
 
 def survey(seed=0, specimens=None):
-    """Examine the specimens (the whole zoo by default) and their correct twins, one by one.
+    """Yield a Row for each specimen (by default of the whole zoo).
 
-    Specimens that share a twin and an instrument share what it says of the twin.
+    Specimens with the same right version and instrument share the finding on the right version.
     """
     correct = {}
     for each in ZOO if specimens is None else specimens:
-        twin = each.instrument, each.right, str(each.options)
-        if twin not in correct:
-            correct[twin] = each.examine_correct(seed)
-        yield Row(each, each.examine(seed), correct[twin])
+        key = each.instrument, each.right, str(each.options)
+        if key not in correct:
+            correct[key] = each.examine_correct(seed)
+        yield Row(each, each.examine(seed), correct[key])
 
 
 def score(rows):

@@ -1,4 +1,4 @@
-"""Wrong convolutions: each class says in one sentence what is wrong with it."""
+"""Wrong convolutions: each docstring says in one sentence what is wrong."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from miniae.proof.bugzoo.specimen import Finding, specimen
 
 
 def shifted_image(cls, seed):
-    """Move an image by one stride: what a Conv2D makes of it must move by one pixel."""
+    """Move an image by one stride: the output of a Conv2D must move by one pixel."""
     rng = np.random.default_rng(seed)
     layer = cls(2, 3, 3, stride=2, padding=1, rng=rng)
     x = np.zeros((2, 16, 14, 2))
@@ -31,9 +31,9 @@ def adjoint_pair(cls, seed):
 
 
 def padded_gradient(layer, dout, W, stride):
-    """Return the dx of a Conv2D before its padding is cut off, and ((top, bottom), (left, right)).
+    """Return the dx of a Conv2D with its padding, and the margins ((top, bottom), (left, right)).
 
-    W is (k, k, c_out, c_in): the layer's own, but for the mistake.
+    W is (k, k, c_out, c_in): the layer's own W, or a wrong version of it.
     """
     x = layer.recall(dout)
     margins = layer.margins(x.shape[1:3])
@@ -42,7 +42,7 @@ def padded_gradient(layer, dout, W, stride):
 
 @specimen("conv-kernel-flipped", gradient_check, Conv2D, "flipped")
 class KernelFlipped(Conv2D):
-    """dx turns the kernel by 180 degrees, which putting windows back has done already."""
+    """dx turns the kernel by 180 degrees, which `scatter` has already done."""
 
     def backward(self, dout):
         self.backward_params(dout)
@@ -53,7 +53,7 @@ class KernelFlipped(Conv2D):
 
 @specimen("conv-overlap-overwritten", gradient_check, Conv2D, "overwritten")
 class OverlapOverwritten(Conv2D):
-    """dx is assigned window by window, so that where windows overlap only the last one counts."""
+    """dx is assigned window by window, so only the last of overlapping windows counts."""
 
     def backward(self, dout):
         self.backward_params(dout)
@@ -64,23 +64,19 @@ class OverlapOverwritten(Conv2D):
         return crop(dx, margins)
 
 
-@specimen(
-    "conv-stride-ignored", gradient_check, Conv2D, "stride",
-    "Kulbear/deep-learning-coursera, pull request 34",
-)  # fmt: skip
+@specimen("conv-stride-ignored", gradient_check, Conv2D, "stride",
+          "Kulbear/deep-learning-coursera, pull request 34")  # fmt: skip
 class StrideIgnored(Conv2D):
-    """dx puts the windows back side by side, where forward took them a stride apart."""
+    """dx places the windows side by side, but forward took them a stride apart."""
 
     def backward(self, dout):
         self.backward_params(dout)
         return crop(*padded_gradient(self, dout, adjoint(self.params["W"]), 1))
 
 
-@specimen(
-    "conv-empty-crop", gradient_check, Conv2D, "shape", "ElefHead/numpy-cnn, issue 3",
-)  # fmt: skip
+@specimen("conv-empty-crop", gradient_check, Conv2D, "shape", "ElefHead/numpy-cnn, issue 3")
 class EmptyCrop(Conv2D):
-    """The padding is cut off as dx[p:-p], and with p = 0 nothing is left."""
+    """The padding is removed as dx[p:-p], which is empty for p = 0."""
 
     def __init__(self, c_in, c_out, kernel, stride=1, padding=0, **options):
         super().__init__(c_in, c_out, kernel, stride, **options)
@@ -91,10 +87,8 @@ class EmptyCrop(Conv2D):
         return dx[:, self.padding : -self.padding, self.padding : -self.padding]
 
 
-@specimen(
-    "conv-last-rows-forgotten", gradient_check, Conv2D, "shape",
-    "PKUFlyingPig/CMU10-714, issue 6",
-)  # fmt: skip
+@specimen("conv-last-rows-forgotten", gradient_check, Conv2D, "shape",
+          "PKUFlyingPig/CMU10-714, issue 6")  # fmt: skip
 class LastRowsForgotten(Conv2D):
     """dx ends where the last window ends, though x has rows that no window reached."""
 
@@ -107,7 +101,7 @@ class LastRowsForgotten(Conv2D):
 
 @specimen("conv-dx-shifted", gradient_check, Conv2D, "padding")
 class PaddingNotStripped(Conv2D):
-    """dx is cut to the size of x from its corner, so that the padding before x stays in."""
+    """dx is cut to the size of x from its corner, so it still contains the padding before x."""
 
     def backward(self, dout):
         self.backward_params(dout)
@@ -117,7 +111,7 @@ class PaddingNotStripped(Conv2D):
 
 @specimen("conv-channels-transposed", gradient_check, Conv2D, "transposed", square=True)
 class ChannelsTransposed(Conv2D):
-    """dx uses W_ij where W_ij^T is due; as many channels out as in hide it from NumPy."""
+    """dx uses W_ij instead of W_ij^T; with as many channels out as in, the shapes still fit."""
 
     def backward(self, dout):
         self.backward_params(dout)
@@ -126,7 +120,7 @@ class ChannelsTransposed(Conv2D):
 
 @specimen("conv-dw-unpadded", gradient_check, Conv2D, "padding")
 class KernelGradientUnpadded(Conv2D):
-    """dW takes its windows from x without the zeros before it: all are too far down and right."""
+    """dW takes its windows from x without the padding before it: all are too far down and right."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -134,9 +128,7 @@ class KernelGradientUnpadded(Conv2D):
         self.grads["W"] = kernel_gradient(pad(self.cache, ends), dout, self.kernel, self.stride)
 
 
-@specimen(
-    "conv-dw-order", gradient_check, Conv2D, "order", "nntrainer/nntrainer, issue 705",
-)  # fmt: skip
+@specimen("conv-dw-order", gradient_check, Conv2D, "order", "nntrainer/nntrainer, issue 705")
 class KernelGradientOrder(Conv2D):
     """dW is summed channel by channel, then reshaped as if it were pixel by pixel."""
 
@@ -147,19 +139,17 @@ class KernelGradientOrder(Conv2D):
 
 @specimen("conv-db-all-channels", gradient_check, Conv2D, "wrong axis")
 class BiasGradientAllChannels(Conv2D):
-    """db sums dout over everything, so that all channels get the same."""
+    """db sums dout over all axes, so all channels get the same value."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
         self.grads["b"][...] = dout.sum()
 
 
-@specimen(
-    "conv-rows-misplaced", shifted_image, Conv2D,
-    source="mengxinZHANG/numpy-realizes-CNN, issue 2",
-)  # fmt: skip
+@specimen("conv-rows-misplaced", shifted_image, Conv2D,
+          source="mengxinZHANG/numpy-realizes-CNN, issue 2")  # fmt: skip
 class RowsMisplaced(Conv2D):
-    """Rows of out are counted in pixels of x: with a stride they end up too low, or nowhere."""
+    """Rows of out are counted in pixels of x: with a stride they are too low, or missing."""
 
     def forward(self, x, training=False):
         out = super().forward(x)
@@ -183,12 +173,10 @@ class RowsMisplaced(Conv2D):
         return back
 
 
-@specimen(
-    "conv-transpose-zero-rows", adjoint_pair, ConvTranspose2D,
-    source="mila-iqia/myia, pull request 338, of apache/tvm",
-)  # fmt: skip
+@specimen("conv-transpose-zero-rows", adjoint_pair, ConvTranspose2D,
+          source="mila-iqia/myia, pull request 338, of apache/tvm")  # fmt: skip
 class ZeroRows(ConvTranspose2D):
-    """output_padding appends a row and a column of zeros, where products are due."""
+    """output_padding appends a row and a column of zeros, instead of computed values."""
 
     def forward(self, x, training=False):
         return self.remember(x, self.without_last(super().forward(x)))

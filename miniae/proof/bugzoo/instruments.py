@@ -1,7 +1,8 @@
-"""The instruments: each looks at a class or function in one way and returns a `Finding`.
+"""The instruments: each examines a class or function in one way and returns a `Finding`.
 
-They know nothing of the specimens. Points, sizes and weights are drawn from the seed, generic ones:
-at mu = 1, log_var = 0 or with one latent, half of the specimens are right by accident.
+They do not depend on the specimens. Points, sizes and weights are drawn from the seed, because
+special values hide mistakes: at mu = 1, log_var = 0 or with one latent, half of the specimens give
+the right result.
 """
 
 import inspect
@@ -20,11 +21,11 @@ from miniae.vae import VAE
 from miniae.variants import ImportanceWeightedVAE
 
 DRAWS = 20000
-SURE = 6.0  # standard errors; one honest comparison in 500 million is further off
+SURE = 6.0  # standard errors; a right value is further off once in 500 million comparisons
 
 
 def build(cls, rng, n, features, units, **given):
-    """Make an object of a class with small generic sizes, and the x to feed it."""
+    """Return an object of a class, of small sizes, and an input x for it."""
     x = rng.standard_normal((n, features))
     arguments = {"features": features, "batch": n}
     wanted = arguments.keys() & inspect.signature(cls).parameters.keys()
@@ -53,7 +54,7 @@ def build(cls, rng, n, features, units, **given):
         options |= given
         return cls(features, 2, (4,), **options), rng.random((n, features))
     if issubclass(cls, Autoencoder):
-        # tanh, since with few units a ReLU layer can be dead, and a gradient of zero tells nothing
+        # tanh, because a ReLU layer with few units can be dead, and a zero gradient shows nothing
         options = {"activation": "tanh", "code_activation": "sigmoid", "penalty": Pull()}
         return cls(features, 2, (4,), loss="mse", seed=int(rng.integers(99)), **options), x
     return cls(), x
@@ -78,12 +79,12 @@ def gradient_check(
     """Check every gradient of a layer, a loss, a penalty or a model.
 
     given : settings of the object
-    square : make samples, features in and features out equally many, since a transposed matrix
-        or a wrong axis of any other shape is an error already
+    square : use equal numbers of samples, features in and features out; with other sizes, a
+        transposed matrix or a wrong axis already raises an error
     inside : put the layer into an autoencoder and check that
     """
     rng = np.random.default_rng(seed)
-    n, features, units = [5] * 3 if square else rng.permutation([3, 5, 6, 7])[:3]
+    n, features, units = (5, 5, 5) if square else rng.permutation([3, 5, 6, 7])[:3]
     if inside:
         x = rng.random((n, features))
         layers = Dense(2, units, rng=rng), cls(), Dense(units, features, rng=rng)
@@ -103,13 +104,13 @@ def gradient_check(
 
 
 def generic_posterior(rng, latent):
-    """Draw mu and log_var of one sample, (1, latent) each, away from the points that hide slips."""
+    """Draw mu and log_var of one sample, (1, latent) each, not near values that hide mistakes."""
     mu = rng.uniform(-1, 1, (1, latent))
     return mu, rng.uniform(0.8, 1.6, (1, latent)) * rng.choice([-1, 1], (1, latent))
 
 
 def stated_kl(cls, mu, log_var):
-    """Return the KL that a VAE reports for a posterior, which its encoder is made to hand on."""
+    """Return the KL that a VAE reports for a posterior; its encoder returns its input."""
     latent = mu.shape[1]
     vae = cls(2 * latent, latent, encoder=Sequential(Flatten()), likelihood="gaussian",
               dtype="float64")  # fmt: skip
@@ -120,8 +121,8 @@ def stated_kl(cls, mu, log_var):
 def monte_carlo_kl(thing, seed):
     """Compare the KL with the mean of log q(z) - log p(z) over many draws of z.
 
-    thing : a VAE class, asked for its KL and for its draws of z; or a function kl(mu, log_var)
-        like `gaussian_kl`, of which each entry is compared
+    thing : a VAE class, whose KL and draws of z are compared; or a function kl(mu, log_var)
+        like `gaussian_kl`, whose entries are compared
     """
     rng = np.random.default_rng(seed)
     mu, log_var = generic_posterior(rng, 2)
@@ -137,21 +138,8 @@ def monte_carlo_kl(thing, seed):
     return Finding(bool(off.max() > SURE), evidence)
 
 
-def sampled_moments(sampler, seed):
-    """Compare mean and standard deviation of many draws z with mu and exp(log_var / 2).
-
-    sampler : function of (mu, log_var, rng), each array (n, latent), that returns z
-    """
-    rng = np.random.default_rng(seed)
-    mu, log_var = generic_posterior(rng, 2)
-    off = estimates.moment_z_scores(mu, log_var, DRAWS, rng, sampler)
-    mean, std = (np.ravel(v)[np.abs(v).argmax()] for v in off)
-    evidence = f"off by {mean:+.1f} (mean) and {std:+.1f} (std) standard errors"
-    return Finding(bool(max(abs(mean), abs(std)) > SURE), evidence)
-
-
 def kept_expectation(cls, seed):
-    """See whether dropout leaves the expectation of its input as it was."""
+    """Check that dropout does not change the expectation of its input."""
     rng = np.random.default_rng(seed)
     layer, x = cls(0.3, rng=rng), np.full((DRAWS, 1), rng.uniform(1, 3))
     out = layer.forward(x, training=True)
@@ -160,7 +148,7 @@ def kept_expectation(cls, seed):
 
 
 def linear_vae(cls, rng, widen=1.0):
-    """Make a linear Gaussian VAE whose encoder gives its exact posterior.
+    """Return a linear Gaussian VAE whose encoder gives the exact posterior.
 
     With x = z W + b + sigma noise and orthogonal rows W_j, the posterior of z_j is normal, with
     variance v_j = 1 / (1 + |W_j|^2 / sigma^2) and mean v_j (x - b) W_j / sigma^2. Bishop (2006),
@@ -182,10 +170,10 @@ def linear_vae(cls, rng, widen=1.0):
 
 
 def exact_marginal(cls, seed):
-    """Compare minus the loss of a linear VAE with the exact log p(x), which it must equal.
+    """Compare minus the loss of a linear VAE with the exact log p(x); they must be equal.
 
-    At the exact posterior the bound is tight, and since the loss is quadratic in the noise, its
-    mean over the sigma points is its expectation: no sampling error is left.
+    At the exact posterior the ELBO is log p(x). Because the loss is quadratic in the noise, its
+    mean over the sigma points is its expectation, without sampling error.
     """
     rng = np.random.default_rng(seed)
     vae, x = linear_vae(cls, rng), rng.standard_normal((6, 5))
@@ -198,11 +186,11 @@ def exact_marginal(cls, seed):
 
 
 def importance_estimate(cls, seed):
-    """Compare `log_likelihood`, from a posterior that is too wide, with the exact log p(x)."""
+    """Compare `log_likelihood`, with a posterior that is too wide, with the exact log p(x)."""
     rng = np.random.default_rng(seed)
     vae, x = linear_vae(cls, rng, widen=1.5), rng.standard_normal((6, 5))
     estimate, exact = vae.log_likelihood(x, k=2000), oracles.gaussian_marginal(vae, x)
-    # The weights' relative variance is 0.44 at this width, so that 0.12 is 8 standard errors.
+    # The weights' relative variance is 0.44 at this width, so 0.12 is 8 standard errors.
     off = np.abs(estimate - exact).max()
     return Finding(bool(off > 0.12), f"{estimate.mean():.3f}, exact log p {exact.mean():.3f}")
 
@@ -216,7 +204,7 @@ def duplicated_latents(cls, seed):
 
 
 def two_batch_sizes(cls, seed):
-    """Give a VAE's loss, or a penalty, every sample twice: its value must stay."""
+    """Give a VAE's loss, or a penalty, every sample twice: its value must not change."""
     rng, values = np.random.default_rng(seed), []
     if issubclass(cls, VAE):
         vae, x = build(cls, rng, 5, 6, 4)
@@ -234,11 +222,11 @@ def batch_mean_on_target(cls, seed):
     rng = np.random.default_rng(seed)
     half = rng.uniform(0.01, 0.15, (4, 3))
     value = cls(0.2).forward(np.vstack([0.2 + half, 0.2 - half]))
-    return Finding(bool(abs(value) > 1e-9), f"{value:.4f} where rho is met, 0 is right")
+    return Finding(bool(abs(value) > 1e-9), f"{value:.4f} at the target rho; 0 is right")
 
 
 def textbook_steps(cls, seed):
-    """Hold an optimiser against the textbook's rule, property by property."""
+    """Compare an optimiser with the textbook's rule, property by property."""
     report = optimizers.examine(cls, seed=seed)
     last = report.properties[-1]  # the first wrong one, if there is one
     evidence = f"{len(report.properties)} properties hold"
@@ -266,7 +254,7 @@ def train_and_evaluation(cls, seed):
 
 
 def parts_add_up(cls, seed):
-    """See whether the KL reported is the posterior's, and the loss the sum of its parts."""
+    """Check that the reported KL is that of the posterior, and the loss the sum of its parts."""
     rng = np.random.default_rng(seed)
     vae, x = build(cls, rng, 5, 6, 4)
     loss = vae.loss(x, eps=rng.standard_normal((5, 2)))
@@ -278,7 +266,7 @@ def parts_add_up(cls, seed):
 
 
 def refusal(cls, seed):
-    """Hand over an array without its batch axis, which must be refused, not broadcast."""
+    """Pass an array without its batch axis, which must be refused, not broadcast."""
     rng = np.random.default_rng(seed)
     if issubclass(cls, Layer):
         obj, arrays = cls(4, 3, rng=rng), [rng.standard_normal(4)]
@@ -293,7 +281,7 @@ def refusal(cls, seed):
 
 
 def extreme_inputs(cls, seed):
-    """Feed values up to +-1000: no warning, and a Bernoulli loss that grows with the logit."""
+    """Pass values up to +-1000: no warning, and a Bernoulli loss that grows with the logit."""
     size = np.random.default_rng(seed).uniform(800, 1000)
     x = np.array([[size, -size]])
     with warnings.catch_warnings(record=True) as caught:

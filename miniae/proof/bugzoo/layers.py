@@ -65,12 +65,10 @@ class ReLUMaskAlwaysTrue(ReLU):
         return dout * (self.recall(dout) >= 0)
 
 
-@specimen(
-    "relu-overwrites-dout", gradient_check, ReLU, "dout changed",
-    "oreilly-japan/deep-learning-from-scratch, common/layers.py",
-)  # fmt: skip
+@specimen("relu-overwrites-dout", gradient_check, ReLU, "dout changed",
+          "oreilly-japan/deep-learning-from-scratch, common/layers.py")  # fmt: skip
 class ReLUOverwritesDout(ReLU):
-    """backward writes its zeros into the array that the caller handed over."""
+    """backward writes zeros into dout, which belongs to the caller."""
 
     def backward(self, dout):
         dout[self.recall(dout) <= 0] = 0
@@ -79,7 +77,7 @@ class ReLUOverwritesDout(ReLU):
 
 @specimen("relu-mask-of-dout", gradient_check, ReLU, "wrong variable")
 class ReLUMaskOfDout(ReLU):
-    """The mask is taken from the sign of dout, not of x."""
+    """The mask uses the sign of dout, not of x."""
 
     def backward(self, dout):
         self.recall(dout)
@@ -88,7 +86,7 @@ class ReLUMaskOfDout(ReLU):
 
 @specimen("sigmoid-slope-of-x", gradient_check, Sigmoid, "wrong variable")
 class SigmoidSlopeOfX(Sigmoid):
-    """x stands where out is due: the slope is out (1 - out)."""
+    """The slope is computed as x (1 - x); the right one is out (1 - out)."""
 
     def forward(self, x, training=False):
         self.x = as_float(x)
@@ -100,7 +98,7 @@ class SigmoidSlopeOfX(Sigmoid):
 
 @specimen("tanh-slope-of-x", gradient_check, Tanh, "wrong variable")
 class TanhSlopeOfX(Tanh):
-    """x stands where out is due: the slope is 1 - out^2."""
+    """The slope is computed as 1 - x^2; the right one is 1 - out^2."""
 
     def forward(self, x, training=False):
         self.x = as_float(x)
@@ -112,7 +110,7 @@ class TanhSlopeOfX(Tanh):
 
 @specimen("sigmoid-slope-at-out", gradient_check, Sigmoid, "wrong variable")
 class SigmoidSlopeAtOut(Sigmoid):
-    """The sigmoid is applied once more, to out, before its slope is taken."""
+    """The slope is computed at out instead of x: the sigmoid is applied twice."""
 
     def backward(self, dout):
         s = sigmoid(self.recall(dout))
@@ -121,7 +119,7 @@ class SigmoidSlopeAtOut(Sigmoid):
 
 @specimen("softplus-slope-at-out", gradient_check, Softplus, "wrong variable")
 class SoftplusSlopeAtOut(Softplus):
-    """The slope sigmoid(x) is taken at out."""
+    """The slope is computed as sigmoid(out); the right one is sigmoid(x)."""
 
     def forward(self, x, training=False):
         out = super().forward(x)
@@ -137,10 +135,8 @@ class TanhWithSigmoidSlope(Tanh):
         return dout * out * (1 - out)
 
 
-@specimen(
-    "sigmoid-with-tanh-slope", gradient_check, Sigmoid, "other activation",
-    "amaurydelille/variational-auto-encoder", inside=True,
-)  # fmt: skip
+@specimen("sigmoid-with-tanh-slope", gradient_check, Sigmoid, "other activation",
+          "amaurydelille/variational-auto-encoder", inside=True)  # fmt: skip
 class SigmoidWithTanhSlope(Sigmoid):
     """A sigmoid in the decoder is differentiated as if it were a tanh."""
 
@@ -150,7 +146,7 @@ class SigmoidWithTanhSlope(Sigmoid):
 
 @specimen("tanh-square-missing", gradient_check, Tanh, "square missing")
 class TanhSquareMissing(Tanh):
-    """The slope is 1 - out where 1 - out^2 is due."""
+    """The slope is 1 - out instead of 1 - out^2."""
 
     def backward(self, dout):
         return dout * (1 - self.recall(dout))
@@ -158,7 +154,7 @@ class TanhSquareMissing(Tanh):
 
 @specimen("dw-transposed", gradient_check, Dense, "transposed", square=True)
 class WeightGradientTransposed(Dense):
-    """dW is dout^T x where x^T dout is due; a square layer hides it from NumPy."""
+    """dW is dout^T x instead of x^T dout; for a square layer the shapes still fit."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -167,7 +163,7 @@ class WeightGradientTransposed(Dense):
 
 @specimen("dx-untransposed", gradient_check, Dense, "transposed", square=True)
 class InputGradientUntransposed(Dense):
-    """dx is dout W where dout W^T is due; a square layer hides it from NumPy."""
+    """dx is dout W instead of dout W^T; for a square layer the shapes still fit."""
 
     def backward(self, dout):
         self.backward_params(dout)
@@ -176,7 +172,7 @@ class InputGradientUntransposed(Dense):
 
 @specimen("dw-mean", gradient_check, Dense, "1 / n samples")
 class WeightGradientMean(Dense):
-    """dW is divided by the batch size, which the loss has done already."""
+    """dW is divided by the batch size, which the loss has already done."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -185,7 +181,7 @@ class WeightGradientMean(Dense):
 
 @specimen("db-mean", gradient_check, Dense, "1 / n samples", "kgw-wilson/numpy-autoencoder")
 class BiasGradientMean(Dense):
-    """db is the mean of dout over samples where the sum is due."""
+    """db is the mean of dout over samples instead of the sum."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -194,7 +190,7 @@ class BiasGradientMean(Dense):
 
 @specimen("db-wrong-axis", gradient_check, Dense, "wrong axis", square=True)
 class BiasGradientWrongAxis(Dense):
-    """db sums dout over features; a batch as large as the layer hides it from NumPy."""
+    """db sums dout over features; if the batch is as large as the layer, the shapes still fit."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -203,7 +199,7 @@ class BiasGradientWrongAxis(Dense):
 
 @specimen("db-last-row", gradient_check, Dense, "one row")
 class BiasGradientOfLastRow(Dense):
-    """db is assigned, not summed, in a loop over samples: the last one wins."""
+    """db is assigned, not summed, in a loop over samples: only the last one counts."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -213,7 +209,7 @@ class BiasGradientOfLastRow(Dense):
 
 @specimen("grads-accumulate", gradient_check, Dense, "accumulates")
 class GradientsAccumulate(Dense):
-    """db is added to what the last backward left, and nobody sets it to zero."""
+    """db is added to that of the last backward, and nothing sets it to zero."""
 
     def backward_params(self, dout):
         db = self.grads["b"].copy()
@@ -221,10 +217,8 @@ class GradientsAccumulate(Dense):
         self.grads["b"] += db
 
 
-@specimen(
-    "weights-read-after-update", gradient_check, Dense, "params changed",
-    "amaurydelille/variational-auto-encoder; eriklindernoren/ML-From-Scratch",
-)  # fmt: skip
+@specimen("weights-read-after-update", gradient_check, Dense, "params changed",
+          "amaurydelille/variational-auto-encoder; eriklindernoren/ML-From-Scratch")  # fmt: skip
 class WeightsReadAfterUpdate(Dense):
     """backward makes the optimiser's step, then computes dx with the new weights."""
 
@@ -236,7 +230,7 @@ class WeightsReadAfterUpdate(Dense):
 
 @specimen("cache-appended", gradient_check, Dense, "stale", "ddbourgin/numpy-ml, layers")
 class CacheAppended(Dense):
-    """forward appends x to a list and backward takes the first: that of an earlier batch."""
+    """forward appends x to a list, and backward uses the first one, of an earlier batch."""
 
     def forward(self, x, training=False):
         self.xs = [*getattr(self, "xs", []), x]
@@ -275,7 +269,7 @@ class DropoutFreshMask(Dropout):
 
 @specimen("flatten-other-order", gradient_check, Flatten, "order")
 class FlattenOtherOrder(Flatten):
-    """backward puts the entries back column by column where forward took them row by row."""
+    """backward orders the entries column by column, but forward row by row."""
 
     def backward(self, dout):
         return dout.reshape(self.recall(dout), order="F")
@@ -303,7 +297,7 @@ class SequentialSkipsActivation(Sequential):
 
 @specimen("dropout-not-rescaled", kept_expectation, Dropout)
 class DropoutNotRescaled(Dropout):
-    """Neither pass divides by 1 - p, so that units are stronger after training than in it."""
+    """Neither pass divides by 1 - p, so units are larger in evaluation than in training."""
 
     def forward(self, x, training=False):
         out = super().forward(x, training)
@@ -313,7 +307,7 @@ class DropoutNotRescaled(Dropout):
 
 @specimen("dropout-p-is-keep", kept_expectation, Dropout)
 class DropoutKeepsWithP(Dropout):
-    """p is taken for the probability of keeping a unit, but the rescaling is by 1 - p."""
+    """p is used as the probability of keeping a unit, but the scaling is by 1 - p."""
 
     def forward(self, x, training=False):
         mask = (self.rng.random(x.shape) < self.p) / (1 - self.p) if training else 1
@@ -330,7 +324,7 @@ class OneSampleBroadcast(Dense):
 
 @specimen("sigmoid-where-overflow", extreme_inputs, Sigmoid, source="NumPyCNN, issue 13")
 class SigmoidWhereOverflow(Sigmoid):
-    """np.where is to avoid the overflow of exp, but both of its branches are computed."""
+    """np.where should avoid the overflow of exp, but NumPy computes both branches."""
 
     def forward(self, x, training=False):
         out = np.where(x.real > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))

@@ -1,4 +1,4 @@
-"""Wrong methods around the two passes of a VAE: noise, warm-up, bounds, samples, scores."""
+"""Wrong methods of VAEs outside the two passes: noise, warm-up, bounds, samples, scores."""
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class EpsReseeded(VAE):
 
 @specimen("vae-eps-reseeded-by-epoch", noise_in_fit, VAE)
 class EpsReseededByEpoch(VAE):
-    """Each epoch seeds the generator again: the same eps, and the same order of rows, each time."""
+    """Each epoch seeds the generator again: the same eps and the same order of rows each time."""
 
     def start_epoch(self, epoch):
         super().start_epoch(epoch)
@@ -45,7 +45,7 @@ class EpsReseededByEpoch(VAE):
 
 @specimen("vae-no-noise-in-evaluation", noise_test, VAE)
 class NoNoiseInEvaluation(VAE):
-    """In evaluation z is mu: the loss that is reported is no bound of anything."""
+    """In evaluation z is mu: the reported loss is not a bound of the log-likelihood."""
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         if eps is None and not training:
@@ -55,7 +55,7 @@ class NoNoiseInEvaluation(VAE):
 
 @specimen("vae-log-var-clamped", noise_test, VAE)
 class LogVarClamped(OpenVAE):
-    """log_var is clamped to [-6, 6] for noise and KL alike: not the posterior that is stated."""
+    """log_var is clamped to [-6, 6] for noise and KL: z does not have the stated posterior."""
 
     def infer(self, x, training=False):
         mu, log_var = super().infer(x, training)
@@ -69,7 +69,7 @@ class LogVarClamped(OpenVAE):
 
 @specimen("iwae-eps-shared", noise_test, ImportanceWeightedVAE)
 class IWAEEpsShared(ImportanceWeightedVAE):
-    """The k draws of a row share one eps: k weights are one, and the bound is the ELBO."""
+    """The k draws of a row share one eps: the k weights are equal, and the bound is the ELBO."""
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         if eps is None:
@@ -83,7 +83,7 @@ class IWAEEpsShared(ImportanceWeightedVAE):
 
 @specimen("vae-warm-up-off-by-one", kl_schedule, VAE)
 class WarmUpOffByOne(VAE):
-    """The warm-up counts epochs from 1: it starts above 0 and ends an epoch too early."""
+    """The warm-up counts epochs from 1: it starts above 0 and ends one epoch too early."""
 
     def start_epoch(self, epoch):
         super().start_epoch(epoch + 1)
@@ -99,18 +99,18 @@ class WarmUpNeverEnds(VAE):
 
 @specimen("vae-warm-up-not-in-force", kl_schedule, VAE)
 class WarmUpNotInForce(VAE):
-    """The weight of the warm-up is computed and reported, and the loss uses beta."""
+    """The weight of the warm-up is computed and reported, but the loss uses beta."""
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
-        told, self.kl_weight = self.kl_weight, self.beta
+        reported, self.kl_weight = self.kl_weight, self.beta
         loss = super().loss(x, target, eps=eps, rng=rng, training=training)
-        self.kl_weight = told
+        self.kl_weight = reported
         return loss
 
 
 @specimen("vae-warm-up-in-evaluation", evaluation_by_hand, VAE)
 class WarmUpInEvaluation(VAE):
-    """The warm-up is in force in evaluation too: the validation loss rises as the weight does."""
+    """The warm-up also applies in evaluation: the validation loss rises with the weight."""
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         full, self.beta = self.beta, self.kl_weight
@@ -142,7 +142,7 @@ class ElboWithoutKL(VAE):
 
 @specimen("vae-elbo-weighs-kl", elbo_of_linear, VAE)
 class ElboWeighsKL(VAE):
-    """elbo weighs the KL with beta: for beta above 1 it is no ELBO, but a looser bound."""
+    """elbo multiplies the KL by beta: for beta above 1 it is a looser bound than the ELBO."""
 
     def elbo(self, X, split=False):
         log_p, kl = super().elbo(X, split=True)
@@ -151,7 +151,7 @@ class ElboWeighsKL(VAE):
 
 @specimen("vae-elbo-at-the-mean", elbo_of_linear, VAE)
 class ElboAtTheMean(VAE):
-    """elbo takes z = mu where an expectation over z is due: it is too good."""
+    """elbo uses z = mu instead of an expectation over z: it is too high."""
 
     def elbo(self, X, split=False):
         mu, log_var = self.posterior(X)
@@ -162,7 +162,7 @@ class ElboAtTheMean(VAE):
 
 @specimen("vae-nll-draws-a-batch", bound_of_one_draw, VAE, source="pythae, get_nll")
 class NLLDrawsABatch(VAE):
-    """Draws come in whole batches: 100 of them are taken where k is less."""
+    """The draws come in whole batches: 100 of them are used if k is smaller."""
 
     def log_likelihood(self, X, k=1000):
         return super().log_likelihood(X, max(k, 100))
@@ -173,7 +173,7 @@ class NLLDrawsABatch(VAE):
 
 @specimen("vae-sample-wide", prior_draws, VAE)
 class SampleWide(VAE):
-    """sample draws codes from N(0, 2 I), where the prior is N(0, I)."""
+    """sample draws codes from N(0, 2 I), but the prior is N(0, I)."""
 
     def sample(self, n, seed=None):
         z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
@@ -190,7 +190,7 @@ class SampleUniform(VAE):
 
 @specimen("vae-sample-diagonal", prior_draws, VAE)
 class SampleDiagonal(VAE):
-    """sample draws one number for a code, and all its latents share it."""
+    """sample draws one number for each code, and all its latents share it."""
 
     def sample(self, n, seed=None):
         z = np.random.default_rng(seed).standard_normal((n, 1))
@@ -207,7 +207,7 @@ class SampleIgnoresSeed(VAE):
 
 @specimen("vae-sample-logits", prior_draws, VAE)
 class SampleLogits(VAE):
-    """sample returns what the decoder puts out, logits, as if they were pixels."""
+    """sample returns the decoder's output, logits, as if they were pixels."""
 
     def sample(self, n, seed=None):
         z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
@@ -216,7 +216,7 @@ class SampleLogits(VAE):
 
 @specimen("vae-posterior-sample-variance", posterior_draws, VAE)
 class PosteriorSampleVariance(VAE):
-    """posterior_sample multiplies the noise by exp(log_var), loss by its root."""
+    """posterior_sample multiplies the noise by exp(log_var), but loss by its root."""
 
     def posterior_sample(self, X, n_draws=1, seed=None):
         mu, log_var = self.posterior(X)
@@ -232,12 +232,12 @@ class PosteriorSampleCopied(VAE):
         return np.tile(super().posterior_sample(X, 1, seed), (n_draws, 1, 1))
 
 
-# What the encoder says, and what is made of it.
+# The posterior, and the methods that use it.
 
 
 @specimen("vae-posterior-std", stated_posterior, VAE)
 class PosteriorStd(VAE):
-    """posterior returns the standard deviation where its second result is log_var."""
+    """posterior returns the standard deviation as its second result instead of log_var."""
 
     def posterior(self, X):
         mu, log_var = super().posterior(X)
@@ -246,7 +246,7 @@ class PosteriorStd(VAE):
 
 @specimen("vae-log-var-is-mu", stated_posterior, VAE, source="kaist-dmlab/TRAP, pull request 1")
 class LogVarIsMu(OpenVAE):
-    """The half of the encoder's outputs that is mu is taken for log_var too."""
+    """The half of the encoder's output that is mu is also used as log_var."""
 
     def infer(self, x, training=False):
         mu, _ = super().infer(x, training)
@@ -259,18 +259,16 @@ class LogVarIsMu(OpenVAE):
 
 @specimen("vae-kl-per-dimension-summed", stated_posterior, VAE)
 class KLPerDimensionSummed(VAE):
-    """kl_per_dimension is summed over the samples, where the mean is due."""
+    """kl_per_dimension is a sum over the samples instead of a mean."""
 
     def kl_per_dimension(self, X):
         return gaussian_kl(*self.posterior(X)).sum(axis=0)
 
 
-@specimen(
-    "vae-reconstruct-draws", passes_by_hand, VAE,
-    source="cellarium-ai/cellarium-ml, pull request 328",
-)  # fmt: skip
+@specimen("vae-reconstruct-draws", passes_by_hand, VAE,
+          source="cellarium-ai/cellarium-ml, pull request 328")  # fmt: skip
 class ReconstructDraws(VAE):
-    """reconstruct decodes a draw of z, where the posterior's mean is due."""
+    """reconstruct decodes a draw of z instead of the posterior's mean."""
 
     def reconstruct(self, X):
         return self.decode(self.posterior_sample(X)[0])
@@ -278,7 +276,7 @@ class ReconstructDraws(VAE):
 
 @specimen("vae-anomaly-score-without-kl", passes_by_hand, VAE)
 class AnomalyScoreWithoutKL(VAE):
-    """anomaly_score leaves the KL out: a code far from the prior does not count as strange."""
+    """anomaly_score lacks the KL: a code far from the prior does not count as strange."""
 
     def anomaly_score(self, X):
         return self.reconstruction_loss.per_sample(self.decoder.forward(self.encode(X)), X)

@@ -1,4 +1,4 @@
-"""Wrong models: each class says in one sentence what is wrong with it."""
+"""Wrong models: each docstring says in one sentence what is wrong."""
 
 import numpy as np
 
@@ -21,18 +21,18 @@ from miniae.vae import VAE
 
 
 class OpenVAE(VAE):
-    """The VAE, each term of it in a method of its own for a specimen to get wrong.
+    """The VAE with each term in a method of its own, which a specimen can replace.
 
-    Its loss and gradient are those of `VAE` (without warm-up and free bits); a test says so.
+    Its loss and gradient are those of `VAE`, without warm-up and free bits. A test checks this.
     """
 
     def std(self, log_var):
-        """Return the standard deviation of the noise, and its derivative for log_var."""
+        """Return the std of the noise, and its derivative with respect to log_var."""
         std = np.exp(0.5 * log_var)
         return std, 0.5 * std
 
     def kl(self, mu, log_var):
-        """Return the KL, the mean over the batch, and its gradients for mu and log_var."""
+        """Return the mean KL, and its gradients with respect to mu and log_var."""
         dmu, dlog_var = gaussian_kl_grad(mu, log_var)
         return gaussian_kl(mu, log_var).sum() / len(mu), dmu / len(mu), dlog_var / len(mu)
 
@@ -68,7 +68,7 @@ class OpenVAE(VAE):
         self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
-        """Return dmu and dlog_var, from dz, from path = dz/dlog_var, and from the KL's own."""
+        """Return dmu and dlog_var, from dz, path = dz/dlog_var, and the gradients of the KL."""
         return dz + kl_dmu, dz * path + kl_dlog_var
 
 
@@ -85,7 +85,7 @@ class KLHalfMissing(OpenVAE):
 
 @specimen("vae-minus-1-missing", gradient_check, VAE, "missing term")
 class MinusOneMissing(OpenVAE):
-    """The KL's gradient for log_var is exp(log_var) / 2, without the - 1."""
+    """The KL's gradient with respect to log_var is exp(log_var) / 2, without the - 1."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz + kl_dmu, dz * path + kl_dlog_var + self.beta / 2 / len(dz)
@@ -93,7 +93,7 @@ class MinusOneMissing(OpenVAE):
 
 @specimen("vae-path-missing", gradient_check, VAE, "missing term")
 class PathMissing(OpenVAE):
-    """dlog_var lacks dz eps std / 2: log_var does not learn what the noise does."""
+    """dlog_var lacks dz eps std / 2: log_var does not learn the effect of the noise."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz + kl_dmu, kl_dlog_var
@@ -109,7 +109,7 @@ class DzMissingInDmu(OpenVAE):
 
 @specimen("vae-kl-gradient-missing", gradient_check, VAE, "missing term")
 class KLGradientMissing(OpenVAE):
-    """The KL is in the loss that is printed but not in the gradient."""
+    """The KL is in the printed loss, but not in the gradient."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz, dz * path
@@ -117,7 +117,7 @@ class KLGradientMissing(OpenVAE):
 
 @specimen("vae-encoder-detached", gradient_check, VAE, "missing term")
 class EncoderDetached(OpenVAE):
-    """Nothing comes back through z: the encoder sees the KL only."""
+    """No gradient comes back through z: the encoder sees the KL only."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return kl_dmu, kl_dlog_var
@@ -133,7 +133,7 @@ class PathHalfMissing(OpenVAE):
 
 @specimen("vae-path-without-eps", gradient_check, VAE, "missing term")
 class PathWithoutEps(OpenVAE):
-    """dlog_var holds dz std / 2, without the noise that std was multiplied by."""
+    """dlog_var contains dz std / 2, without the factor eps."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz + kl_dmu, dz * path / self.cache[3] + kl_dlog_var
@@ -149,7 +149,7 @@ class KLSign(OpenVAE):
 
 @specimen("vae-kl-gradient-summed", gradient_check, VAE, "n samples")
 class KLGradientSummed(OpenVAE):
-    """The KL's gradient is not divided by the batch size, the likelihood's is."""
+    """The KL's gradient is not divided by the batch size, but the likelihood's is."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz + len(dz) * kl_dmu, dz * path + len(dz) * kl_dlog_var
@@ -157,7 +157,7 @@ class KLGradientSummed(OpenVAE):
 
 @specimen("vae-beta-missing", gradient_check, VAE, "beta")
 class BetaMissing(OpenVAE):
-    """beta weighs the KL in the loss but not in the gradient."""
+    """beta multiplies the KL in the loss, but not in the gradient."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz + kl_dmu / self.beta, dz * path + kl_dlog_var / self.beta
@@ -165,7 +165,7 @@ class BetaMissing(OpenVAE):
 
 @specimen("vae-swapped", gradient_check, VAE, "swapped")
 class MuAndLogVarSwapped(OpenVAE):
-    """The encoder's two halves are taken as mu, log_var and their gradients the other way round."""
+    """The encoder's output is mu, log_var, but its gradient is dlog_var, dmu."""
 
     def upstream(self, dz, path, kl_dmu, kl_dlog_var):
         return dz * path + kl_dlog_var, dz + kl_dmu
@@ -184,7 +184,7 @@ class StdMixed(OpenVAE):
     "vae-noise-redrawn", gradient_check, VAE, "redrawn", "kwj2104/Simple-Variational-Autoencoder"
 )  # fmt: skip
 class NoiseRedrawn(OpenVAE):
-    """The noise is drawn twice, and the draw that was not used is differentiated."""
+    """The noise is drawn twice, and backward uses the draw that forward did not use."""
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         rng = np.random.default_rng(EVALUATION_SEED) if rng is None else rng
@@ -207,7 +207,7 @@ class PenaltyGradientMissing(Autoencoder):
 
 @specimen("autoencoder-encoder-untrained", gradient_check, Autoencoder, "zero")
 class EncoderUntrained(Autoencoder):
-    """backward stops at the decoder: the encoder stays as it was drawn."""
+    """backward stops at the decoder: the encoder is never trained."""
 
     def backward(self):
         self.decoder.backward(self.reconstruction_loss.backward())
@@ -218,7 +218,7 @@ class EncoderUntrained(Autoencoder):
 
 @specimen("vae-std-is-variance", monte_carlo_kl, VAE, source="ddbourgin/numpy-ml, models/vae.py")
 class StdIsVariance(OpenVAE):
-    """z is drawn with std = exp(log_var), while the KL takes log_var for a log variance."""
+    """z is drawn with std = exp(log_var), but the KL treats log_var as a log variance."""
 
     def std(self, log_var):
         return np.exp(log_var), np.exp(log_var)
@@ -233,12 +233,9 @@ class NoiseScale(OpenVAE):
         return 0.01 * std, 0.01 * slope
 
 
-@specimen(
-    "vae-kl-mean-over-latents", duplicated_latents, VAE,
-    source="keras-io, issue 270",
-)  # fmt: skip
+@specimen("vae-kl-mean-over-latents", duplicated_latents, VAE, source="keras-io, issue 270")
 class KLMeanOverLatents(OpenVAE):
-    """The KL is averaged over latent dimensions, where it is their sum."""
+    """The KL is averaged over latent dimensions instead of summed."""
 
     def kl(self, mu, log_var):
         return tuple(part / mu.shape[1] for part in super().kl(mu, log_var))
@@ -256,7 +253,7 @@ class KLClamped(OpenVAE):
 
 @specimen("vae-kl-summed-over-batch", two_batch_sizes, VAE)
 class KLSummedOverBatch(OpenVAE):
-    """The KL is summed over the batch, the likelihood is its mean: beta is the batch size."""
+    """The KL is summed over the batch, the likelihood is a mean: beta is the batch size."""
 
     def kl(self, mu, log_var):
         return tuple(part * len(mu) for part in super().kl(mu, log_var))
@@ -264,7 +261,7 @@ class KLSummedOverBatch(OpenVAE):
 
 @specimen("vae-log-var-squashed", monte_carlo_kl, VAE)
 class LogVarSquashed(OpenVAE):
-    """log_var is squashed by a tanh for the noise and not for the KL."""
+    """log_var goes through a tanh for the noise, but not for the KL."""
 
     def std(self, log_var):
         squashed = np.tanh(log_var)
@@ -294,15 +291,7 @@ class LogsMinusKL(OpenVAE):
 
 @specimen("vae-two-kl-weights", train_and_evaluation, VAE, source="AntixK/PyTorch-VAE")
 class TwoKLWeights(OpenVAE):
-    """Training and validation weigh the KL differently, so that their losses do not compare."""
-
-    def likelihood(self, out, target):
-        """Return the reconstruction loss."""
-        return self.reconstruction_loss.forward(out, target)
-
-    def dlikelihood(self):
-        """Return dout of the reconstruction loss."""
-        return self.reconstruction_loss.backward()
+    """Training and validation use different weights of the KL: their losses are not comparable."""
 
     def weight(self, training):
         return self.beta * (0.1 if training else 1.0)
@@ -310,7 +299,7 @@ class TwoKLWeights(OpenVAE):
 
 @specimen("vae-score-redrawn", two_calls, VAE, source="PyOD, models/vae.py")
 class ScoreRedrawn(VAE):
-    """The noise of a score is drawn anew in each call: no score can be reproduced."""
+    """Each call of elbo draws new noise: no score can be reproduced."""
 
     def elbo(self, X):
         eps = self.rng.standard_normal((len(X), self.latent_dim))
@@ -327,7 +316,7 @@ class NLLSign(VAE):
 
 @specimen("vae-nll-ignores-k", importance_estimate, VAE)
 class NLLIgnoresK(VAE):
-    """The number of draws k is ignored: one is taken, and the estimate is a noisy ELBO."""
+    """The number of draws k is ignored: one draw is used, and the estimate is a noisy ELBO."""
 
     def log_likelihood(self, X, k=1000):
         return super().log_likelihood(X, 1)
@@ -344,7 +333,7 @@ class MeanOfLogs(VAE):
 
 @specimen("dropout-left-on", two_calls, Autoencoder)
 class DropoutLeftOn(Autoencoder):
-    """reconstruct runs in training mode: units are dropped from what is being measured."""
+    """reconstruct runs in training mode: units are dropped in the evaluation."""
 
     def reconstruct(self, X):
         code = self.encoder.forward(X.astype(self.theta.dtype), training=True)

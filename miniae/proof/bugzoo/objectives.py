@@ -1,4 +1,4 @@
-"""Wrong VAEs whose loss and gradient are of two minds about one term."""
+"""Wrong VAEs in which the loss and the gradient disagree on one term."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from miniae.vae import VAE
 
 @specimen("vae-extra-term", gradient_check, VAE, "extra term")
 class ExtraTerm(OpenVAE):
-    """The loss holds a penalty on mu, whose gradient nobody added."""
+    """The loss contains a penalty on mu, but the gradient does not."""
 
     def loss(self, x, target=None, **options):
         loss = super().loss(x, target, **options)
@@ -19,7 +19,7 @@ class ExtraTerm(OpenVAE):
 
 @specimen("vae-weights-penalised", gradient_check, VAE, "extra term")
 class WeightsPenalised(OpenVAE):
-    """The loss holds weight decay, the gradient does not."""
+    """The loss contains weight decay, but the gradient does not."""
 
     def loss(self, x, target=None, **options):
         loss = super().loss(x, target, **options)
@@ -58,7 +58,7 @@ class LossSummed(OpenVAE):
 @specimen("vae-kl-below-capacity", gradient_check, VAE, "sign",
           source="the capacity of Burgess et al. (2018), as often written")  # fmt: skip
 class KLBelowCapacity(OpenVAE):
-    """The loss holds |KL - C|, which falls with the KL below C; the gradient rises all the same."""
+    """The loss contains |KL - C|; below C the gradient of this term has the wrong sign."""
 
     def kl(self, mu, log_var):
         kl, dmu, dlog_var = super().kl(mu, log_var)
@@ -95,7 +95,7 @@ class DzScaled(OpenVAE):
 
 @specimen("vae-std-doubled-exponent", gradient_check, VAE, "std")
 class StdDoubledExponent(OpenVAE):
-    """forward draws with std = exp(log_var), backward has the path of exp(log_var / 2)."""
+    """forward draws with std = exp(log_var), backward uses the path of exp(log_var / 2)."""
 
     def std(self, log_var):
         std = np.exp(log_var)

@@ -1,4 +1,4 @@
-"""Wrong optimisers, each with one sentence that says what is wrong."""
+"""Wrong optimisers: each docstring says in one sentence what is wrong."""
 
 import numpy as np
 
@@ -7,12 +7,10 @@ from miniae.proof.bugzoo.instruments import textbook_steps
 from miniae.proof.bugzoo.specimen import specimen
 
 
-@specimen(
-    "adam-without-t", textbook_steps, Adam,
-    source="eriklindernoren/ML-From-Scratch, optimizers.py",
-)  # fmt: skip
+@specimen("adam-without-t", textbook_steps, Adam,
+          source="eriklindernoren/ML-From-Scratch, optimizers.py")  # fmt: skip
 class AdamWithoutT(Adam):
-    """m and v are divided by 1 - beta in every step, where it is 1 - beta^t."""
+    """m and v are divided by 1 - beta in every step instead of 1 - beta^t."""
 
     def update(self, theta, dtheta, lr, m, v):
         t, self.t = self.t, 1
@@ -22,7 +20,7 @@ class AdamWithoutT(Adam):
 
 @specimen("adam-t-per-parameter", textbook_steps, Adam)
 class AdamTPerParameter(Adam):
-    """t counts the arrays updated, not the steps: the bias corrections fade too early."""
+    """t counts the updated arrays, not the steps: the bias corrections end too early."""
 
     def update(self, theta, dtheta, lr, m, v):
         self.t += 1
@@ -31,7 +29,7 @@ class AdamTPerParameter(Adam):
 
 @specimen("adam-t-one-late", textbook_steps, Adam)
 class AdamTOneLate(Adam):
-    """The bias corrections take the number of the next step: 1 - beta^2 at the first."""
+    """The bias corrections use the number of the next step: 1 - beta^2 in the first."""
 
     def update(self, theta, dtheta, lr, m, v):
         self.t += 1
@@ -41,7 +39,7 @@ class AdamTOneLate(Adam):
 
 @specimen("adam-corrections-dropped", textbook_steps, Adam)
 class AdamCorrectionsDropped(Adam):
-    """From step 1000 on v is not corrected, though with beta2 = 0.999 a third is still missing."""
+    """From step 1000 on, v is not corrected, though with beta2 = 0.999 it is a third too small."""
 
     def update(self, theta, dtheta, lr, m, v):
         late = self.t >= 1000
@@ -51,7 +49,7 @@ class AdamCorrectionsDropped(Adam):
 
 @specimen("adam-root-missing", textbook_steps, Adam)
 class AdamRootMissing(Adam):
-    """The step is m_hat / v_hat, without the square root: large gradients make small steps."""
+    """The step is m_hat / v_hat, without the square root: large gradients give small steps."""
 
     def update(self, theta, dtheta, lr, m, v):
         beta1, beta2 = self.betas
@@ -62,7 +60,7 @@ class AdamRootMissing(Adam):
 
 @specimen("adam-eps-inside-root", textbook_steps, Adam)
 class AdamEpsInsideRoot(Adam):
-    """eps is added under the root, where 1e-8 acts like 1e-4: small gradients hardly move theta."""
+    """eps is inside the root, where 1e-8 acts like 1e-4: small gradients hardly move theta."""
 
     def update(self, theta, dtheta, lr, m, v):
         beta1, beta2 = self.betas
@@ -74,7 +72,7 @@ class AdamEpsInsideRoot(Adam):
 
 @specimen("adam-eps-times-30", textbook_steps, Adam)
 class AdamEpsTimes30(Adam):
-    """eps is 30 times what it should be, which shows only where gradients are about as small."""
+    """eps is 30 times too large, which has an effect only for gradients of a similar size."""
 
     def update(self, theta, dtheta, lr, m, v):
         eps, self.eps = self.eps, 30 * self.eps
@@ -84,7 +82,7 @@ class AdamEpsTimes30(Adam):
 
 @specimen("adam-betas-ignored", textbook_steps, Adam)
 class AdamBetasIgnored(Adam):
-    """betas are taken by the constructor and never used: they stay 0.9 and 0.999."""
+    """The constructor accepts betas, but they are never used: they stay 0.9 and 0.999."""
 
     def update(self, theta, dtheta, lr, m, v):
         betas, self.betas = self.betas, (0.9, 0.999)
@@ -94,7 +92,7 @@ class AdamBetasIgnored(Adam):
 
 @specimen("adam-v-of-m", textbook_steps, Adam)
 class AdamVOfM(Adam):
-    """v averages the squares of m, where it is the squares of the gradient."""
+    """v averages the squares of m instead of the squares of the gradient."""
 
     def update(self, theta, dtheta, lr, m, v):
         beta1, beta2 = self.betas
@@ -106,7 +104,7 @@ class AdamVOfM(Adam):
 
 @specimen("adam-v-never-falls", textbook_steps, Adam)
 class AdamVNeverFalls(Adam):
-    """v keeps its largest value so far (AMSGrad), so that one large gradient slows it for ever."""
+    """v keeps its largest value so far (AMSGrad): one large gradient slows all later steps."""
 
     moments = ("m", "v", "top")
 
@@ -120,7 +118,7 @@ class AdamVNeverFalls(Adam):
 
 @specimen("adam-state-in-float32", textbook_steps, Adam)
 class AdamStateInFloat32(Adam):
-    """m and v are kept in float32 where theta is float64: half of the digits are lost."""
+    """m and v are float32 though theta is float64: half of the digits are lost."""
 
     def update(self, theta, dtheta, lr, m, v):
         super().update(theta, dtheta, lr, m, v)
@@ -138,7 +136,7 @@ class AdamNanAtZero(Adam):
 
 @specimen("adam-decay-ignored", textbook_steps, Adam)
 class AdamDecayIgnored(Adam):
-    """weight_decay is taken by the constructor and never used."""
+    """The constructor accepts weight_decay, but it is never used."""
 
     def update(self, theta, dtheta, lr, m, v):
         decay, self.weight_decay = self.weight_decay, 0.0
@@ -148,7 +146,7 @@ class AdamDecayIgnored(Adam):
 
 @specimen("adam-decay-in-gradient", textbook_steps, Adam)
 class AdamDecayInGradient(AdamDecayIgnored):
-    """Weight decay is added to the gradient, as in Adam with L2: v then divides it away."""
+    """Weight decay is added to the gradient, as in Adam with L2: v then removes its scale."""
 
     def update(self, theta, dtheta, lr, m, v):
         super().update(theta, dtheta + self.weight_decay * theta, lr, m, v)
@@ -156,7 +154,7 @@ class AdamDecayInGradient(AdamDecayIgnored):
 
 @specimen("adam-decay-without-lr", textbook_steps, Adam)
 class AdamDecayWithoutLr(AdamDecayIgnored):
-    """theta loses weight_decay theta a step, without lr, and goes on shrinking when lr is 0."""
+    """Each step subtracts weight_decay theta, without lr: theta shrinks even if lr is 0."""
 
     def update(self, theta, dtheta, lr, m, v):
         theta *= 1 - self.weight_decay
@@ -165,7 +163,7 @@ class AdamDecayWithoutLr(AdamDecayIgnored):
 
 @specimen("adam-decay-after-step", textbook_steps, Adam)
 class AdamDecayAfterStep(AdamDecayIgnored):
-    """Weight decay shrinks theta after the step, and the step along with it."""
+    """Weight decay acts on theta after the step, so it also shrinks the step."""
 
     def update(self, theta, dtheta, lr, m, v):
         super().update(theta, dtheta, lr, m, v)
@@ -174,7 +172,7 @@ class AdamDecayAfterStep(AdamDecayIgnored):
 
 @specimen("sgd-decay-sign", textbook_steps, SGD)
 class SGDDecaySign(SGD):
-    """Weight decay has the wrong sign: theta grows, and the faster the larger it is."""
+    """Weight decay has the wrong sign: theta grows, and faster the larger it is."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         super().update(theta, dtheta - 2 * self.weight_decay * theta, lr, velocity)
@@ -182,7 +180,7 @@ class SGDDecaySign(SGD):
 
 @specimen("sgd-wrong-late", textbook_steps, SGD)
 class SGDWrongLate(SGD):
-    """From step 1000 on every step is 1 % too long; no short test gets that far."""
+    """From step 1000 on, every step is 1 % too long; short tests do not get that far."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         super().update(theta, dtheta, lr * (1.01 if self.t >= 1000 else 1), velocity)
@@ -190,7 +188,7 @@ class SGDWrongLate(SGD):
 
 @specimen("sgd-schedule-from-1", textbook_steps, SGD)
 class SGDScheduleFrom1(SGD):
-    """A schedule is asked for steps 1, 2, 3, where the first one is step 0."""
+    """A schedule is called with steps 1, 2, 3, ..., but the first one is step 0."""
 
     def __init__(self, lr, **settings):
         late = (lambda step: lr(step + 1)) if callable(lr) else lr
@@ -199,7 +197,7 @@ class SGDScheduleFrom1(SGD):
 
 @specimen("sgd-lr-read-once", textbook_steps, SGD)
 class SGDLrReadOnce(SGD):
-    """lr is stored for good in the constructor: setting optimizer.lr later changes nothing."""
+    """lr is read in the constructor only: setting optimizer.lr later changes nothing."""
 
     def __init__(self, lr, **settings):
         super().__init__(lr, **settings)
@@ -213,7 +211,7 @@ class SGDLrReadOnce(SGD):
 
 @specimen("momentum-sign", textbook_steps, SGD)
 class MomentumSign(SGD):
-    """The velocity is subtracted from the gradient: what should speed up brakes."""
+    """The velocity is subtracted from the gradient: momentum slows the steps down."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         if velocity is not None:
@@ -223,7 +221,7 @@ class MomentumSign(SGD):
 
 @specimen("momentum-not-kept", textbook_steps, SGD)
 class MomentumNotKept(SGD):
-    """The velocity is computed for the step and not kept for the next."""
+    """The velocity is computed for the step, but not kept for the next one."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         super().update(theta, dtheta, lr, None if velocity is None else velocity.copy())
@@ -231,7 +229,7 @@ class MomentumNotKept(SGD):
 
 @specimen("momentum-damped", textbook_steps, SGD)
 class MomentumDamped(SGD):
-    """The gradient enters the velocity times 1 - momentum: every step is a tenth as long at 0.9."""
+    """The velocity adds (1 - momentum) dtheta: at momentum 0.9 steps are a tenth as long."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         if velocity is None:
@@ -254,7 +252,7 @@ class MomentumVelocityIsDtheta(SGD):
 
 @specimen("nesterov-ignored", textbook_steps, SGD)
 class NesterovIgnored(SGD):
-    """nesterov=True is taken by the constructor, and the step is that of plain momentum."""
+    """The constructor accepts nesterov=True, but the step is that of plain momentum."""
 
     def update(self, theta, dtheta, lr, velocity=None):
         nesterov, self.nesterov = self.nesterov, False
@@ -264,7 +262,7 @@ class NesterovIgnored(SGD):
 
 @specimen("clip-entrywise", textbook_steps, SGD)
 class ClipEntrywise(SGD):
-    """Each entry is clipped by itself, which turns the gradient's direction."""
+    """Each entry is clipped alone, which changes the direction of the gradient."""
 
     def step(self, theta, dtheta):
         limit, self.clip_norm = self.clip_norm, None
@@ -274,13 +272,14 @@ class ClipEntrywise(SGD):
 
 @specimen("clip-per-block", textbook_steps, SGD)
 class ClipPerBlock(SGD):
-    """Each block of a long vector is clipped by its own norm, where it is the norm of all."""
+    """Each block of a long vector is clipped by its own norm instead of the norm of all."""
 
     def step(self, theta, dtheta):
         limit, self.clip_norm, dtheta = self.clip_norm, None, dtheta.copy()
-        for i in range(0, len(dtheta), BLOCK) if limit is not None else ():
-            here = dtheta[i : i + BLOCK]
-            here *= min(1.0, limit / (np.linalg.norm(here) or 1.0))
+        if limit is not None:
+            for i in range(0, len(dtheta), BLOCK):
+                here = dtheta[i : i + BLOCK]
+                here *= min(1.0, limit / (np.linalg.norm(here) or 1.0))
         super().step(theta, dtheta)
         self.clip_norm = limit
 
@@ -309,7 +308,7 @@ class OptimizerLastBlock(SGD):
 
 @specimen("optimizer-zeroes-dtheta", textbook_steps, Adam)
 class OptimizerZeroesDtheta(Adam):
-    """step sets dtheta to 0, and whoever looks at the gradient after it sees none."""
+    """step sets dtheta to 0, so the caller cannot read the gradient after it."""
 
     def step(self, theta, dtheta):
         super().step(theta, dtheta)
@@ -318,7 +317,7 @@ class OptimizerZeroesDtheta(Adam):
 
 @specimen("optimizer-new-theta", textbook_steps, SGD)
 class OptimizerNewTheta(SGD):
-    """theta = theta - step makes a new array that only step knows: nothing is trained."""
+    """theta = theta - step makes a new local array: nothing is trained."""
 
     def step(self, theta, dtheta):
         super().step(theta.copy(), dtheta)
@@ -326,7 +325,7 @@ class OptimizerNewTheta(SGD):
 
 @specimen("optimizer-own-theta", textbook_steps, SGD)
 class OptimizerOwnTheta(SGD):
-    """It goes on from its own copy of theta: weights that early stopping puts back are lost."""
+    """It keeps its own copy of theta: weights that early stopping restores are lost."""
 
     def step(self, theta, dtheta):
         self.theta = getattr(self, "theta", theta.copy())
@@ -336,7 +335,7 @@ class OptimizerOwnTheta(SGD):
 
 @specimen("optimizer-state-shared", textbook_steps, Adam)
 class OptimizerStateShared(Adam):
-    """m and v belong to the class: two models that train in turn push each other."""
+    """m and v belong to the class: two models that train in turn affect each other."""
 
     everybodys = {}  # noqa: RUF012 (the bug)
 
@@ -347,7 +346,7 @@ class OptimizerStateShared(Adam):
 
 @specimen("optimizer-t-shared", textbook_steps, Adam)
 class OptimizerTShared(Adam):
-    """t counts the steps of all optimisers: the second model starts with its corrections gone."""
+    """t counts the steps of all optimisers: the second model starts without corrections."""
 
     steps = [0]  # noqa: RUF012 (the bug)
 

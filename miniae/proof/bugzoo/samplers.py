@@ -1,8 +1,7 @@
-"""Wrong samplers of z from N(mu, exp(log_var)): each says in one sentence what is wrong with it."""
+"""Wrong samplers of z from N(mu, exp(log_var)): each docstring says what is wrong."""
 
 import numpy as np
 
-from miniae.proof.bugzoo.instruments import sampled_moments
 from miniae.proof.bugzoo.specimen import specimen
 from miniae.proof.bugzoo.vae_instruments import noise_test
 
@@ -12,33 +11,27 @@ def reparameterize(mu, log_var, rng):
     return mu + np.exp(log_var / 2) * rng.standard_normal(mu.shape)
 
 
-@specimen(
-    "sampler-std-is-variance", sampled_moments, reparameterize, source="dezero, examples/vae.py"
-)  # fmt: skip
+@specimen("sampler-std-is-variance", noise_test, reparameterize, source="dezero, examples/vae.py")
 def std_is_variance(mu, log_var, rng):
     """The noise is multiplied by exp(log_var), which is the variance."""
     return mu + np.exp(log_var) * rng.standard_normal(mu.shape)
 
 
-@specimen(
-    "sampler-uniform-noise", sampled_moments, reparameterize,
-    source="toshikwa/slac.pytorch, issue 5",
-)  # fmt: skip
+@specimen("sampler-uniform-noise", noise_test, reparameterize,
+          source="toshikwa/slac.pytorch, issue 5")  # fmt: skip
 def uniform_noise(mu, log_var, rng):
-    """The noise is uniform on [0, 1] where standard normal is due."""
+    """The noise is uniform on [0, 1] instead of standard normal."""
     return mu + np.exp(log_var / 2) * rng.random(mu.shape)
 
 
-@specimen(
-    "sampler-mu-scaled", sampled_moments, reparameterize,
-    source="catniplab/latent_dynamics_workshop, issue 1",
-)  # fmt: skip
+@specimen("sampler-mu-scaled", noise_test, reparameterize,
+          source="catniplab/latent_dynamics_workshop, issue 1")  # fmt: skip
 def mu_scaled(mu, log_var, rng):
-    """The mean is added before the standard deviation is multiplied: its factor is std, not 1."""
+    """mu is added before the multiplication by std: its factor is std, not 1."""
     return (mu + rng.standard_normal(mu.shape)) * np.exp(log_var / 2)
 
 
-# What has the right mean and standard deviation, so that only a test of the distribution tells.
+# These have the right mean and standard deviation: only a test of the distribution shows the fault.
 
 
 @specimen("sampler-plus-minus-one", noise_test, reparameterize)
@@ -89,7 +82,7 @@ def log_var_clamped(mu, log_var, rng):
     return mu + np.exp(np.clip(log_var, -10, 2) / 2) * rng.standard_normal(mu.shape)
 
 
-# Each number is from the right distribution, but they depend on one another.
+# In these, each number is from the right distribution, but the numbers depend on each other.
 
 
 @specimen("sampler-eps-shared-by-latents", noise_test, reparameterize)
@@ -106,7 +99,7 @@ def eps_shared_by_rows(mu, log_var, rng):
 
 @specimen("sampler-reseeded", noise_test, reparameterize)
 def reseeded(mu, log_var, rng):
-    """A generator of its own is seeded at each call, which gives the same noise each time."""
+    """Each call seeds a new generator, which gives the same noise each time."""
     return reparameterize(mu, log_var, np.random.default_rng(0))
 
 
@@ -119,7 +112,7 @@ def antithetic(mu, log_var, rng):
 
 @specimen("sampler-sizes-shared", noise_test, reparameterize)
 def sizes_shared(mu, log_var, rng):
-    """The latents of a row share |eps|, with signs of their own: uncorrelated, and dependent."""
+    """The latents of a row share |eps|, with random signs: uncorrelated, but dependent."""
     eps = np.abs(rng.standard_normal((len(mu), 1))) * rng.choice([-1.0, 1.0], mu.shape)
     return mu + np.exp(log_var / 2) * eps
 
@@ -132,7 +125,7 @@ def shuffled_copies(mu, log_var, rng):
     return mu + np.exp(log_var / 2) * eps.reshape(mu.shape)
 
 
-# The noise is an argument, and so are mu and log_var.
+# These do not use rng, or change their arguments.
 
 
 @specimen("sampler-ignores-rng", noise_test, reparameterize)
@@ -143,6 +136,6 @@ def ignores_rng(mu, log_var, rng):
 
 @specimen("sampler-in-place", noise_test, reparameterize)
 def in_place(mu, log_var, rng):
-    """The noise is added to mu in place: whoever uses mu again, as the KL does, has z."""
+    """The noise is added to mu in place: later uses of mu, such as in the KL, get z."""
     mu += np.exp(log_var / 2) * rng.standard_normal(mu.shape)
     return mu

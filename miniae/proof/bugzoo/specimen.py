@@ -1,4 +1,4 @@
-"""What a specimen is, and the decorator that files one."""
+"""The class of specimens, and the decorator that adds one to the zoo."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ COLLECTION = []
 
 @dataclass(frozen=True)
 class Finding:
-    """What an instrument says of one piece of code.
+    """The result of an instrument for one piece of code.
 
-    `caught` is whether it is found wrong, `evidence` the figures, `cause` the diagnosis of a
+    `caught` is whether the code was found wrong, `evidence` the figures, `cause` the diagnosis of a
     gradient check ("" for the other instruments, which give none).
     """
 
@@ -26,11 +26,11 @@ class Specimen:
     Attributes
     ----------
     id : str
-    source : str, the public repository and file it was read in, or "constructed"
+    source : str, the public repository and file with this mistake, or "constructed"
     fault : str, one sentence that says what is wrong
     instrument : function of (class or function, seed, **options) that returns a Finding
-    cause : str, the diagnosis expected; "" where the instrument gives none
-    wrong, right : the class or function, and the correct one in its place
+    cause : str, the expected diagnosis; "" if the instrument gives none
+    wrong, right : the wrong class or function, and the right version
     options : dict, passed on to the instrument
     """
 
@@ -44,25 +44,21 @@ class Specimen:
     options: dict = field(default_factory=dict)
 
     def examine(self, seed=0):
-        """Hold the instrument to the wrong code."""
+        """Use the instrument on the wrong code."""
         return self.instrument(self.wrong, seed, **self.options)
 
     def examine_correct(self, seed=0):
-        """Hold the same instrument to the correct code: it must not be caught."""
+        """Use the same instrument on the right version, which must not be caught."""
         return self.instrument(self.right, seed, **self.options)
 
     @property
     def instrument_name(self):
-        """What to call the instrument in a table."""
+        """The name of the instrument in a table."""
         return self.instrument.__name__.replace("_", " ")
-
-    def names_the_cause(self, finding):
-        """Tell whether a diagnosis names the cause, possibly among others ("n or features")."""
-        return self.cause in finding.cause.split(" or ")
 
 
 def specimen(name, instrument, right, cause="", source="constructed", **options):
-    """File the class or function below as a specimen; its docstring says what is wrong."""
+    """Add the class or function below to the zoo; its docstring says what is wrong."""
 
     def collect(wrong):
         fault = " ".join(wrong.__doc__.split())

@@ -1,4 +1,4 @@
-"""Code that is wrong only in what one forward and backward pass does not run."""
+"""Code whose mistakes do not show in one forward and backward pass."""
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class WrongInEvaluation(WrongInTraining):
 
 @specimen("last-rows-dropped", gradient_check, Tanh, "batch size")
 class LastRowsDropped(Tanh):
-    """backward goes through the rows in groups, and leaves out those that fill no group."""
+    """backward processes the rows in groups, and leaves out an incomplete last group."""
 
     def __init__(self, batch):
         self.group = batch
@@ -90,7 +90,7 @@ class OneSampleDoubled(Tanh):
 
 @specimen("flatten-as-it-lies", gradient_check, Flatten, "memory order")
 class FlattenAsItLies(Flatten):
-    """Entries are taken in the order in which they lie in memory, which is not that of x."""
+    """Entries are read in their order in memory, which may not be that of x."""
 
     def forward(self, x, training=False):
         return self.remember(x.shape, x.reshape(len(x), -1, order="A"))
@@ -98,7 +98,7 @@ class FlattenAsItLies(Flatten):
 
 @specimen("dout-as-it-lies", gradient_check, Tanh, "memory order")
 class DoutAsItLies(Tanh):
-    """backward reads dout in the order in which it lies in memory."""
+    """backward reads dout in its order in memory."""
 
     def backward(self, dout):
         return super().backward(dout.ravel(order="K").reshape(dout.shape))
@@ -106,7 +106,7 @@ class DoutAsItLies(Tanh):
 
 @specimen("dropout-mask-drawn-once", gradient_check, Dropout, "earlier calls")
 class DropoutMaskDrawnOnce(Dropout):
-    """The mask is drawn at the first call and kept for ever."""
+    """The mask is drawn in the first call and never again."""
 
     mask = None
 
@@ -119,7 +119,7 @@ class DropoutMaskDrawnOnce(Dropout):
 
 @specimen("running-mean-subtracted", gradient_check, Tanh, "earlier calls")
 class RunningMeanSubtracted(Tanh):
-    """forward takes off a running mean of all batches so far, and the gradient knows of none."""
+    """forward subtracts a running mean of all batches, which the gradient ignores."""
 
     mean = 0.0
 
@@ -130,7 +130,7 @@ class RunningMeanSubtracted(Tanh):
 
 @specimen("wrong-from-the-fifth-call", gradient_check, Tanh, "earlier calls")
 class WrongFromTheFifthCall(Tanh):
-    """backward is right four times; then the scale that it keeps has decayed."""
+    """backward is right four times; then it scales the gradient by 0.9."""
 
     calls = 0
 
@@ -155,7 +155,7 @@ class TargetChanged(SquaredError):
 
 @specimen("weight-ignored", gradient_check, SquaredError, "weight")
 class WeightIgnored(SquaredError):
-    """backward(weight) gives the gradient of the mean, whatever the weights."""
+    """backward(weight) ignores the weights and returns the gradient of the mean."""
 
     def backward(self, weight=None):
         return super().backward()
@@ -163,7 +163,7 @@ class WeightIgnored(SquaredError):
 
 @specimen("weight-over-n", gradient_check, SquaredError, "weight")
 class WeightOverN(SquaredError):
-    """backward(weight) divides by n once more."""
+    """backward(weight) divides by n a second time."""
 
     def backward(self, weight=None):
         return super().backward(weight) / (1 if weight is None else len(weight))
@@ -171,7 +171,7 @@ class WeightOverN(SquaredError):
 
 @specimen("mean-returns-logits", gradient_check, BernoulliNLL, "likelihood")
 class MeanReturnsLogits(BernoulliNLL):
-    """mean returns the logits as they are, which are taken for pixels."""
+    """mean returns the logits, as if they were pixels."""
 
     def mean(self, out):
         return np.array(out)
@@ -196,7 +196,7 @@ class DrawAtRandom(BernoulliNLL):
 @specimen("sigma-for-sigma-squared", gradient_check, GaussianNLL, "sigma",
           given={"sigma": 1.0, "learn_sigma": False})  # fmt: skip
 class SigmaForSigmaSquared(GaussianNLL):
-    """The gradient is divided by sigma; at the default sigma of 1 nobody can tell."""
+    """The gradient is divided by sigma, not sigma^2; at the default sigma of 1 this is hidden."""
 
     def slopes(self, out, target, weight):
         return super().slopes(out, target, weight) * self.sigma
@@ -204,12 +204,12 @@ class SigmaForSigmaSquared(GaussianNLL):
 
 @specimen("beta-missing-at-1", gradient_check, VAE, "beta", given={"beta": 1.0})
 class BetaMissingAtOne(BetaMissing):
-    """beta is missing in the gradient; at the default beta of 1 nobody can tell."""
+    """beta is missing in the gradient; at the default beta of 1 this is hidden."""
 
 
 @specimen("db-swapped", gradient_check, Dense, "unknown", method="projection")
 class BiasGradientSwapped(Dense):
-    """Two entries of db have changed places, which projections on signs may not see."""
+    """The entries of db are in a wrong order, which projections on signs may not see."""
 
     def backward_params(self, dout):
         super().backward_params(dout)
@@ -217,7 +217,7 @@ class BiasGradientSwapped(Dense):
 
 
 class Holder(Layer):
-    """A layer that leaves the work to another one, which it holds."""
+    """A layer that uses another layer, which it contains."""
 
     def __init__(self, features):
         inner = Dense(features, features, rng=features)
@@ -233,7 +233,7 @@ class Holder(Layer):
 
 
 class Box:
-    """An object of no importance that holds another."""
+    """An object that only contains another."""
 
     def __init__(self, content):
         self.content = content
@@ -241,7 +241,7 @@ class Box:
 
 @specimen("part-not-registered", gradient_check, Holder, "unregistered")
 class PartNotRegistered(Holder):
-    """A layer is kept where nobody looks for parameters: it is never trained, never saved."""
+    """An inner layer is not registered: it is neither trained nor saved."""
 
     def __init__(self, features):
         Layer.__init__(self)
@@ -249,7 +249,7 @@ class PartNotRegistered(Holder):
 
 
 class LossHolder(Loss):
-    """A loss that leaves the work to another one, whose sigma is learned."""
+    """A loss that uses another loss, whose sigma is learned."""
 
     def __init__(self):
         inner = GaussianNLL(0.7, learn_sigma=True)
@@ -265,7 +265,7 @@ class LossHolder(Loss):
 
 @specimen("loss-part-not-registered", gradient_check, LossHolder, "unregistered")
 class LossPartNotRegistered(LossHolder):
-    """The loss inside is no part of the outer one: its sigma stays as it is."""
+    """The inner loss is not registered: its sigma is never trained."""
 
     def __init__(self):
         Loss.__init__(self)

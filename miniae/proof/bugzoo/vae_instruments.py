@@ -1,4 +1,4 @@
-"""Instruments for what surrounds the two passes of a VAE: its noise, its schedule, its methods."""
+"""Instruments for the rest of a VAE, outside its two passes: noise, schedule, methods."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from miniae.proof.bugzoo.specimen import Finding
 from miniae.proof.samplers import check_sampler
 
 DRAWS = 4000  # of each of 8 rows, 3 latents
-REPEATS = 1000  # estimates of a bound, each with noise of its own
+REPEATS = 1000  # estimates of a bound, each with independent noise
 BETA = 1.7
 
 
@@ -28,7 +28,7 @@ def noise_test(sampler, seed):
 
 
 def noise_in_fit(cls, seed):
-    """Test the noise that `fit` trains with, an epoch of one batch at a time."""
+    """Test the noise in `fit`, with epochs of one batch."""
     vae = estimates.transparent(cls, 3)
 
     def draws(mu, log_var, rng):
@@ -40,14 +40,14 @@ def noise_in_fit(cls, seed):
 
 
 def prior_draws(cls, seed):
-    """Test the codes that `sample` decodes: they must be N(0, I), and follow from the seed."""
+    """Test the codes that `sample` decodes: they must be N(0, I), and depend on the seed only."""
     vae, drawn = cls(4, 3, (5,), dtype="float64", seed=seed), []
     watch(vae, lambda name, x, out: drawn.append(x.copy()) if name == "decoder.0" else None)
     x = vae.sample(5, seed=seed)
     expected = vae.decode(np.concatenate(drawn))
     if not np.allclose(x, expected, rtol=1e-9):
-        return Finding(True, f"sample returns {x[0, 0]:.4g} where its code decodes to "
-                       f"{expected[0, 0]:.4g}")  # fmt: skip
+        words = f"sample returns {x[0, 0]:.4g}, but its code decodes to {expected[0, 0]:.4g}"
+        return Finding(True, words)
     if np.array_equal(vae.sample(5), vae.sample(5)):
         return Finding(True, "two calls without a seed give the same samples")
 
@@ -85,7 +85,7 @@ def compare_methods(pairs):
 
 
 def stated_posterior(cls, seed):
-    """Compare what methods say of the posterior with the outputs of the encoder: mu, log_var."""
+    """Compare the methods on the posterior with the outputs of the encoder: mu, log_var."""
     rng = np.random.default_rng(seed)
     vae = estimates.transparent(cls, 3)
     mu = rng.standard_normal((7, 3)) * [1.5, 0.7, 0.05]  # the last one is not active
@@ -102,7 +102,7 @@ def stated_posterior(cls, seed):
 
 
 def passes_by_hand(cls, seed):
-    """Compare methods that draw nothing with passes through encoder and decoder, by hand."""
+    """Compare the deterministic methods with passes through encoder and decoder, by hand."""
     rng = np.random.default_rng(seed)
     vae, x = cls(6, 3, (5,), dtype="float64", seed=seed), rng.random((7, 6))
     vae.theta = 0.8 * rng.standard_normal(vae.theta.size)
@@ -123,15 +123,15 @@ def passes_by_hand(cls, seed):
 
 
 def evaluation_by_hand(cls, seed):
-    """Compare `evaluate` and `score`, of more rows than pass at once, with the mean over rows.
+    """Compare `evaluate` and `score`, for more rows than one batch, with the mean over rows.
 
-    The posterior is nearly a point, so that the noise plays no part; a warm-up has just begun,
-    which is not in force in evaluation.
+    The posterior is nearly a point, so the noise has no effect. A warm-up has just begun; it must
+    not apply in evaluation.
     """
     rng = np.random.default_rng(seed)
     options = {"likelihood": GaussianNLL(0.6), "beta": BETA, "kl_warmup": 4, "dtype": "float64"}
     vae, x = cls(5, 2, (), seed=seed, **options), rng.standard_normal((ROWS + 40, 5))
-    x[ROWS:] *= 5  # a last batch that differs from the others
+    x[ROWS:] *= 5  # the last batch differs from the others
     vae.encoder.layers[0].params["b"][2:] = -30.0
     vae.encoder.layers[0].params["W"][:, 2:] = 0.0
     mu, log_var = np.split(vae.encoder.forward(x), 2, axis=1)
@@ -141,7 +141,7 @@ def evaluation_by_hand(cls, seed):
 
 
 def kl_schedule(cls, seed):
-    """Follow the weight of the KL through a warm-up and beyond: as told, and as in the loss."""
+    """Check the weight of the KL during a warm-up and after it: the reported one, and the loss."""
     rng = np.random.default_rng(seed)
     warmup = int(rng.integers(2, 6))
     options = {"beta": BETA, "kl_warmup": warmup, "dtype": "float64", "seed": seed}
@@ -159,16 +159,16 @@ def kl_schedule(cls, seed):
             (f"epoch {epoch}: kl_weight", vae.kl_weight, weight),
             (f"epoch {epoch}: loss", loss, reconstruction + weight * kl),
         ]
-    for epoch, weight in enumerate(weights):  # each fit goes on where the last one ended
+    for epoch, weight in enumerate(weights):  # each fit continues after the last one
         vae.fit(x, epochs=1, verbose=0)
         pairs.append((f"fit, epoch {epoch}: kl_weight", vae.kl_weight, weight))
     return compare_methods(pairs)
 
 
 def elbo_of_linear(cls, seed):
-    """Compare `elbo` of a linear VAE, from a posterior that is too wide, with its expectation.
+    """Compare `elbo` of a linear VAE, with a posterior that is too wide, with its expectation.
 
-    It is at beta = 1 whatever the model's beta, and split=True gives its two parts.
+    It must use beta = 1 for any beta of the model, and split=True must give its two parts.
     """
     rng = np.random.default_rng(seed)
     vae, x = linear_vae(cls, rng, widen=1.5), rng.standard_normal((6, 5))
@@ -188,7 +188,7 @@ def bound_of_one_draw(cls, seed):
 
 
 def mean_bound(method, vae, x):
-    """Return how far the mean of a noisy bound over many draws is from the exact ELBO."""
+    """Compare the mean of a noisy bound over many draws with the exact ELBO."""
     values = method(np.tile(x, (REPEATS, 1))).reshape(REPEATS, len(x))
     mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(REPEATS)
     exact = oracles.exact_elbo(vae, x)

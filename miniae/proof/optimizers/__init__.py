@@ -1,4 +1,4 @@
-"""Is an optimiser what its paper says? `check_optimizer` holds it against the rule."""
+"""Does an optimiser do what its paper says? `check_optimizer` compares it with the rule."""
 
 from miniae.proof.optimizers.bench import Size
 from miniae.proof.optimizers.check import check_optimizer, examine

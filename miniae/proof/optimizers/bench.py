@@ -1,4 +1,4 @@
-"""The bench on which an optimiser is tried: runs are made here, and judged, a line each."""
+"""The bench for an optimiser: it makes runs, compares them with the rule, and adds lines."""
 
 from dataclasses import dataclass
 
@@ -10,39 +10,40 @@ from miniae.proof.optimizers.rules import clipped, clipped_as_in_torch, lengths
 from miniae.proof.optimizers.runs import Trial, Walk, compare, draw, start, with_zeros
 from miniae.proof.optimizers.subject import said
 
-LATE = 50  # steps after which no known mistake shows for the first time
-CLEAR = 3  # limits by which a run must be off before a cause is looked for
+LATE = 50  # every known mistake has an effect before this step
+CLEAR = 3  # limits by which a run must be off before a cause is searched
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many steps the runs have; with hurry, the first wrong line ends all, without a cause."""
+    """Numbers of steps; with hurry, the first wrong line ends the check, without a cause."""
 
     steps: int = 3000
     single: int = 1500  # in float32
     together: int = 1500  # with all settings varied
     short: int = 200
-    long: int = 3  # with vectors across the borders of blocks
+    long: int = 3  # with vectors longer than a block
     hurry: bool = False
 
 
 class Enough(Exception):
-    """Raised in a hurry, when the first line is wrong."""
+    """Raised at the first wrong line if `Size.hurry` is set."""
 
 
 class Bench:
-    """An optimiser, the report on it, and what the runs so far have shown.
+    """An optimiser, the report on it, and the results of the runs so far.
 
     Attributes
     ----------
-    other : dict, settings other than those as they are
+    other : dict, values for the settings that differ from the given ones
     tried : set of str, the settings that could be varied
-    fullest : dict, what to change so that all settings act; {} until they are known to be right
+    fullest : dict, changes with which all settings have an effect; {} until they are known right
     causes : set of str, the known mistakes found so far
-    explained : dict, the mistakes found in runs, and these, by what identifies them
-    lasts : dict, what to change so that something lasts from step to step: a momentum
-    clip : function, how the optimiser clips: as in the paper, or with PyTorch's 1e-6
-    written, beside : what was written to: the step of a gradient, 0 for none; theta's neighbours
+    explained : dict, the mistakes found in runs, and the runs, by their ids
+    lasts : dict, changes with which the optimiser has a state: a momentum
+    clip : function, the way of clipping: as in the paper, or with PyTorch's 1e-6
+    written : int, the first step whose dtheta was changed; 0 for none
+    beside : bool, whether memory beside theta was changed
     """
 
     def __init__(self, subject, rng, size):
@@ -61,7 +62,7 @@ class Bench:
         return 10 ** self.rng.uniform(-3, 3, n)
 
     def small(self, n):
-        """Draw scales about as large as eps, if the rule has one."""
+        """Draw scales similar to eps, if the rule has an eps."""
         eps = self.given.get("eps")
         return [] if eps is None else (eps or 1e-8) * 10 ** self.rng.uniform(-1, 1, n)
 
@@ -70,16 +71,16 @@ class Bench:
         return 10 ** (-30 + 18 / n * (np.arange(n) + self.rng.random(n)))
 
     def ordinary(self, steps, n=7):
-        """Draw gradients of ordinary scales, zeros among them."""
+        """Draw gradients of ordinary scales, with some zeros."""
         return with_zeros(self.rng, draw(self.rng, steps, self.scales(n)))
 
     def schedule(self):
-        """Draw a learning rate that is another at every step."""
+        """Draw a learning rate that changes at every step."""
         rate, pace, phase = self.other["lr"], self.rng.uniform(0.5, 1.5), self.rng.uniform(0, 6)
         return lambda step: rate * (0.6 + 0.4 * np.sin(pace * step + phase)) / (1 + step / 1000)
 
     def trial(self, gradients, optimizer=None, meddle=None, period=None, refill=False, **changes):
-        """Let an optimiser walk; a new one with the settings as they are if none is given."""
+        """Make a run with an optimiser; by default a new one with the given settings."""
         settings = {**self.given, **changes}
         optimizer = self.subject.fresh() if optimizer is None else optimizer
         theta = start(self.rng, gradients[:, :period], settings)
@@ -87,7 +88,7 @@ class Bench:
         return self.judged(walk.run(gradients, meddle), settings, period)
 
     def judged(self, walk, settings, period=None):
-        """Note what a walk has written to, and return it as a Trial."""
+        """Note what a walk has written to, and return its Trial."""
         self.written = self.written or walk.gradient_changed()
         self.beside = self.beside or walk.neighbours_changed()
         trial = Trial(walk, self.subject.rule, settings, period)
@@ -96,7 +97,7 @@ class Bench:
         return trial
 
     def varied(self, name, gradients=None, **changes):
-        """Try other settings; return None, with a note, if no optimiser takes them."""
+        """Try other settings; return None, with a note, if the constructor does not accept them."""
         why = self.subject.why_not(changes)
         if not why:
             try:
@@ -107,7 +108,7 @@ class Bench:
             return self.skip(name, why)
         gradients = self.ordinary(self.size.short) if gradients is None else gradients
         trial = self.trial(gradients, optimizer, **changes)
-        # some constructors only pass settings on, or never see that lr is a function
+        # Some constructors only pass settings on, or do not check whether lr is a function.
         unchecked = set(changes) - self.subject.named or callable(changes.get("lr"))
         if unchecked and trial.walk.trouble.startswith("step 1 raised"):
             return self.skip(name, trial.walk.trouble)
@@ -115,7 +116,7 @@ class Bench:
         return trial
 
     def both(self, gradients, **options):
-        """Try the settings as they are with a momentum, and all others as far as they are right."""
+        """Try the given settings with a momentum, and all other settings that are known right."""
         trials = []
         for changes in (self.lasts, self.fullest):
             if "clip_norm" in changes:
@@ -126,7 +127,7 @@ class Bench:
         return trials
 
     def lasting(self):
-        """Return what to change so that something lasts from step to step: a momentum."""
+        """Return the changes with which the optimiser has a state: a momentum."""
         if self.subject.rule != "sgd" or self.given["momentum"]:
             return {}
         changes = {"momentum": self.other["momentum"]}
@@ -139,7 +140,7 @@ class Bench:
         return changes
 
     def line(self, name, *trials, columns=slice(None)):
-        """Add a line on what all trials have in common; return whether it is right."""
+        """Add a line for several trials; return whether it is right."""
         found = [self.compare(trial, columns) for trial in trials]
         wrong = [t for t, f in zip(trials, found, strict=True) if f.ratio > 1 or t.walk.trouble]
         worst = max(found, key=lambda f: f.ratio)
@@ -152,13 +153,16 @@ class Bench:
         )
         self.add(line)
         troubles = [trial.walk.trouble for trial in wrong if trial.walk.trouble]
-        line.detail = troubles[0] if troubles else "theta becomes NaN or infinite" * worst.lost
+        if troubles:
+            line.detail = troubles[0]
+        elif worst.lost:
+            line.detail = "theta becomes NaN or infinite"
         if wrong and not troubles:
             line.cause = self.cause(wrong, worst)
         return line.ok
 
     def compare(self, trial, columns=slice(None)):
-        """Compare a run with the rule, and find out whether it clips as PyTorch does."""
+        """Compare a run with the rule; accept PyTorch's way of clipping."""
         problem = trial.problem
         found = compare(trial.expected, problem.theta, trial.after, columns)
         if found.ratio <= 1 or problem.settings["clip_norm"] is None or self.clip is not clipped:
@@ -169,16 +173,16 @@ class Bench:
             trial.follow(problem)
             return found
         self.clip = clipped_as_in_torch
-        self.report.notes.append("the norm is 1e-6 larger when it clips, as in PyTorch; that is "
-                                 "let pass")  # fmt: skip
+        note = "the norm is 1e-6 larger when it clips, as in PyTorch; this is accepted"
+        self.report.notes.append(note)
         return other
 
     def right(self, trials):
-        """Tell whether some runs follow the rule, without a line in the report."""
+        """Return whether some runs follow the rule; add no line to the report."""
         return all(self.compare(trial).ratio <= 1 and not trial.walk.trouble for trial in trials)
 
     def cause(self, trials, worst):
-        """Return which known mistakes explain wrong runs, in words."""
+        """Return the known mistakes that explain wrong runs, in words."""
         if worst.first > LATE or worst.ratio < CLEAR:
             return ""
         runs = tuple(id(trial) for trial in trials)
@@ -189,27 +193,27 @@ class Bench:
         return " or ".join(causes)
 
     def fact(self, name, ok, detail):
-        """Add a line on something that holds or does not."""
+        """Add a line on a fact; detail says what is wrong if it is not ok."""
         self.add(Property(name, ok, detail="" if ok else detail))
 
     def add(self, line):
-        """Add a line."""
+        """Add a line to the report."""
         self.report.properties.append(line)
         if self.size.hurry and not line.ok:
             raise Enough
 
     def skip(self, what, why):
-        """Note what was not tried."""
+        """Add a note on something that was not tried."""
         self.report.notes.append(f"not tried: {what} ({why})")
 
 
 def middle_norm(gradients):
-    """Return a norm that half of the gradients exceed."""
+    """Return the median norm of the gradients."""
     return float(np.median(lengths(gradients)))
 
 
 def generic(rng, given):
-    """Draw settings that no simple mistake is blind to."""
+    """Draw random settings, at which no simple mistake is hidden."""
     other = {"lr": rng.uniform(0.02, 0.1), "weight_decay": rng.uniform(0.05, 0.3)}
     if "betas" in given:
         other["betas"] = rng.uniform(0.6, 0.88), rng.uniform(0.9, 0.98)

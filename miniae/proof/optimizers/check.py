@@ -1,6 +1,6 @@
-"""Is an optimiser what its paper says? Every property by itself, against the rule in full.
+"""Does an optimiser do what its paper says? Each property is compared with the rule.
 
-The rules are in `rules.py`, how far a right optimiser may be off in `rounding.py`.
+The rules are in `rules.py`, the largest error of a right optimiser in `rounding.py`.
 
 >>> report = check_optimizer(Adam)
 >>> print(report)
@@ -18,48 +18,47 @@ from miniae.proof.optimizers.report import diagnose_optimizer
 from miniae.proof.optimizers.runs import Walk, draw, start, with_zeros
 from miniae.proof.optimizers.subject import Subject
 
-THRIFTY = Size(1050, 40, 40, 30, 2, hurry=True)  # for the bug zoo, which asks a thousand times
-PERIOD = 1009  # entries after which a long vector repeats itself: a prime, which no block fits
+SHORT = Size(1050, 40, 40, 30, 2, hurry=True)  # for the bug zoo, which makes many checks
+PERIOD = 1009  # entries after which a long vector repeats itself: a prime, which fits no block
 SHARED = (
-    "right alone and wrong beside another one: what lasts from step to step belongs in self, and "
-    "every optimiser needs its own"
+    "right alone and wrong beside another one: keep the state in self, so that every optimiser has "
+    "its own"
 )
-KEPT = "it keeps dtheta itself from step to step, which the caller overwrites: keep a copy"
-
-OWN = "it does not go on from the theta it is given, where the caller has changed that"
+KEPT = "it keeps dtheta itself for the next step, but the caller overwrites dtheta: keep a copy"
+OWN = "it does not go on from the theta it is given, when the caller has changed that"
 
 
 def check_optimizer(optimizer, rule=None, *, seed=0, steps=3000, **settings):
-    """Check an optimiser against the rule of the textbook, property by property.
+    """Compare an optimiser with the rule of the textbook, property by property.
 
-    Whatever has ``step(theta, dtheta)``, which changes the vector theta in place, can be checked.
-    Gradients are prescribed: of mixed scales, zero, tiny and huge. Every step is compared with the
-    rule in extended precision, to a bound on the rounding error (`miniae.proof.optimizers.
-    rounding`), so that one wrong step in thousands shows.
+    Any object with ``step(theta, dtheta)`` can be checked, if the method changes the vector theta
+    in place. The gradients are prescribed: of mixed scales, zero, tiny and huge. Every step is
+    compared with the rule in extended precision, to a bound on the rounding error
+    (`miniae.proof.optimizers.rounding`). So even one wrong step in thousands is found.
 
     Parameters
     ----------
     optimizer : an optimiser, or a class or function that makes one
-        Where the constructor takes settings by name, others are tried as well: an optimiser that
-        ignores one of them is found out.
+        If the constructor accepts settings by name, other values are also tried. So an optimiser
+        that ignores a setting is found.
     rule : {"sgd", "adam", "adamw"} or None
-        "sgd" is with or without momentum, Nesterov's too. Weight decay is added to dtheta in "sgd"
-        and "adam", and is apart in "adamw". None for miniae's classes and their subclasses.
+        "sgd" is with or without momentum, also Nesterov's. Weight decay is added to dtheta in "sgd"
+        and "adam", and is separate in "adamw". None for miniae's classes and their subclasses.
     seed : int, of gradients, theta and settings
-    steps : int >= 10, how many the longest run has
+    steps : int >= 10, the length of the longest run
     **settings : lr, momentum, nesterov, betas, eps, weight_decay, clip_norm
-        What the optimiser was made with, if it has no attributes of these names; or what to make
-        it with.
+        The settings of the optimiser, if it has no attributes with these names; or the settings
+        for its constructor.
 
     Returns
     -------
     OptimizerReport
-        A cause is named only if it explains every step of the failing runs. What could not be
-        tried is in the notes.
+        A cause is named only if it explains every step of the failing runs. The notes say what
+        could not be tried.
 
     Raises
     ------
-    ValueError : the rule or lr is not known, or no optimiser can be made
+    ValueError : the rule or lr is unknown, or the optimiser cannot be constructed
     """
     if steps < 10:
         raise ValueError(f"steps={steps!r} must be 10 or more")
@@ -67,29 +66,30 @@ def check_optimizer(optimizer, rule=None, *, seed=0, steps=3000, **settings):
     return examine(optimizer, rule, seed, size, **settings)
 
 
-def examine(optimizer, rule=None, seed=0, size=THRIFTY, **settings):
-    """Check an optimiser as `check_optimizer` does, in runs of other sizes."""
+def examine(optimizer, rule=None, seed=0, size=SHORT, **settings):
+    """Check an optimiser as `check_optimizer` does, with runs of other sizes."""
     rng = np.random.default_rng(seed)
     subject = Subject(optimizer, rule, settings, lr=rng.uniform(0.01, 0.03))
-    with np.errstate(all="ignore"):  # what is wrong shows in the figures
+    with np.errstate(all="ignore"):  # the figures show what is wrong
         return Examination(subject, rng, size).run()
 
 
 class Examination(Bench):
-    """All lines of one report."""
+    """The checks of all properties, which fill one report."""
 
     def run(self):
-        """Look at every property in turn, and return the report."""
+        """Check every property, and return the report."""
         with suppress(Enough):
             self.every_property()
         self.report.diagnosis = diagnose_optimizer(self.report.properties)
         return self.report
 
     def every_property(self):
-        """Look at every property in turn, unless state is shared, which spoils all that follow."""
+        """Check every property; stop if optimisers share state, as all other checks then fail."""
         self.given_settings()
         if self.two_optimisers():
-            self.huge_gradients()
+            huge = 10 ** self.rng.uniform(15, 100, 3)  # almost too large to be squared
+            self.line("huge gradients", self.trial(draw(self.rng, self.size.short, huge)))
             self.varied_settings()
             self.other_vectors()
             self.the_callers_arrays()
@@ -97,7 +97,7 @@ class Examination(Bench):
             self.skip("anything else", "one optimiser disturbs the next")
 
     def given_settings(self):
-        """Check the settings as they are, over many steps, with gradients of all sizes."""
+        """Check the given settings, over many steps, with gradients of all sizes."""
         n, small, tiny = self.size.steps, self.small(3), self.tiny(3)
         scales = np.concatenate([self.scales(5), small, tiny, self.scales(3)])
         trial = self.main = self.trial(with_zeros(self.rng, draw(self.rng, n, scales)))
@@ -112,7 +112,7 @@ class Examination(Bench):
             self.line("zeros in the gradient", trial, columns=slice(b, None))
 
     def two_optimisers(self):
-        """Let two of them take turns; return whether they leave each other alone."""
+        """Let two optimisers take turns; return whether they do not affect each other."""
         name, changes = "two optimisers share no state", self.lasting()
         pairs = [(self.main, self.subject.fresh, {})]
         if not self.subject.refusal and (changes or self.subject.instance is not None):
@@ -134,23 +134,18 @@ class Examination(Bench):
         return True
 
     def in_turns(self, alone, make, changes):
-        """Let one do what an optimiser has done alone before, and another come in between."""
+        """Repeat the run of an optimiser alone, with steps of another optimiser in between."""
         settings, made = {**self.given, **changes}, [0, 0]
         first = np.array(alone.walk.seen[: self.size.short])
         gradients = first, draw(self.rng, len(first), self.scales(first.shape[1]))
         thetas = alone.walk.before[0], start(self.rng, gradients[1], settings)
         walks = [Walk(make(), theta) for theta in thetas]
         turns = (self.rng.random(len(first)) < 0.3).astype(int)
-        turns[:2] = 1, 0  # the other one is first
+        turns[:2] = 1, 0  # the other one makes the first step
         for turn in turns:
             walks[turn].step(gradients[turn][made[turn]])
             made[turn] += 1
         return [self.judged(walk, settings) for walk in walks]
-
-    def huge_gradients(self):
-        """Check gradients as large as can be squared."""
-        huge = 10 ** self.rng.uniform(15, 100, 3)
-        self.line("huge gradients", self.trial(draw(self.rng, self.size.short, huge)))
 
     def varied_settings(self):
         """Check other settings, one by one and all at once."""
@@ -167,7 +162,7 @@ class Examination(Bench):
             near = draw(self.rng, self.size.short, other["eps"] * self.scales(7) ** 0.5)
             self.check_varied("eps", near, eps=other["eps"])
         self.check_varied("weight decay", weight_decay=other["weight_decay"])
-        # so small that the update, were it clipped in the gradient's place, would be cut as well
+        # so small that clipping the update instead of the gradient would also have an effect
         lr = {"lr": 1.5 if self.subject.rule == "sgd" else other["lr"]} if "lr" in takes else {}
         gradients = self.ordinary(self.size.short)
         gradients *= other["lr"] / middle_norm(gradients)
@@ -176,13 +171,13 @@ class Examination(Bench):
         self.all_together({**other, "lr": self.schedule(), "clip_norm": None})
 
     def check_varied(self, name, gradients=None, **changes):
-        """Add a line on other settings, if there is an optimiser that takes them."""
+        """Add a line on other settings, if the constructor accepts them."""
         trial = self.varied(name, gradients, **changes)
         if trial is not None:
             self.line(name, trial)
 
     def all_together(self, changes):
-        """Check all settings at once, and keep them for the lines that follow if they are right."""
+        """Check all settings together; if they are right, keep them for the following lines."""
         changes = {name: value for name, value in changes.items() if name in self.tried}
         gradients = self.ordinary(self.size.together)
         if "clip_norm" in changes:
@@ -196,7 +191,7 @@ class Examination(Bench):
             self.fullest = changes
 
     def lr_set_later(self):
-        """Set lr between two steps, as a loop of one's own may."""
+        """Set lr between two steps, as a user's loop may do."""
         name, optimizer, when = "lr set between steps", self.subject.fresh(), self.size.short // 8
         before, after = self.given["lr"], self.other["lr"]
         try:
@@ -215,11 +210,11 @@ class Examination(Bench):
         if self.subject.ours or self.right([trial]) or not self.right([self.main]):
             return self.line(name, trial)
         why = trial.walk.trouble or self.cause([trial], self.compare(trial)) or "no known pattern"
-        return self.report.notes.append(f"setting lr between steps does not do what a schedule "
-                                        f"does: {why}")  # fmt: skip
+        note = f"setting lr between steps does not have the effect of a schedule: {why}"
+        return self.report.notes.append(note)
 
     def other_vectors(self):
-        """Check a vector of one, long ones across the borders of blocks, and float32."""
+        """Check a vector of one entry, vectors longer than a block, and float32."""
         size = self.size
         self.line("a vector of one", *self.both(draw(self.rng, size.short, self.scales(1))))
         trials = self.both(self.periodic(2 * BLOCK + 17), period=PERIOD)
@@ -233,19 +228,19 @@ class Examination(Bench):
             gradients = gradients[:, :4]
         else:
             gradients = with_zeros(self.rng, gradients)
-        huge = 10 ** self.rng.uniform(15, 15.5, 3)  # the squares of which float32 still holds
+        huge = 10 ** self.rng.uniform(15, 15.5, 3)  # float32 can still represent their squares
         few = draw(self.rng, size.short, huge, "float32")
         self.line("float32", *self.both(gradients), self.trial(few))
 
     def periodic(self, n, dtype="float64"):
-        """Draw gradients of a vector of n, which repeats itself."""
+        """Draw gradients of n entries that repeat after PERIOD entries."""
         gradients = draw(self.rng, self.size.long, self.scales(PERIOD), dtype)
         return np.array([np.resize(row, n) for row in gradients])
 
     def copies(self, trials):
-        """See whether all stretches of the long vectors went the same way.
+        """Check that entries of the long vectors with the same gradients move in the same way.
 
-        Each is off by the limits of all steps so far at most, so that two differ by twice that.
+        Each is off by at most the limits of all steps so far, so two differ by at most twice that.
         """
         line = self.report.properties[-1]
         for trial in trials:
@@ -261,12 +256,12 @@ class Examination(Bench):
                     line.ok, line.step, line.entry = False, step + 1, k
                     line.error, line.limit = float(off[k] / size), float(limit[k] / size)
                     line.detail = (
-                        f"{count:,} of {len(theta):,} entries, from entry {k:,} on, do not move as "
-                        "entries with the same gradients do at the front"
+                        f"{count:,} of {len(theta):,} entries, from entry {k:,} on, do not move "
+                        f"like the first {PERIOD}, which have the same gradients"
                     )
 
     def the_callers_arrays(self):
-        """Check what happens to theta and dtheta outside of the rule."""
+        """Check that the optimiser respects the caller's theta and dtheta."""
         gradients, half = self.ordinary(self.size.short), self.size.short // 2
         right = self.line("refilled gradient buffer", *self.both(gradients, refill=True))
         if not right and self.right(self.both(gradients)):
@@ -281,4 +276,6 @@ class Examination(Bench):
             self.report.properties[-1].cause = OWN
         self.fact("dtheta stays as it is", not self.written,
                   f"the dtheta of step {self.written} is written to")  # fmt: skip
-        self.fact("nothing beside theta changes", not self.beside, "it writes past theta's ends")
+        self.fact(
+            "nothing beside theta changes", not self.beside, "it writes beyond the ends of theta"
+        )

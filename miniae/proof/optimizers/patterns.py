@@ -1,8 +1,8 @@
-"""Known mistakes: the rules with one thing wrong, to see whether that is what was computed.
+"""Known mistakes: the rules with one thing wrong, to compare with a wrong optimiser.
 
-A pattern is offered as a cause only if it gives every step of every run of a failing line within
-rounding error, and can be told from the right rule, which does not. Each generator yields (words,
-function), and the function returns theta after each step of the problem.
+A pattern is named as a cause only if it gives every step of every run of a failing line, within
+rounding error, and differs from the right rule by more. Each generator yields (words, function),
+and the function returns theta after each step of the problem.
 """
 
 import numpy as np
@@ -11,15 +11,15 @@ from miniae.proof.optimizers.rounding import Rounded, running
 from miniae.proof.optimizers.rules import OFF
 from miniae.proof.optimizers.runs import compare
 
-FEW = 12  # steps, of which most patterns fail one
+FEW = 12  # steps, which exclude most patterns
 
 
 def explain(trials, base, known=()):
     """Return the patterns that explain all trials, in words; () if more than two do, or none.
 
-    base : dict, the settings before any of them was varied: what an optimiser that ignores a
-        setting may use
-    known : the words found for other lines, which come before all others
+    base : dict, the settings before any of them was varied; an optimiser that ignores a setting
+        may use these
+    known : the words found for other lines; they are preferred
     """
     kept = None
     for trial in trials:
@@ -38,13 +38,13 @@ def explain(trials, base, known=()):
 
 
 def fits(theta, problem, after):
-    """Tell whether a pattern leads where the optimiser went."""
-    bounded = np.isfinite(theta.error) | np.isnan(theta.value)  # an infinite bound fits all
+    """Return whether a pattern gives the steps of the optimiser."""
+    bounded = np.isfinite(theta.error) | np.isnan(theta.value)  # an infinite bound fits anything
     return bounded.all() and compare(theta, problem.theta, after).ratio <= 1
 
 
 def differs(theta, right):
-    """Tell whether a pattern can be told from the right rule, in spite of rounding."""
+    """Return whether a pattern differs from the right rule by more than rounding."""
     apart = np.abs(theta.value - right.value)
     return bool((~(apart <= theta.error + right.error)).any())
 
@@ -84,11 +84,11 @@ def ignored_settings(p, base):
             betas[k] = base["betas"][k]
             yield f"{name} is ignored: it acts as {betas[k]}", p.but(betas=betas).solve
     if p.settings.get("nesterov") is False and p.settings["momentum"]:
-        yield "it is Nesterov's variant, where plain momentum is due", p.but(nesterov=True).solve
+        yield "it is Nesterov's variant, but must be plain momentum", p.but(nesterov=True).solve
 
 
 def factors(p, after, base):
-    """Yield patterns with a factor of the step, or of eps, that one entry gives away."""
+    """Yield patterns with a wrong factor of the step, or of eps; one entry gives the factor."""
     right, moved = p.solve(), p.but(weight_decay=0.0).solve() if p.rule == "adamw" else None
     for name, other in {"step": right, "step apart from weight decay": moved}.items():
         if other is None or (other is moved and not p.settings["weight_decay"]):
@@ -118,12 +118,12 @@ def clearest(figures):
 
 
 def short(number):
-    """Return a number in four digits; None if it is none."""
+    """Return a number rounded to four digits; None if it is not finite."""
     return float(f"{number:.4g}") if np.isfinite(number) else None
 
 
 def sgd_patterns(p):
-    """Yield what goes wrong in SGD."""
+    """Yield the known mistakes in SGD."""
     mu, decay, nesterov = p.momentum, p.weight_decay * p.before, p.settings["nesterov"]
     g = p.gradient + decay
     u = running(mu, g)
@@ -142,17 +142,17 @@ def sgd_patterns(p):
         return to(ahead(p.gradient, running(mu, p.gradient)))
 
     if p.settings["momentum"]:
-        yield ("dtheta enters the velocity times 1 - momentum: a mean, where a sum is due",
+        yield ("dtheta is added to the velocity times 1 - momentum: a mean, but it must be a sum",
                lambda: to(ahead(g, running(mu, (1 - mu) * g))))  # fmt: skip
         yield ("lr is kept in the velocity, as in velocity = momentum * velocity + lr * dtheta: "
                "another rule when lr changes", lr_kept)  # fmt: skip
         yield ("momentum has the wrong sign",
                lambda: to(ahead(g, running(-1 * mu, g))))  # fmt: skip
-        yield ("momentum acts on the step before alone: the velocity must be kept",
+        yield ("momentum uses the last gradient only: the velocity must be kept",
                lambda: to(ahead(g, g + mu * shifted(g))))  # fmt: skip
         yield ("momentum multiplies dtheta too, as in momentum * (velocity + dtheta)",
                lambda: to(ahead(g, running(mu, mu * g))))  # fmt: skip
-        yield ("dtheta enters the velocity times 1 - momentum from the second step on",
+        yield ("dtheta is added to the velocity times 1 - momentum from the second step on",
                lambda: to(ahead(g, running(mu, damped(g, 1 - mu)))))  # fmt: skip
     if p.settings["momentum"] and not nesterov:
         yield "theta moves by the velocity of the step before", lambda: to(shifted(u))
@@ -160,7 +160,7 @@ def sgd_patterns(p):
         yield "the velocity is not kept from step to step", lambda: to(g + mu * g)
         yield "Nesterov adds the velocity without momentum", lambda: to(g + u)
     if p.settings["weight_decay"]:
-        yield ("weight decay is taken from theta, and does not pass through the momentum",
+        yield ("weight decay is subtracted from theta, but must be part of the momentum",
                lambda: decay_apart() - p.lr * decay)  # fmt: skip
         yield "weight decay is not scaled by lr", lambda: decay_apart() - decay
 
@@ -175,7 +175,7 @@ def adam_parts(p):
 
 
 def adam_patterns(p):
-    """Yield what goes wrong in Adam."""
+    """Yield the known mistakes in Adam."""
     (beta1, beta2), eps = p.betas, p.eps
     g, m, m_hat, v_hat, theta = adam_parts(p)
     v = running(beta2, (1 - beta2) * (g * g))
@@ -194,9 +194,9 @@ def adam_patterns(p):
     yield ("v is its own maximum so far, as in AMSGrad",
            lambda: to(m_hat, running_max(v) / (1 - beta2**p.t)))  # fmt: skip
     yield ("v_hat is its own maximum so far, as in AMSGrad", lambda: to(m_hat, running_max(v_hat)))
-    yield ("v averages m^2, where dtheta^2 is due",
+    yield ("v averages m^2, but must average dtheta^2",
            lambda: to(m_hat, running(beta2, (1 - beta2) * (m * m)) / (1 - beta2**p.t)))  # fmt: skip
-    yield "the step is along dtheta, where m_hat is due", lambda: to(g, v_hat)
+    yield "the step is along dtheta, but must be along m_hat", lambda: to(g, v_hat)
     yield ("eps is inside the root: it is sqrt(v_hat) + eps",
            lambda: theta - p.lr * (m_hat / (v_hat + eps).sqrt()))  # fmt: skip
     yield ("eps^2 is inside the root: it is sqrt(v_hat) + eps",
@@ -208,16 +208,16 @@ def adam_patterns(p):
     yield ("eps is added before the bias correction of v: Keras' epsilon, not the paper's",
            lambda: theta - p.lr * (m_hat / (v_hat.sqrt() + early)))  # fmt: skip
     swapped = p.settings["betas"][::-1]
-    yield "beta1 and beta2 have changed places", p.but(betas=swapped).solve
+    yield "beta1 and beta2 are swapped", p.but(betas=swapped).solve
     if p.settings["weight_decay"]:
         yield from adam_decays(p)
 
 
 def adam_decays(p):
-    """Yield what goes wrong in Adam's weight decay."""
+    """Yield the known mistakes in Adam's weight decay."""
     if p.rule == "adam":
         apart = p.but(rule="adamw")
-        yield "weight decay is apart (rule 'adamw'), where it is added to dtheta", apart.solve
+        yield "weight decay is separate (rule 'adamw'), but must be added to dtheta", apart.solve
         return
     inside, without = p.but(rule="adam"), p.but(weight_decay=0.0)
 
@@ -228,22 +228,22 @@ def adam_decays(p):
     def next_lr():
         return p.solve() - (p.but(late=1).lr - p.lr) * (p.weight_decay * p.before)
 
-    yield "weight decay is added to dtheta (rule 'adam'), where it is apart", inside.solve
+    yield "weight decay is added to dtheta (rule 'adam'), but must be separate", inside.solve
     if callable(p.settings["lr"]):
         yield "weight decay has the lr of the next step", next_lr
     yield ("weight decay is not scaled by lr",
            lambda: without.solve() - p.weight_decay * p.before)  # fmt: skip
-    yield "weight decay acts on theta after the step, where it is before", late
+    yield "weight decay acts on theta after the step, but must act before it", late
 
 
 def scaled(p, norm, short_too=False):
-    """Return the gradients scaled to clip_norm by a norm of one's own, (T, 1)."""
+    """Return the gradients scaled to clip_norm by another norm, (T, 1)."""
     scale = p.arithmetic.once(p.settings["clip_norm"]) / norm
     return p.arithmetic.exact(p.gradients) * (scale if short_too else scale.at_most(1))
 
 
 def clip_patterns(p):
-    """Yield what goes wrong in clipping."""
+    """Yield the known mistakes in clipping."""
     limit, exact = p.settings["clip_norm"], p.arithmetic.exact
 
     def by(clip):
@@ -269,16 +269,16 @@ def clip_patterns(p):
         g = g * (p.arithmetic.once(limit) / norm_of(g)).at_most(1)
         return p.but(weight_decay=0.0, clip=lambda _: g).solve()
 
-    yield ("entries are clipped one by one, where the whole gradient is scaled",
+    yield ("entries are clipped one by one, but the whole gradient must be scaled",
            by(lambda: exact(np.clip(p.gradients, -limit, limit))))  # fmt: skip
-    yield ("clip_norm limits the largest entry, where the norm is due",
+    yield ("clip_norm limits the largest entry, but must limit the norm",
            by(lambda: scaled(p, largest())))  # fmt: skip
-    yield ("short gradients are scaled up to clip_norm, where only long ones are scaled",
+    yield ("short gradients are scaled up to clip_norm, but only long ones must be scaled",
            by(lambda: scaled(p, p.norm, short_too=True)))  # fmt: skip
     yield ("the root of the norm is missing", by(lambda: scaled(p, p.norm * p.norm)))
-    yield "the update is clipped, where the gradient is", update
+    yield "the update is clipped, but the gradient must be", update
     if p.settings["weight_decay"] and p.rule != "adamw":
-        yield "weight decay is clipped with the gradient, where it comes after", with_decay
+        yield "weight decay is clipped with the gradient, but must be added after it", with_decay
 
 
 def damped(x, factor):
@@ -290,7 +290,7 @@ def damped(x, factor):
 
 
 def shifted(x):
-    """Return the rows of the step before, zeros at first."""
+    """Return the rows of the step before; zeros for the first step."""
     value, error = (np.vstack([np.zeros_like(a[:1]), a[:-1]]) for a in (x.value, x.error))
     return Rounded(value, error, x.arithmetic)
 

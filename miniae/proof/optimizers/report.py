@@ -1,4 +1,4 @@
-"""The report on an optimiser: a line per property, and what is probably wrong."""
+"""The report on an optimiser: one line per property, and the likely mistake."""
 
 import textwrap
 from dataclasses import asdict, dataclass, field
@@ -13,12 +13,12 @@ class Property:
     """One property of an optimiser, in a line of the report.
 
     error, limit : float or None
-        How far theta is off where it is furthest off for its rounding error, and how far it may
-        be, both relative to the step that is due there. None where nothing is measured.
-    step, entry : int or None, where that is; steps count from 1, entries from 0
+        The error of theta where it is largest relative to its bound, and the bound, both relative
+        to the right step there. None if nothing is measured.
+    step, entry : int or None, their place; steps count from 1, entries from 0
     first : int or None, the first wrong step
-    detail : str, what is wrong, where it can be seen
-    cause : str, which known mistake gives just these steps; "" if none does
+    detail : str, what is wrong, if this is visible
+    cause : str, the known mistake that gives exactly these steps; "" if there is none
     """
 
     name: str
@@ -39,10 +39,10 @@ class OptimizerReport:
     Attributes
     ----------
     name, rule : str, of the class, and "sgd", "adam" or "adamw"
-    settings : dict, as they were before some were varied
+    settings : dict, the given settings
     properties : list of Property
-    notes : list of str, what was assumed, and what was not tried, with the reason
-    diagnosis : str, what is probably wrong, in words; "" if nothing is
+    notes : list of str, what was assumed, and what was not tried and why
+    diagnosis : str, the likely mistake in words; "" if everything is right
     """
 
     name: str
@@ -54,7 +54,7 @@ class OptimizerReport:
 
     @property
     def ok(self):
-        """Whether the optimiser does what the rule says, in all that was tried."""
+        """Whether the optimiser follows the rule in everything that was tried."""
         return all(line.ok for line in self.properties)
 
     @property
@@ -68,7 +68,7 @@ class OptimizerReport:
         return {**asdict(self), "settings": settings, "ok": self.ok}
 
     def raise_if_wrong(self):
-        """Raise AssertionError with the report unless all is well."""
+        """Raise AssertionError with the report unless the report is ok."""
         if not self.ok:
             raise AssertionError(f"wrong optimiser\n{self}")
 
@@ -102,12 +102,12 @@ def text(value):
 
 
 def wrap(text):
-    """Return a text as lines that fit, those after the first indented."""
+    """Return a text as lines of at most WIDTH columns; all but the first are indented."""
     return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=True)
 
 
 def diagnose_optimizer(properties):
-    """Return the causes of all wrong lines in words, and which lines have none that is known."""
+    """Return the causes of all wrong lines in words, each with the names of its lines."""
     causes = {}
     for line in properties:
         if not line.ok and (line.cause or not line.detail):

@@ -1,25 +1,25 @@
-"""Numbers that carry a bound on their rounding error: how far a right optimiser may be off.
+"""Numbers with a bound on their rounding error: the largest error of a right optimiser.
 
 A computer returns the exact result of an operation times (1 + d), with |d| <= u, the unit roundoff:
-1.1e-16 in float64, 6.0e-8 in float32. What was wrong in the operands passes on, so each operation
-gives a bound on its result from the bounds on its operands: a running error analysis, Higham
-(2002), Accuracy and Stability of Numerical Algorithms, section 3.3. A rule that is written with
-such numbers states its own bound, whatever the gradients, the settings and the number of steps.
+1.1e-16 in float64, 6.0e-8 in float32. Errors of the operands are passed on. So each operation
+computes a bound for its result from the bounds of its operands. This is a running error analysis,
+Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.3. A rule that is written
+with such numbers computes its own bound, for any gradients, settings and number of steps.
 
 A right optimiser may compute in another order than the textbook, as in m + (1 - beta) (g - m), or
-fold factors together as `miniae.optim` does: counted out, a step of these has less than twice as
-many roundings as the textbook's. To be safe, u counts `FORMS` times. An underflow adds at most the
-smallest normal number.
+combine factors as `miniae.optim` does. A step then has less than twice as many roundings as that
+of the textbook. To be safe, u counts `FORMS` times. An underflow adds at most the smallest normal
+number.
 """
 
 import numpy as np
 
-REAL = np.longdouble  # as wide as float64 on some machines, so its own roundings count as well
+REAL = np.longdouble  # on some machines it is float64, so its own roundings also count
 FORMS = 4
 
 
 class Arithmetic:
-    """The precision that is judged: makes numbers that are rounded as in a dtype."""
+    """The precision of the optimiser that is checked; it makes Rounded numbers for a dtype."""
 
     def __init__(self, dtype):
         self.roundoff = float(np.finfo(dtype).eps) / 2
@@ -27,26 +27,26 @@ class Arithmetic:
         self.tiny = float(np.finfo(dtype).tiny)
 
     def exact(self, value):
-        """Return what the optimiser is given as it is, such as theta."""
+        """Return a number that the optimiser receives without rounding, such as theta."""
         value = np.asarray(value, REAL)
         return Rounded(value, np.zeros_like(value), self)
 
     def once(self, value, times=1):
-        """Return what is rounded to the dtype before use, such as lr, or `times` times so."""
+        """Return a number that is rounded to the dtype before use, such as lr, or `times` times."""
         value = np.asarray(value, REAL)
         return Rounded(value, times * self.roundoff * np.abs(value), self)
 
 
 class Rounded:
-    """An array and a bound on its error; an operation returns both for its result.
+    """An array and a bound on its error; each operation returns both for its result.
 
     Attributes
     ----------
-    value : ndarray of longdouble, as exact arithmetic has it, or nearly
-    error : ndarray, how far from it a right optimiser may be, in absolute terms
+    value : ndarray of longdouble, nearly the result of exact arithmetic
+    error : ndarray, the largest absolute error of a right optimiser
     """
 
-    __array_ufunc__ = None  # so that array * Rounded comes here
+    __array_ufunc__ = None  # so that array * Rounded calls __rmul__
 
     def __init__(self, value, error, arithmetic):
         self.value, self.error, self.arithmetic = value, error, arithmetic
@@ -111,7 +111,7 @@ class Rounded:
 def running(factor, terms):
     """Return x_1, x_2, ... of x_t = factor x_(t-1) + term_t, from x_0 = 0, for rows of terms.
 
-    The error of x_t is that of x_(t-1) times the factor, plus what step t adds.
+    The error of x_t is that of x_(t-1) times the factor, plus that of step t.
     """
     unit, tiny = terms.arithmetic.unit, terms.arithmetic.tiny
     value = _recurrence(factor.value, terms.value)

@@ -1,8 +1,8 @@
 """The rules as their papers write them, for all steps at once: what a right optimiser does.
 
-Gradients are prescribed, and theta is read as the optimiser left it: the rules say where *one*
-step from there leads. So errors in theta never add up, the moments depend on prescribed numbers
-alone, and a step that is wrong is wrong by itself, whether it is the first or the thousandth.
+The gradients are prescribed, and each step starts at the theta that the optimiser reached: the
+rules compute *one* step from there. So errors in theta do not add up, the moments depend on
+prescribed numbers only, and each step is judged alone, the first as well as the thousandth.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ OFF = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "clip_norm": Non
 
 
 def clipped(problem):
-    """Return the gradients, those longer than clip_norm scaled down to it."""
+    """Return the gradients; those with a norm above clip_norm are scaled down to it."""
     g, limit = problem.arithmetic.exact(problem.gradients), problem.settings["clip_norm"]
     if limit is None:
         return g
@@ -24,22 +24,22 @@ def clipped(problem):
 
 
 def clipped_as_in_torch(problem):
-    """Return the same with the 1e-6 that torch.nn.utils.clip_grad_norm_ adds to the norm."""
+    """Return the same, with the 1e-6 that torch.nn.utils.clip_grad_norm_ adds to the norm."""
     scale = problem.arithmetic.once(problem.settings["clip_norm"]) / (problem.norm + 1e-6)
     return problem.arithmetic.exact(problem.gradients) * scale.at_most(1)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a rule computes with: T steps of n parameters, each number with its rounding error.
+    """The input of a rule: T steps of n parameters.
 
     Attributes
     ----------
     rule : str, "sgd", "adam" or "adamw"
     gradients, theta : (T, n), the gradient of each step, and theta before it
     settings : dict, by the names lr, momentum, nesterov, betas, eps, weight_decay, clip_norm
-    norms : (T,), of the whole gradients, and length : int, of the whole vectors, where these are
-        part of longer ones; None otherwise
+    norms, length : (T,) and int, the norms of the gradients and their length, if these are parts
+        of longer vectors; None otherwise
     clip : function of the problem that returns the gradients after clipping
     late : int, added to the step at which a schedule is read
     """
@@ -70,14 +70,14 @@ class Problem:
 
     @cached_property
     def arithmetic(self):
-        """That of theta's dtype."""
+        """The arithmetic of theta's dtype."""
         return Arithmetic(self.theta.dtype)
 
     @cached_property
     def norm(self):
         """The gradients' norms (T, 1).
 
-        A sum of n squares is rounded n + 1 times, which its root halves; a square may underflow.
+        A sum of n squares is rounded n + 1 times, and the root halves this; a square may underflow.
         """
         norms, length = self.norms, self.length or self.gradients.shape[1]
         if norms is None:
@@ -115,7 +115,7 @@ class Problem:
 
     @property
     def momentum(self):
-        """How much of the velocity lasts."""
+        """The share of the velocity that is kept."""
         return self.arithmetic.once(self.settings["momentum"])
 
     @property
@@ -140,9 +140,9 @@ def rates(lr, steps, late=0):
 
 
 def sgd(p):
-    """Momentum as PyTorch has it: lr multiplies the velocity, and is not kept in it.
+    """Momentum as in PyTorch: lr multiplies the velocity, and is not part of it.
 
-    Nesterov: Sutskever et al. (2013), at the points where gradients are taken (docs/04).
+    Nesterov: Sutskever et al. (2013), at the points where the gradients are computed (docs/04).
     """
     g = p.gradient + p.weight_decay * p.before
     velocity = running(p.momentum, g)
@@ -156,12 +156,12 @@ def adam(p):
 
 
 def adamw(p):
-    """The same with decay apart, scaled by lr. Loshchilov and Hutter (2019), algorithm 2."""
+    """The same with separate decay, scaled by lr. Loshchilov and Hutter (2019), algorithm 2."""
     return p.before - p.lr * (p.weight_decay * p.before) - p.lr * adam_move(p.gradient, p)
 
 
 def adam_move(g, p):
-    """What Adam multiplies by lr."""
+    """Return what Adam multiplies by lr."""
     beta1, beta2 = p.betas
     m = running(beta1, (1 - beta1) * g)
     v = running(beta2, (1 - beta2) * (g * g))

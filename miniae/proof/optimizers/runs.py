@@ -1,4 +1,4 @@
-"""Runs: gradients without blind spots, and an optimiser that is watched step by step."""
+"""Runs: gradients that hide no mistakes, and an optimiser that is watched step by step."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,30 @@ import numpy as np
 from miniae.proof.optimizers.rules import Problem, lengths, rates
 from miniae.proof.optimizers.subject import said
 
-GUARD = 4  # numbers on either side of theta that must stay
+GUARD = 4  # numbers on either side of theta that must not change
 
 
 def draw(rng, steps, scales, dtype="float64"):
-    """Return gradients (steps, n) of the given scales, which vary from step to step as well.
+    """Return gradients (steps, n) of the given scales; the size also varies between steps.
 
-    They are normal times log-normal: now and then one is much larger or smaller than the others,
-    so that a running maximum is not a running mean.
+    They are normal times log-normal: some are much larger or smaller than the others, so a running
+    maximum differs from a running mean.
     """
     shape = steps, len(scales)
     return (scales * rng.standard_normal(shape) * np.exp(rng.standard_normal(shape))).astype(dtype)
 
 
 def with_zeros(rng, gradients):
-    """Put zeros into the last three columns: all of it, half of it, and the first five steps."""
+    """Set zeros in the last three columns: in all steps, in half of them, in the first five."""
     gradients[:, -3] = 0
     gradients[rng.random(len(gradients)) < 0.5, -2] = 0
     gradients[:5, -1] = 0
-    gradients[3] = 0  # and one step that has nothing else
+    gradients[3] = 0  # and one step with zeros only
     return gradients
 
 
 def start(rng, gradients, settings):
-    """Draw theta about ten steps from 0: the larger it is, the more of a step rounding hides."""
+    """Draw theta some ten steps from 0; a larger one would hide steps by rounding."""
     size = np.sqrt(np.mean(np.square(gradients, dtype=np.longdouble), axis=0))
     if settings["clip_norm"] is not None:
         size = size * min(1.0, settings["clip_norm"] / (np.median(lengths(gradients)) or 1.0))
@@ -42,16 +42,16 @@ def start(rng, gradients, settings):
 
 
 class Walk:
-    """An optimiser and its theta, watched.
+    """An optimiser and its theta; everything that they do is recorded.
 
-    Theta is a stretch of a longer array. With refill, all gradients come in one array, which holds
-    something else as soon as the step is made, as in a loop over batches. Otherwise each has an
-    array of its own, which only the optimiser could write to.
+    Theta is a part of a longer array. With refill, all gradients use one array, which is
+    overwritten after each step, as in a loop over batches. Otherwise each gradient has an array
+    of its own, which only the optimiser can change.
 
     Attributes
     ----------
     before, after : list of ndarray, theta before and after each step
-    trouble : str, what a step raised, "" if none did
+    trouble : str, the error that a step raised; "" if there was none
     """
 
     def __init__(self, optimizer, theta, refill=False):
@@ -75,7 +75,7 @@ class Walk:
             self.trouble = f"step {len(self.before)} raised {said(error)}"
         self.after.append(self.theta.copy())
         lost = ~np.isfinite(self.theta)
-        if lost.any():  # noted above; from here the other entries can still be followed
+        if lost.any():  # recorded above; reset, so that the other entries can still be followed
             self.theta[lost] = self.before[-1][lost]
         self.seen.append(gradient)
         self.handed.append(dtheta if self.buffer is None else dtheta.copy())
@@ -83,7 +83,7 @@ class Walk:
             self.buffer[...] = -3 * gradient[::-1] + 1
 
     def run(self, gradients, meddle=None):
-        """Make a step with each gradient; ``meddle(t, walk)`` comes before step t = 0, 1, ..."""
+        """Make a step with each gradient; call ``meddle(t, walk)`` before step t = 0, 1, ..."""
         for t, gradient in enumerate(gradients):
             if meddle is not None:
                 meddle(t, self)
@@ -91,22 +91,22 @@ class Walk:
         return self
 
     def gradient_changed(self):
-        """Return the first step whose dtheta is not what was handed over; 0 if there is none."""
+        """Return the first step in which dtheta was changed; 0 if there is none."""
         same = [np.array_equal(a, b) for a, b in zip(self.handed, self.seen, strict=True)]
         return 0 if all(same) else same.index(False) + 1
 
     def neighbours_changed(self):
-        """Return whether something beside theta was written to."""
+        """Return whether memory beside theta was changed."""
         return bool((self.memory[:GUARD] != 7).any() or (self.memory[-GUARD:] != 7).any())
 
 
 class Trial:
-    """A walk, the problem that it solves, and where it must end up after each step.
+    """A walk, its problem, and the right theta after each step.
 
     Parameters
     ----------
     period : int or None
-        The vectors repeat themselves after so many entries; the problem is that of the first.
+        The vectors repeat after so many entries; the problem uses the first ones only.
     """
 
     def __init__(self, walk, rule, settings, period=None):
@@ -117,15 +117,15 @@ class Trial:
                             gradients.shape[1]))  # fmt: skip
 
     def follow(self, problem):
-        """Take this for the problem; `expected` is theta after each step by the rule."""
+        """Set the problem, and compute `expected`, the right theta after each step."""
         self.problem, self.expected = problem, problem.solve()
 
 
 @dataclass
 class Deviation:
-    """The worst of a comparison: the entry that is furthest off, measured by its limit.
+    """The entry with the largest error relative to its limit.
 
-    error, limit : float, in units of the step's right length, of theta if it stands still
+    error, limit : float, relative to the right step, or to theta if that is zero
     step, entry : int, from 1 and from 0
     first : int, the first wrong step; 0 if all are right
     seen : bool, whether there is a step that rounding does not hide
@@ -143,7 +143,7 @@ class Deviation:
 
 
 def compare(expected, before, after, columns=slice(None)):
-    """Compare some columns of theta after each step with what they must be."""
+    """Compare some columns of theta after each step with the right values."""
     value, error = expected.value[:, columns], expected.error[:, columns]
     before, after = before[:, columns], after[:, columns]
     off = np.abs(after - value)

@@ -1,4 +1,4 @@
-"""What is checked: an optimiser as given, its settings, and how to build others like it."""
+"""The optimiser that is checked, its settings, and how to build others like it."""
 
 import copy
 import inspect
@@ -7,9 +7,9 @@ from numbers import Real
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.proof.optimizers.rules import NAMES, OFF, RULES
 
-KNOWN = {SGD: "sgd", Adam: "adamw"}  # miniae's Adam has its decay apart
+KNOWN = {SGD: "sgd", Adam: "adamw"}  # miniae's Adam has separate decay
 ASSUMED = {"betas": (0.9, 0.999), "eps": 1e-8, **OFF}
-PAIR = ("beta1", "beta2")  # what some classes take in the place of betas
+PAIR = ("beta1", "beta2")  # what some classes accept instead of betas
 EMPTY = inspect.Parameter.empty
 
 
@@ -21,16 +21,16 @@ class Subject:
     optimizer : an object with `step`, or a class or function that makes one
     rule : str or None
     given : dict, the settings that the caller gives
-    lr : float, for a constructor that wants one if the caller gives none
+    lr : float, for a constructor that needs one, if the caller gives none
 
     Attributes
     ----------
     settings : dict, every setting of the rule
-    takes : set of str, the settings that its constructor takes by name
-    named : set of str, those of them that stand in its signature, not only in its **settings
+    takes : set of str, the settings that its constructor accepts by name
+    named : set of str, those of them that are in its signature, not only in its **settings
     ours : bool, whether it is a miniae Optimizer
     notes : list of str, what had to be assumed
-    refusal : str, why none can be built, "" if they can
+    refusal : str, why no other one can be built; "" if it can
     """
 
     def __init__(self, optimizer, rule, given, lr):
@@ -58,8 +58,8 @@ class Subject:
         for name, value in given.items():
             if name not in NAMES[self.rule]:
                 raise ValueError(
-                    f"{name}={value!r} is no setting of the rule "
-                    f"{self.rule!r}; these are: {', '.join(NAMES[self.rule])}"
+                    f"{name}={value!r} is not a setting of the rule "
+                    f"{self.rule!r}; its settings are: {', '.join(NAMES[self.rule])}"
                 )
         self.takes = {name for name in NAMES[self.rule] if name in defaults}
         self.settings = self._read(first, given)
@@ -76,11 +76,12 @@ class Subject:
                                  "or a function that makes it") from error  # fmt: skip
 
     def _first(self, given, defaults, lr):
-        """Build the first one: from what is given, the defaults, and an lr if it wants one."""
+        """Build the first one from the given settings, the defaults, and an lr if it needs one."""
         self.passed = {k: v for k, v in defaults.items() if v is not None}
-        wanted = [name for name, value in self.passed.items() if value is EMPTY]
-        wanted += ["lr"] * ("lr" in defaults and "lr" not in self.named)
-        self.passed |= {name: lr if name == "lr" else ASSUMED[name] for name in wanted}
+        needed = [name for name, value in self.passed.items() if value is EMPTY]
+        if "lr" in defaults and "lr" not in self.named:
+            needed.append("lr")
+        self.passed |= {name: lr if name == "lr" else ASSUMED[name] for name in needed}
         self.passed |= {name: value for name, value in given.items() if name in defaults}
         try:
             first, second = self._call(self.passed), self._call(self.passed)
@@ -88,7 +89,7 @@ class Subject:
             arguments = ", ".join(f"{name}={value!r}" for name, value in self.passed.items())
             raise ValueError(
                 f"{self.maker!r} cannot be called with ({arguments}): {error}; give an optimiser "
-                "that is made, or a function of the settings that makes one"
+                "object, or a function of the settings that returns one"
             ) from error
         if first is second:
             raise ValueError(
@@ -113,14 +114,14 @@ class Subject:
             else:
                 if name == "lr":
                     raise ValueError(
-                        "lr is unknown: it is no attribute of the optimiser; give it "
+                        "lr is unknown: it is not an attribute of the optimiser; pass it "
                         "to check_optimizer, as in lr=0.01"
                     )
                 found[name] = assumed[name] = ASSUMED[name]
         assumed.pop("clip_norm", None)
         if assumed:
             values = ", ".join(f"{name}={value!r}" for name, value in assumed.items())
-            self.notes.append(f"assumed, since the optimiser does not say: {values}")
+            self.notes.append(f"assumed, because the optimiser has no such attributes: {values}")
         return found
 
     def _call(self, settings):
@@ -130,15 +131,15 @@ class Subject:
         return self.maker(**settings)
 
     def build(self, **changes):
-        """Return a new one from the constructor, with other settings if they are given."""
+        """Return a new one from the constructor, with changed settings."""
         return self._call(self.passed | changes)
 
     def fresh(self):
-        """Return a new one with the settings as they are."""
+        """Return a new one with the given settings."""
         return self.build() if self.instance is None else copy.deepcopy(self.instance)
 
     def why_not(self, names):
-        """Return why settings cannot be varied, "" if they can."""
+        """Return why settings cannot be varied; "" if they can."""
         missing = [name for name in names if name not in self.takes]
         if missing:
             return f"the constructor takes no {' and no '.join(missing)}"
@@ -146,43 +147,44 @@ class Subject:
 
 
 def is_instance(optimizer):
-    """Tell an optimiser from what makes one."""
+    """Return whether this is an optimiser, and not a class or function that makes one."""
     return not isinstance(optimizer, type) and hasattr(optimizer, "step")
 
 
 def choose_rule(first, rule):
-    """Return the rule: as given, or of the class if it is miniae's."""
+    """Return the given rule, or that of a miniae class."""
     if rule is None:
         rule = next((KNOWN[base] for base in type(first).__mro__ if base in KNOWN), None)
     if rule not in RULES:
         raise ValueError(
             f"rule={rule!r}: say which rule {type(first).__name__} follows. 'sgd' (with or without "
             "momentum and Nesterov), 'adam' (weight decay is added to the gradient, as in "
-            "torch.optim.Adam) or 'adamw' (weight decay apart, as in torch.optim.AdamW and "
+            "torch.optim.Adam) or 'adamw' (separate weight decay, as in torch.optim.AdamW and "
             "miniae.Adam)"
         )
     return rule
 
 
 def as_setting(name, value):
-    """Return a setting in the form in which settings are compared."""
+    """Return a setting in the form for comparisons."""
     return tuple(value) if name == "betas" else value
 
 
 def attribute(optimizer, name):
-    """Return a setting that an object has as an attribute; None if there is none that can be."""
+    """Return a setting that an object has as an attribute; None if it has no valid one."""
     value = getattr(optimizer, name, None)
     if name == "betas":
         value = [getattr(optimizer, beta, None) for beta in PAIR] if value is None else value
-        fits = isinstance(value, (tuple, list)) and len(value) == 2
-        return tuple(value) if fits and all(isinstance(beta, Real) for beta in value) else None
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            return None
+        return tuple(value) if all(isinstance(beta, Real) for beta in value) else None
     return value if isinstance(value, Real) or (name == "lr" and callable(value)) else None
 
 
 def parameters(maker):
-    """Return (dict of what a class or function takes by name: default, whether more is taken).
+    """Return (dict of argument name to default, whether other names are accepted).
 
-    A class that hands its ``**settings`` on takes what the class above it takes.
+    A class that passes its ``**settings`` on also accepts the arguments of its base class.
     """
     chain, found = [maker], {}
     if isinstance(maker, type):
@@ -201,9 +203,9 @@ def parameters(maker):
 
 
 def constructor_settings(maker):
-    """Return the settings that a class or function takes by name, with their defaults.
+    """Return a dict of the settings that a class or function accepts, with their defaults.
 
-    And the set of those in its signature; where it takes any name, the others are None.
+    Also returns the set of those in its signature. If it accepts any name, the others are None.
     """
     found, more = parameters(maker)
     if set(PAIR) <= set(found):

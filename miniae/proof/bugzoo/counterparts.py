@@ -1,7 +1,7 @@
-"""Right code as readers write it, which no instrument may accuse; the specimens get it wrong.
+"""Right code as users write it, which no instrument may accuse: counterparts of specimens.
 
-Much of it is not complex-safe: np.var, np.abs and np.linalg.norm drop the imaginary part, and so
-does an array of real numbers that a loop fills. Only here is that done on purpose.
+Much of it is not complex-safe, on purpose: np.var, np.abs and np.linalg.norm drop the imaginary
+part, and so does an array of real numbers that a loop fills.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ class BatchNorm(Layer):
         return self.dx(dout * self.params["gamma"])
 
     def average(self, array):
-        """Return the mean over the axis that is normalised."""
+        """Return the mean over the axis of the normalisation."""
         return array.mean(axis=self.axis, keepdims=True)
 
     def dx(self, dxhat):
@@ -97,7 +97,7 @@ class LoopConvolution(Layer):
 
 
 class BiasBeforeBatchNorm(BatchNorm):
-    """A bias that the normalisation takes off again: its true gradient is zero."""
+    """A bias that the normalisation subtracts again: its true gradient is zero."""
 
     def __init__(self, features):
         self.eps = 1e-5
@@ -132,7 +132,7 @@ class ShiftedSoftmax(Layer):
 
 
 class RefusesOneSample(BatchNorm):
-    """A normalisation that refuses a batch of one, whose variance is no variance."""
+    """A normalisation that refuses a batch of one, which has no variance."""
 
     def forward(self, x, training=False):
         if len(x) < 2:
@@ -151,7 +151,7 @@ class AbsoluteError(Loss):
 
 
 class SignedError(AbsoluteError):
-    """The same, as sign(r) r: the complex step finds twice the slope in NumPy 2."""
+    """The same, as sign(r) r: the complex step gives twice the slope in NumPy 2."""
 
     def entries(self, out, target):
         return np.sign(out - target) * (out - target)
