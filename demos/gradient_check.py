@@ -78,7 +78,7 @@ def draw(steps, errors):
     ax.set(
         xlabel="step h",
         ylabel="relative error of the derivative (0 drawn as 1e-17)",
-        title="Truncation and rounding: the complex step suffers from neither",
+        title="Truncation and rounding errors: a small complex step has neither",
     )
     ax.invert_xaxis()
     ax.legend(frameon=False, loc=(0.53, 0.36))

@@ -118,7 +118,8 @@ def build(X, seed):
 
     784-200-200 tanh to mu and log std of 50 latents, and the mirror image; Glorot; biases 0, except
     those of the pixels, which are the logits of the mean image. Layers of the same shape start with
-    different weights here. In the authors' code they start with the same ones.
+    different weights here. In the authors' code they start with the same ones. The loss uses one
+    sample of log p(x, z) - log q(z|x): at k = 1 it is minus the ELBO with a sampled KL.
     """
     rng = np.random.default_rng(seed)
     h, k, pixels = HIDDEN, LATENT, X.shape[1]

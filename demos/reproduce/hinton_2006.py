@@ -47,6 +47,8 @@ class SquaredErrorOfSigmoid(SquaredError):
 
 
 LOSSES = {"cross-entropy": "bce", "squared error": SquaredErrorOfSigmoid()}
+# The paper uses sigmoids. It says of an even deeper network, for images of curves, that it always
+# outputs the mean image if it is not pretrained.
 CANDIDATES = [
     ("sigmoid", "cross-entropy"),
     ("tanh", "cross-entropy"),

@@ -57,7 +57,7 @@ def build(shape, latent_dim, seed):
 
     The grey value of a pixel is the target of the Bernoulli likelihood: the paper does not say that
     images were made binary. The bound is then a mean over the binary images that the grey one
-    stands for, with the encoder seeing the grey one.
+    stands for, with the encoder seeing the grey one. The KL is exact, as in the paper's eq. 10.
     """
     vae = VAE(shape, latent_dim, (HIDDEN,), activation="tanh", seed=seed)
     rng = np.random.default_rng([seed, latent_dim])

@@ -26,6 +26,9 @@ from support.common import images, mean_image_logits, save, show, timed
 from support.paper import binary, start
 
 MODELS = {"five layers": ((64, 32, 16, 8, 4), (256, 128, 64, 32, 16)), "one layer": ((50,), (200,))}
+# The paper has 2,000 epochs with 200 of warm-up, larger networks, and batch normalisation. The
+# sentences of Bowman et al. need a recurrent decoder, which can do without z, as the lower layers
+# can here without the upper ones.
 EPOCHS, WARM_UP, SEEDS, BATCH, RATE = 30, 10, 3, 256, 1e-3
 DRAWS = {"mnist": (100, 1000), "digits": (4, 40)}  # few, many
 

@@ -29,8 +29,9 @@ from miniae import datasets
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support import benchmark_peers
-from support.benchmark_peers import PEERS, WHOLE, WORKLOADS
+from support.benchmark_peers import PEERS
 from support.benchmark_report import NAMES, describe, draw, ratio, verdicts
+from support.benchmark_workloads import WHOLE, WORKLOADS
 from support.common import options, save, show
 
 # If the losses after the first epoch differ by more than this share, the peers do different work.

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.benchmark_peers import WHOLE
+from support.benchmark_workloads import WHOLE
 from support.common import show
 
 NAMES = {"miniae": "miniae", "torch": "PyTorch", "torch-fused": "PyTorch, fused Adam",

@@ -15,9 +15,13 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
-from benchmark_peers import PEERS, WORKLOADS, initial
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+from support.benchmark_peers import PEERS
+from support.benchmark_workloads import WORKLOADS, initial
 
 
 def peak_memory():

@@ -13,6 +13,9 @@ from miniae import VAE, Autoencoder, conv_networks
 STEPS, ROWS = 6, 5
 NAMES = ["W0", "W1", "W2", "W3", "W4", "W5"]
 
+with load("benchmark_workloads") as workloads:
+    pass
+
 
 @pytest.fixture
 def peers():
@@ -28,8 +31,10 @@ def benchmark():
 
 def losses(peers, name, workload):
     """Return the losses of a few steps of training, from weights, batches and noise at random."""
-    chosen, rng = peers.WORKLOADS[workload], np.random.default_rng(3)
-    weights = [w + 0.05 * rng.standard_normal(w.shape) for w in peers.initial(chosen, "float64")]
+    chosen, rng = workloads.WORKLOADS[workload], np.random.default_rng(3)
+    weights = [
+        w + 0.05 * rng.standard_normal(w.shape) for w in workloads.initial(chosen, "float64")
+    ]
     shape = (28, 28) if chosen.channels else chosen.sizes[:1]
     peer, found = peers.PEERS[name](chosen, weights), []
     for _ in range(STEPS):
@@ -55,11 +60,11 @@ def test_a_peers_losses_are_miniaes_over_several_steps_of_training(peers, name, 
 @pytest.mark.parametrize("name", ["torch", "torch-fused", "jax"])
 def test_the_epochs_of_a_peer_are_of_the_same_batches_as_those_of_fit(peers, name):
     pytest.importorskip(peers.PEERS[name].module)
-    chosen, found = peers.WORKLOADS["W0"], {}  # no noise, which is each library's own
+    chosen, found = workloads.WORKLOADS["W0"], {}  # no noise, which is each library's own
     X = np.random.default_rng(4).random((2 * chosen.batch + 7, chosen.sizes[0]))
     for each in ("miniae", name):
         found[each] = []
-        peer = peers.PEERS[each](chosen, peers.initial(chosen, "float64"))
+        peer = peers.PEERS[each](chosen, workloads.initial(chosen, "float64"))
         peer.fit(X, 2, lambda epoch, loss, each=each: found[each].append((epoch, loss)))
     assert [epoch for epoch, _ in found[name]] == [0, 1]
     assert np.allclose(found[name], found["miniae"], rtol=1e-12, atol=0)
@@ -69,7 +74,7 @@ def test_the_epochs_of_a_peer_are_of_the_same_batches_as_those_of_fit(peers, nam
 def test_scikit_learns_network_has_as_many_weights_as_the_plain_autoencoder(peers):
     pytest.importorskip("sklearn")
     for name in ("W0", "W2"):
-        chosen, epochs = peers.WORKLOADS[name], []
+        chosen, epochs = workloads.WORKLOADS[name], []
         peer = peers.ScikitLearn(chosen, None)
         X = np.random.default_rng(5).random((3 * chosen.batch, chosen.sizes[0]), np.float32)
         peer.fit(X, 2, lambda epoch, loss, epochs=epochs: epochs.append(epoch))
@@ -83,8 +88,11 @@ def test_scikit_learns_network_has_as_many_weights_as_the_plain_autoencoder(peer
 
 def test_the_weights_have_the_shapes_and_the_scale_of_miniaes(peers):
     for name in ("W0", "W2", "W5"):
-        chosen = peers.WORKLOADS[name]
-        arrays, model = peers.initial(chosen), peers.Miniae(chosen, peers.initial(chosen)).model
+        chosen = workloads.WORKLOADS[name]
+        arrays, model = (
+            workloads.initial(chosen),
+            peers.Miniae(chosen, workloads.initial(chosen)).model,
+        )
         found = [value for _, value, _ in model.named_params()]
         assert all(np.array_equal(a, b) for a, b in zip(arrays, found, strict=True))
         features, *hidden, code = chosen.sizes
@@ -99,14 +107,14 @@ def test_the_weights_have_the_shapes_and_the_scale_of_miniaes(peers):
 
 
 def test_the_floors_products_are_those_of_the_network(peers):
-    assert peers.products(peers.WORKLOADS["W1"]) == [
+    assert workloads.products(workloads.WORKLOADS["W1"]) == [
         (1, 784, 500), (1, 500, 40), (1, 20, 500), (1, 500, 784)
     ]  # fmt: skip
     # Of a convolution: a window of 9 pixels, c_in each, at every pixel of the smaller image.
-    assert peers.products(peers.WORKLOADS["W5"]) == [
+    assert workloads.products(workloads.WORKLOADS["W5"]) == [
         (196, 9, 32), (49, 288, 64), (1, 3136, 32), (1, 32, 3136), (49, 64, 288), (196, 32, 9)
     ]  # fmt: skip
-    floor = peers.Floor(peers.WORKLOADS["W2"], peers.initial(peers.WORKLOADS["W2"]))
+    floor = peers.Floor(workloads.WORKLOADS["W2"], workloads.initial(workloads.WORKLOADS["W2"]))
     floor.step(11)  # fewer than a batch
     for i, (_, x, W, dout, dW, dx) in enumerate(floor.layers):
         assert np.allclose(dout[:11], x[:11] @ W, rtol=1e-3, atol=1e-3)
@@ -173,8 +181,8 @@ def test_a_list_of_names_is_checked(benchmark):
 
 def test_the_parts_of_an_epoch_add_up_to_it(peers):
     with load("benchmark_worker") as worker:
-        chosen = peers.WORKLOADS["W0"]
-        peer = peers.Miniae(chosen, peers.initial(chosen))
+        chosen = workloads.WORKLOADS["W0"]
+        peer = peers.Miniae(chosen, workloads.initial(chosen))
         X = np.random.default_rng(6).random((100, 64), dtype=np.float32)
         start = worker.time.perf_counter()
         parts = worker.profile(peer, X, 3)
