@@ -53,3 +53,9 @@ def test_every_path_to_a_demo_in_the_pages_exists():
         for name in re.findall(r"demos/[\w/]+\.py", page.read_text("utf-8")):
             if not name.startswith("tests/"):
                 assert (ROOT / name).is_file() or (ROOT / "tests" / name).is_file(), (page, name)
+
+
+@each_script
+def test_every_demo_is_in_the_gallery_and_every_reproduction_among_the_papers(path):
+    page = "reproductions.md" if path.parent.name == "reproduce" else "gallery.md"
+    assert path.relative_to(ROOT).as_posix() in (ROOT / "docs" / page).read_text("utf-8")
