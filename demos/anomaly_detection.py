@@ -138,7 +138,7 @@ def evaluate(models, X, y, seed, digits, epochs):
 
     Returns
     -------
-    figures : AUROC on all rows, AUROC on new rows; false alarms expected, false alarms measured,
+    results : AUROC on all rows, AUROC on new rows; false alarms expected, false alarms measured,
         and anomalies found, in per cent
     shown : scores, threshold and truth, for the picture
     """
@@ -166,8 +166,8 @@ def evaluate(models, X, y, seed, digits, epochs):
     on_new, best = max((metrics.auroc(s, truth), i) for i, s in enumerate(scores))
     detector, alarms = detectors[best], detectors[best].predict(Z[rest])
     rates = detector.false_alarm_rate_, alarms[truth == 0].mean(), alarms[truth == 1].mean()
-    figures = on_all, on_new, *(100 * rate for rate in rates)
-    return figures, (scores[best], detector.threshold_, truth)
+    results = on_all, on_new, *(100 * rate for rate in rates)
+    return results, (scores[best], detector.threshold_, truth)
 
 
 def compare(data, sets, share):
@@ -180,8 +180,8 @@ def compare(data, sets, share):
                 evaluate(new_models(d, digits, s)[name], X, y, s, digits, epochs)
                 for X, y, s in sets
             ]
-        figures = np.array([figures for figures, _ in runs])
-        both = zip(figures.mean(axis=0), figures.std(axis=0), (3, 3, 1, 1, 1), strict=True)
+        results = np.array([results for results, _ in runs])
+        both = zip(results.mean(axis=0), results.std(axis=0), (3, 3, 1, 1, 1), strict=True)
         cells = [f"{mean:.{k}f} ± {std:.{k}f}" for mean, std, k in both]
         cells[2] = cells[2].split()[0]  # the expected rate is the same in every run
         rows.append((f"{data}: {name}", *("-" if "nan" in cell else cell for cell in cells)))

@@ -12,6 +12,7 @@ the authors' code (github.com/yburda/iwae). The baseline is the NLL of independe
 """
 
 # %%
+import math
 import sys
 import time
 from pathlib import Path
@@ -152,7 +153,7 @@ def train(model, X, chosen, record):
         if epoch + 1 in ENDS:
             model.save(stage_file(chosen, ENDS.index(epoch + 1)))
 
-    adam = SummedAdam(schedule(-(-len(X) // BATCH)), BATCH)
+    adam = SummedAdam(schedule(math.ceil(len(X) / BATCH)), BATCH)
     model.fit(batches, epochs=ENDS[chosen.stages - 1], optimizer=adam, callback=keep,
               checkpoint=chosen.out / "run.npz", verbose=2)  # fmt: skip
 

@@ -13,6 +13,7 @@ the matrix products of the same network and nothing else.
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import platform
 import subprocess
@@ -145,7 +146,7 @@ def measure(chosen, name, peers, folder):
         command("miniae", name, file, 2 if chosen.quick else 5, "profile"),
         stdout=subprocess.PIPE, text=True, check=True, env=chosen.environment,
     )  # fmt: skip
-    steps = -(-n // workload.batch)
+    steps = math.ceil(n / workload.batch)
     found = {
         peer: {
             "seconds": [turn["seconds"] for turn in turns[1:]],

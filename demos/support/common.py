@@ -1,6 +1,7 @@
 """What every demo uses: options, images, tables, training with a falling rate, saved pictures."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -119,7 +120,7 @@ def mean_image_logits(X):
 
 def decaying_adam(lr, epochs, n, batch_size, **more):
     """Return Adam with a learning rate that falls linearly from lr to 0, so that weights settle."""
-    steps = epochs * -(-n // batch_size)
+    steps = epochs * math.ceil(n / batch_size)
     return Adam(lambda step: lr * max(1 - step / steps, 0.0), **more)
 
 

@@ -10,6 +10,7 @@ and without them. The baselines add noisy images, mixtures of two images, and sh
 """
 
 # %%
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -43,7 +44,7 @@ def additions(X, y, added, steps, rng):
     t = rng.random((len(one), 1, 1), dtype=X.dtype)
     moves = rng.integers(-1, 2, (len(one), 2))
     batch = min(100, len(X))
-    epochs, seed = steps // -(-len(X) // batch), int(rng.integers(1000))
+    epochs, seed = steps // math.ceil(len(X) / batch), int(rng.integers(1000))
     vae = ConditionalVAE(
         X.shape[1:], 8, (64,), n_classes=CLASSES, activation="relu", beta=4.0, seed=seed
     )
