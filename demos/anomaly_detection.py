@@ -1,56 +1,94 @@
-"""Anomaly detection: autoencoder and VAE beside neighbours, PCA and the distance to the mean.
+# %% [markdown]
+"""Anomaly detection: an autoencoder and a VAE, compared with neighbours and PCA.
 
-A model that has learned to reproduce normal samples reproduces strange ones badly: its loss is the
-score, and no labels are needed but to judge it. Of digits of 8 x 8 pixels, each of the ten classes
-in turn is the anomaly. In the built-in table, rows of 12 columns lie near a curved surface; in the
-5 % that are anomalies every column by itself is as it should be, but they do not belong together.
-There are three baselines. The squared distance to the mean does well on many a table. PCA's squared
-error is given an advantage: of seven numbers of components the best one is taken in hindsight, by
-the labels. The distance to the 5th nearest row needs no training.
-
-AUROC is the chance that an anomaly scores above a normal sample. "All rows" fits and judges the
-whole table, as collections of outlier detectors have it. (Not so for digits: a whole class would be
-learned like the others.) "New rows" fits half of the normal rows, and judges the other half and the
-anomalies. There AnomalyDetector sets a threshold, by normal rows that it keeps from training; the
-rate of false alarms that it expects stands beside the measured one, and the anomalies it found.
-± is the standard deviation over the ten classes of digits, or over five seeds; the picture has the
-last of them.
-
-The digits' autoencoder is trained on the cross-entropy and judges by the squared error: a grey
-pixel costs its entropy however well it is reproduced, so that what has much grey would look
-strange. On the built-in digits it beats PCA at its best, and is about as good as the neighbours. On
-the curved table it beats PCA too, but the neighbours, without any training, find nearly all. On new
-rows of both the VAE is behind the autoencoder, and of the curved table behind PCA. On MNIST's
-digits, as small and as few, PCA at its best is ahead of autoencoder and VAE.
-
-On the three real tables no judge always wins. On vowels the autoencoder is behind the neighbours,
-and PCA at its best; on new rows of letter it beats both; on those of ionosphere the four that use
-more than the mean are nearly alike. The VAE is behind PCA at its best on new rows of vowels and
-letter. The threshold promises a rate on average: where few rows set it, as with ionosphere's, a
-single rate may be far from that.
-
-    python demos/anomaly_detection.py                                  what is built in
+    python demos/anomaly_detection.py                                  built-in data
     MINIAE_DATA=<folder> python demos/anomaly_detection.py --data all  the tables in anomaly/
+
+A model that has learned to reproduce normal samples reproduces strange ones badly, so its loss is a
+score; labels are used only to measure how good the score is. AUROC is the probability that an
+anomaly scores above a normal sample. "All rows" fits the whole table and scores it. "New rows" fits
+half of the normal rows and scores the other half and the anomalies.
 """
 
 # %%
 import copy
+import os
+import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import Projection, images, options, save, show, timed
 from matplotlib.ticker import LogLocator
-from outlier_tables import TABLES, curved_table, read_table
 
 from miniae import VAE, Adam, AnomalyDetector, Autoencoder, GaussianNLL, metrics
+
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.baselines import Projection
+from support.common import images, options, save, show, timed
 
 ALARMS = 0.05
 DIGITS, SIDE = ("digits", "mnist"), 8  # pixels
 
 
+TABLES = ("vowels", "letter", "ionosphere")  # from the ODDS collection of outlier data
+
+
+def read_table(name):
+    """Return X (n, d) and y (n,), 1 for outliers, of $MINIAE_DATA/anomaly/NAME.npz.
+
+    Columns with at most two values are left out: they are flags, not measurements. (The flag of
+    ionosphere is 0 in outliers only.)
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : the message has the file, the fault, and what the file must hold
+    """
+    path = Path(os.environ.get("MINIAE_DATA", "."), "anomaly", f"{name}.npz")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: it must be an .npz with arrays X and y")
+    if not path.exists():
+        raise FileNotFoundError(f"{path} not found: set MINIAE_DATA=<folder> that has anomaly/")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            X, y = file["X"], file["y"].ravel()
+    except Exception as error:
+        raise ValueError(f"{path} must be an .npz with arrays X and y ({error})") from None
+    if X.ndim != 2 or X.dtype.kind not in "iuf" or len(X) != len(y) or not X.size:
+        raise ValueError(f"{path}: X {X.dtype}{X.shape} must be numbers (n, d), y {y.shape} (n,)")
+    if not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise ValueError(
+            f"{path}: X[{row}, {column}] is {X[row, column]}, not a finite number: "
+            "drop that row or fill it in"
+        )
+    if not (np.isin(y, (0, 1)).all() and 0 < y.sum() < len(y) / 2):
+        raise ValueError(f"{path}: y must be 0 or 1, with some ones (outliers), but less than half")
+    X = X[:, [len(np.unique(column)) > 2 for column in X.T]]
+    if X.shape[1] < 4:
+        raise ValueError(
+            f"{path}: X has {X.shape[1]} columns with more than two values; 4 are needed"
+        )
+    return X.astype(float), y.astype(int)
+
+
+def curved_table(n, rng):
+    """Return n rows near a curved surface, and y, which is 1 for the first n / 20, the anomalies.
+
+    In the anomalies the values of each column are shuffled: each value is a normal one, but the
+    values of a row do not belong together.
+    """
+    X = np.sin(3 * rng.uniform(-1, 1, (n, 2)) @ rng.standard_normal((2, 12)) + 6 * rng.random(12))
+    X[: n // 20] = rng.permuted(X[: n // 20], axis=0)
+    return X + 0.1 * rng.standard_normal(X.shape), (np.arange(n) < n // 20).astype(int)
+
+
 # %%
 class BySquaredError(Autoencoder):
-    """An autoencoder that judges by the squared error, whatever the loss that it is trained on."""
+    """An autoencoder whose score is the squared error, whatever loss it is trained on.
+
+    For digits it is trained on the cross-entropy. That is no good score: a grey pixel has a large
+    cross-entropy even if it is reproduced perfectly, so images with much grey would look strange.
+    """
 
     def anomaly_score(self, X):
         """Return the squared error of each row."""
@@ -58,7 +96,7 @@ class BySquaredError(Autoencoder):
 
 
 class Neighbours:
-    """Judges by the distance to the 5th nearest of the rows it has seen; needs no training."""
+    """The score is the distance to the 5th nearest of the rows seen; there is no training."""
 
     def fit(self, X, **options):
         """Keep the rows."""
@@ -66,15 +104,18 @@ class Neighbours:
         return self
 
     def anomaly_score(self, X):
-        """Return the distance of each row; a row that was kept is no neighbour of its own."""
+        """Return the distance of each row. A row that was kept is not its own neighbour."""
         squares = (X**2).sum(axis=1)[:, None] - 2 * X @ self.rows.T + (self.rows**2).sum(axis=1)
         if X is self.rows:
             np.fill_diagonal(squares, np.inf)
         return np.sqrt(np.maximum(np.partition(squares, 4)[:, 4], 0))
 
 
-def judges(d, digits, seed=0):
-    """Return new models for rows of d columns, by their names in the table; of PCA, seven sizes."""
+def new_models(d, digits, seed=0):
+    """Return lists of new models for rows of d columns, by their names in the table.
+
+    PCA has seven sizes, of which the best is chosen in hindsight: an advantage for this baseline.
+    """
     size = {"input_dim": d, "latent_dim": d // 4, "seed": seed}
     if digits:
         autoencoder = BySquaredError(**size, hidden=(32,))
@@ -92,10 +133,18 @@ def judges(d, digits, seed=0):
     }
 
 
-def judge(models, X, y, seed, digits, epochs):
-    """Return the best model's figures on one class or seed, and what the picture needs."""
+def evaluate(models, X, y, seed, digits, epochs):
+    """Fit the models to one data set, and evaluate the best of them.
 
-    def in_units_of(rows):
+    Returns
+    -------
+    results : AUROC on all rows, AUROC on new rows; false alarms expected, false alarms measured,
+        and anomalies found, in per cent
+    shown : scores, threshold and truth, for the picture
+    """
+
+    def standardised(rows):
+        """Return X with the columns of these rows at mean 0 and variance 1; digits as they are."""
         std = X[rows].std(axis=0)
         return X if digits else (X - X[rows].mean(axis=0)) / np.where(std > 0, std, 1)
 
@@ -105,33 +154,36 @@ def judge(models, X, y, seed, digits, epochs):
 
     on_all = np.nan
     if not digits:
-        Z = in_units_of(np.arange(len(X)))
+        Z = standardised(np.arange(len(X)))
         fitted = (fit(copy.deepcopy(model), Z) for model in models)
         on_all = max(metrics.auroc(model.anomaly_score(Z), y) for model in fitted)
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
     half = normal[: len(normal) // 2]
     rest = np.setdiff1d(np.arange(len(y)), half)
-    Z, truth = in_units_of(half), y[rest]
+    Z, truth = standardised(half), y[rest]
     detectors = [fit(AnomalyDetector(model, ALARMS), Z[half]) for model in models]
     scores = [detector.decision_function(Z[rest]) for detector in detectors]
     on_new, best = max((metrics.auroc(s, truth), i) for i, s in enumerate(scores))
     detector, alarms = detectors[best], detectors[best].predict(Z[rest])
     rates = detector.false_alarm_rate_, alarms[truth == 0].mean(), alarms[truth == 1].mean()
-    figures = on_all, on_new, *(100 * rate for rate in rates)
-    return figures, (scores[best], detector.threshold_, truth)
+    results = on_all, on_new, *(100 * rate for rate in rates)
+    return results, (scores[best], detector.threshold_, truth)
 
 
 def compare(data, sets, share):
-    """Judge sets (X, y, seed), one per class or seed; return table rows and what to draw."""
+    """Evaluate all models on sets (X, y, seed); return the rows of the table and what to draw."""
     rows, d, digits = [], sets[0][0].shape[1], data in DIGITS
     epochs = round(share * (80 if digits else 50))
-    for name in judges(d, digits):
+    for name in new_models(d, digits):
         with timed(f"{data}, {name}"):
-            runs = [judge(judges(d, digits, s)[name], X, y, s, digits, epochs) for X, y, s in sets]
-        figures = np.array([figures for figures, _ in runs])
-        both = zip(figures.mean(axis=0), figures.std(axis=0), (3, 3, 1, 1, 1), strict=True)
+            runs = [
+                evaluate(new_models(d, digits, s)[name], X, y, s, digits, epochs)
+                for X, y, s in sets
+            ]
+        results = np.array([results for results, _ in runs])
+        both = zip(results.mean(axis=0), results.std(axis=0), (3, 3, 1, 1, 1), strict=True)
         cells = [f"{mean:.{k}f} ± {std:.{k}f}" for mean, std, k in both]
-        cells[2] = cells[2].split()[0]  # what is expected is the same in every run
+        cells[2] = cells[2].split()[0]  # the expected rate is the same in every run
         rows.append((f"{data}: {name}", *("-" if "nan" in cell else cell for cell in cells)))
         if name.startswith("autoencoder"):
             shown = runs[-1][1]
@@ -159,9 +211,9 @@ def draw(shown):
 
 
 def small_digits(chosen, n):
-    """Return n images of digits as rows of SIDE x SIDE pixels, means over 3 x 3.
+    """Return n images of digits as rows of SIDE x SIDE pixels, each a mean over 3 x 3 pixels.
 
-    The two outermost pixels are cut off: of digits, nearly all are empty.
+    The outer two rows and columns, which are nearly always empty, are cut off.
     """
     X, _, labels, _ = images(chosen, n, 1, quick=(300, 1))
     blocks = X[:n, 2:26, 2:26].reshape(-1, SIDE, 3, SIDE, 3)
@@ -171,7 +223,7 @@ def small_digits(chosen, n):
 # %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
-    chosen = options(__doc__, argv, data=(*DIGITS, *TABLES, "all"))
+    chosen = options("anomaly_detection", __doc__, argv, data=(*DIGITS, *TABLES, "all"))
     n, n_rows, share = (1, 200, 0.1) if chosen.quick else (5, 2000, 1)
     seeds = range(n * chosen.seed, n * (chosen.seed + 1))
     if chosen.data in DIGITS:

@@ -1,27 +1,25 @@
-"""Denoise images: an autoencoder that learns to repair, beside one that learns to copy, and PCA.
+# %% [markdown]
+"""Denoise images: an autoencoder that learns to repair, one that learns to copy, and PCA.
 
-    python demos/denoise_digits.py                  10,000 embedded digits, under a minute
+    python demos/denoise_digits.py                  10,000 built-in digits, under a minute
     python demos/denoise_digits.py --data mnist     60,000 images, a few minutes
 
-Normal noise of standard deviation 0.5 is laid on images with pixels from 0 to 1. It is not clipped,
-neither in training nor in the test. The denoising autoencoder meets new noise in every batch, with
-the clean image as its target (Vincent et al. 2008). The plain one has the same layers and epochs
-and meets clean images only: it has learned to copy those, and nothing about any others.
-
-The baselines are the noisy image as it is, its projection on the principal components of clean
-images, and the plain autoencoder. How many components to keep is chosen on noisy validation images,
-a tenth of the training images that no model is trained on. What comes out is clipped to [0, 1]
-before it is measured, in every row alike: that pixels lie there is no secret to any method. (So
-the noisy image counts 0.12, not 0.5^2 as in the pictures.) PSNR is 10 log10(1 / MSE), of the mean
-squared error of all test images together.
+The denoising autoencoder sees noisy images and has the clean ones as its target (Vincent et al.
+2008). The plain autoencoder has the same layers and epochs but sees clean images only. The table
+compares both with the noisy image as it is, and with its projection on the principal components.
 """
 
 # %%
+import sys
+from pathlib import Path
+
 import numpy as np
-from common import images, options, save, show, timed
 
 from miniae import Autoencoder, GaussianNoise, metrics, plots
 from miniae.proof.oracles import PCA
+
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.common import images, options, save, show, timed
 
 NOISE = GaussianNoise(0.5)
 HIDDEN, CODE = (512,), 256
@@ -31,13 +29,13 @@ COMPONENTS = range(5, 200, 5)
 
 # %%
 def quality(restored, clean):
-    """Return the mean squared error per pixel, and the PSNR in decibels."""
+    """Return the mean squared error per pixel, and the PSNR in decibels, both after clipping."""
     restored = np.clip(restored, 0, 1)
     return metrics.mse(restored, clean), metrics.psnr(restored, clean)
 
 
 def project(pca, X, k):
-    """Return X projected on the mean plus the first k principal components."""
+    """Return the projection of X on the mean and the first k principal components."""
     V = pca.components_[:k]
     rows = X.reshape(len(X), -1) - pca.mean_
     return (rows @ V.T @ V + pca.mean_).reshape(X.shape)
@@ -46,11 +44,11 @@ def project(pca, X, k):
 # %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
-    chosen = options(__doc__, argv, data=tuple(EPOCHS))
+    chosen = options("denoise_digits", __doc__, argv, data=tuple(EPOCHS))
     X, clean, *_ = images(chosen)
     kept = len(X) * 9 // 10
     X, X_val = X[:kept], X[kept:]
-    rng = np.random.default_rng([chosen.seed, 1])  # other noise than the models meet
+    rng = np.random.default_rng([chosen.seed, 1])  # not the noise of the training
     noisy, noisy_val = NOISE(clean, rng), NOISE(X_val, rng)
 
     pca = PCA(max(COMPONENTS)).fit(X.reshape(kept, -1))

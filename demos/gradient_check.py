@@ -1,15 +1,16 @@
-"""Check every gradient of a VAE, break one line, and read what the checker makes of it.
+# %% [markdown]
+"""Check every gradient of a VAE, break one line, and read what the checker says about it.
 
-python demos/gradient_check.py
+    python demos/gradient_check.py
+
+The checks use the complex step. The last part shows why: it compares the error of three difference
+formulas for one derivative, over a range of step sizes.
 """
 
 # %%
-import argparse
+import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # the picture goes to a file: no display needed
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -27,13 +28,16 @@ from miniae import (
     gradient_check,
 )
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.common import options, save
+
 
 # %%
 class BrokenTanh(Tanh):
-    """Tanh with one line wrong: its slope is that of the sigmoid."""
+    """Tanh with one wrong line: its derivative is that of the sigmoid."""
 
     def backward(self, dout):
-        """Should be dout * (1 - out * out)."""
+        """The right formula is dout * (1 - out * out)."""
         out = self.recall(dout)
         return dout * out * (1 - out)
 
@@ -46,7 +50,7 @@ def errors_by_step(steps, seed):
     vae.loss(x, eps=eps)
     vae.backward()
     k = int(np.argmax(np.abs(vae.dtheta)))
-    exact, theta, twin = vae.dtheta[k], vae.theta.copy(), vae.astype("complex128")
+    exact, theta, complex_vae = vae.dtheta[k], vae.theta.copy(), vae.astype("complex128")
 
     def loss(model, shift):
         model.theta = theta
@@ -56,7 +60,7 @@ def errors_by_step(steps, seed):
     formulas = {
         "forward (f(v+h) - f(v)) / h": lambda h: (loss(vae, h) - loss(vae, 0)) / h,
         "central (f(v+h) - f(v-h)) / 2h": lambda h: (loss(vae, h) - loss(vae, -h)) / (2 * h),
-        "complex Im f(v+ih) / h": lambda h: loss(twin, 1j * h).imag / h,
+        "complex Im f(v+ih) / h": lambda h: loss(complex_vae, 1j * h).imag / h,
     }
     return {
         name: np.array([abs(formula(h) / exact - 1) for h in steps])
@@ -64,8 +68,8 @@ def errors_by_step(steps, seed):
     }
 
 
-def plot(steps, errors):
-    """Draw error against step, and return the Figure."""
+def draw(steps, errors):
+    """Draw error against step, and return the figure."""
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for (name, error), style in zip(errors.items(), ("--", "-.", "-"), strict=True):
         ax.loglog(steps, np.maximum(error, 1e-17), style, label=name, linewidth=2)
@@ -74,7 +78,7 @@ def plot(steps, errors):
     ax.set(
         xlabel="step h",
         ylabel="relative error of the derivative (0 drawn as 1e-17)",
-        title="Truncation against rounding: the complex step pays neither",
+        title="Truncation and rounding errors: a small complex step has neither",
     )
     ax.invert_xaxis()
     ax.legend(frameon=False, loc=(0.53, 0.36))
@@ -84,39 +88,33 @@ def plot(steps, errors):
 # %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out") / "gradient_check")
-    parser.add_argument("--quick", action="store_true", help="fewer steps in the picture")
-    options = parser.parse_args(argv)
-    rng = np.random.default_rng(options.seed)
+    chosen = options("gradient_check", __doc__, argv, data=())
+    rng = np.random.default_rng(chosen.seed)
     x, target = rng.standard_normal((5, 6)), rng.random((5, 6))
 
     print("1. Every layer and loss, by the complex step\n")
     for layer in (Dense(6, 4), ReLU(), Sigmoid(), Tanh(), Softplus()):
-        report = gradient_check(layer, x, seed=options.seed)
+        report = gradient_check(layer, x, seed=chosen.seed)
         print(f"   {layer!s:28} largest relative error {report.max_error:.1e}")
     for loss in (SquaredError(), BernoulliNLL(), GaussianNLL(0.7, learn_sigma=True)):
         report = gradient_check(loss, x, target)
         print(f"   {loss!s:28} largest relative error {report.max_error:.1e}")
 
-    print("\n2. A whole VAE, its noise held fixed\n")
-    print(gradient_check(VAE(6, 2, (5,), seed=options.seed), target, training=True))
+    print("\n2. A whole VAE, with its noise held fixed\n")
+    print(gradient_check(VAE(6, 2, (5,), seed=chosen.seed), target, training=True))
 
-    print("\n3. The same with one line wrong, in the encoder's activation\n")
+    print("\n3. The same VAE with one wrong line in the encoder's activation\n")
     encoder = Sequential(Dense(6, 5, rng=1), BrokenTanh(), Dense(5, 4, rng=2))
     print(gradient_check(VAE(6, 2, (5,), encoder=encoder), target, training=True))
 
     print("\n4. Why the complex step: the error of one derivative, by formula and step\n")
-    steps = np.logspace(0, -16, 17 if options.quick else 97)
-    errors = errors_by_step(steps, options.seed)
+    steps = np.logspace(0, -16, 17 if chosen.quick else 97)
+    errors = errors_by_step(steps, chosen.seed)
     for name, error in errors.items():
         best = int(np.argmin(error))
         print(f"   {name:32} smallest error {error[best]:.1e}, at h = {steps[best]:.0e}")
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "error_by_step.png"
-    plot(steps, errors).savefig(path, dpi=120)
-    print(f"\nThe picture is {path}")
+    print()
+    save(chosen.out, error_by_step=draw(steps, errors))
 
 
 # %%

@@ -1,6 +1,6 @@
-"""Write the tables of docs/10_speed.md from what demos/benchmark.py measured.
+"""Write the tables of docs/10_speed.md from what demos/speed/benchmark.py measured.
 
-    MINIAE_DATA=<folder> python demos/benchmark.py --out out/benchmark
+    MINIAE_DATA=<folder> python demos/speed/benchmark.py --out out/benchmark
     python docs/make_speed.py out/benchmark
 
 The measurements stay beside the page as docs/benchmark.json, and its picture in docs/images.

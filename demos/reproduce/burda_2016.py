@@ -1,3 +1,4 @@
+# %% [markdown]
 """Burda, Grosse and Salakhutdinov (2016): the likelihood of MNIST under a VAE, table 1, k = 1.
 
     python demos/reproduce/burda_2016.py                 6 of 8 stages, 364 epochs
@@ -5,50 +6,38 @@
     python demos/reproduce/burda_2016.py --only nll      measures the stages trained so far
     python demos/reproduce/burda_2016.py --quick         digits, 4 epochs: a try of the code
 
-The paper trains a VAE with one stochastic layer on binary MNIST and reports the test NLL, minus
-log p(x) by importance sampling with 5,000 samples an image: 86.76 nats. All is done as there, and
-where the paper is silent, as in the authors' code (github.com/yburda/iwae):
-
-- 784-200-200 tanh to mu and log std of 50 latents, and the mirror image; Glorot, biases 0, those of
-  the pixels the logit of their mean, which is clipped to [0.001, 0.999].
-- 59,600 images in the order of the file, in batches of 20; a pixel is 1 with the probability that
-  its grey value says, drawn anew whenever an image is used. Test images are drawn once.
-- Monte-Carlo log-weights with one sample; at k = 1 this is minus the ELBO, its KL sampled too.
-- The gradient of the batch's sum, not its mean, goes into Adam with beta1 = 0.99 (so the code; the
-  paper has 0.9) and eps = 1e-4, whose second moment starts at 1. This Adam is no scale-free one:
-  while the sum of squares is small against the 1, it is a gradient descent with momentum.
-- Stage i = 0, ..., 7 has 3^i epochs at the learning rate 1e-3 * 10^(-i/7), the factor rounded to
-  two digits.
-
-What differs: the seed and the generator; and layers of one shape start with different weights,
-where the authors' code draws all of them from one seed and gives equal shapes equal weights. A step
-of their Adam goes by the moments of the step before, for the way in which Theano updates; not here.
-
-A stage leaves its weights in stage_<i>.npz. The folder can be measured while it trains. The
-likelihood of independent pixels is printed beside, as what a collapsed model would reach.
+The paper trains a VAE with one stochastic layer on binary MNIST. Its test NLL, by importance
+sampling with 5,000 samples per image, is 86.76 nats. Details that the paper does not give are as in
+the authors' code (github.com/yburda/iwae). The baseline is the NLL of independent pixels.
 """
 
 # %%
+import math
+import sys
 import time
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import paper
-from common import images, independent_pixels, save, show
 
 from miniae import Dense, ImportanceWeightedVAE, Sequential, Tanh, plots
 from miniae.layers import Layer
 from miniae.optim import Optimizer
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support import paper
+from support.baselines import independent_pixels
+from support.common import images, save, show
+
 HIDDEN, LATENT, BATCH, N_TRAIN = 200, 50, 20, 59_600
-ENDS = [(3 ** (i + 1) - 1) // 2 for i in range(8)]  # epochs behind a model at the end of a stage
+ENDS = [(3 ** (i + 1) - 1) // 2 for i in range(8)]  # epochs until the end of each stage
 PAPER = 86.76  # nats, table 1: one stochastic layer, VAE, k = 1
-ROWS = 1000  # test images measured at a time
+ROWS = 1000  # test images that are measured at a time
 
 
 # %%
 class LogVar(Layer):
-    """mu, log std -> mu, log var = 2 log std: the paper's networks put out the log std."""
+    """mu, log std -> mu, log var = 2 log std: the paper's networks output the log std."""
 
     config = ("latent_dim",)
 
@@ -62,15 +51,20 @@ class LogVar(Layer):
         return self.remember(self.factor, x * self.factor)
 
     def backward(self, dout):
-        """The slope is 1 for mu and 2 for log std."""
+        """The derivative is 1 for mu and 2 for log std."""
         return dout * self.recall(dout)
 
 
 class SummedAdam(Optimizer):
-    """Adam with the authors' settings, on G, the sum over the batch of the samples' gradients.
+    """Adam with the authors' settings, on G, the sum (not the mean) of the samples' gradients.
 
     m = beta1 m + (1 - beta1) G from m = 0, v = beta2 v + (1 - beta2) G^2 from v = 1, and
     theta -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps).
+
+    The authors' code has beta1 = 0.99, where the paper says 0.9. The second moment starts at 1.
+    While the sum of squares is small against that 1, this is gradient descent with momentum, and
+    the step depends on the scale of the gradient. In the authors' code a step uses the moments of
+    the step before, because of the way in which Theano updates; that is not done here.
     """
 
     moments = ("m", "v")
@@ -81,16 +75,16 @@ class SummedAdam(Optimizer):
         self.batch_size = batch_size
 
     def step(self, theta, dtheta):
-        """As in Optimizer, of dtheta, the mean over the batch."""
+        """See Optimizer. dtheta is the mean over the batch."""
         if "v" not in self.state:
             start = 1 / ((1 - self.beta2) * self.batch_size**2)
             self.state["v"] = np.full_like(theta, start)
         super().step(theta, dtheta)
 
     def update(self, theta, dtheta, lr, m, v):
-        """See the class; as in miniae's Adam, scalars fold away what would be passes over vectors.
+        """See the class. As in miniae's Adam, factors are moved into scalars, to save time.
 
-        With n samples, G = n dtheta. state holds the sums m / (n (1 - beta1)) and
+        With n samples, G = n dtheta. The state holds the sums m / (n (1 - beta1)) and
         v / (n^2 (1 - beta2)), whose updates need no factor on dtheta.
         """
         scale = (1 - self.beta2) ** 0.5
@@ -107,7 +101,11 @@ class SummedAdam(Optimizer):
 
 
 def schedule(batches):
-    """Return the learning rate as a function of the step, for so many batches an epoch."""
+    """Return the learning rate as a function of the step, for so many batches per epoch.
+
+    Stage i = 0, ..., 7 has 3^i epochs at the rate 1e-3 * 10^(-i/7), with the factor rounded to two
+    digits, as in the authors' code.
+    """
 
     def rate(step):
         stage = int(np.searchsorted(ENDS, step // batches, side="right"))
@@ -117,11 +115,17 @@ def schedule(batches):
 
 
 def build(X, seed):
-    """Return the paper's model of flat images, untrained."""
+    """Return the paper's model of flat images, untrained.
+
+    784-200-200 tanh to mu and log std of 50 latents, and the mirror image; Glorot; biases 0, except
+    those of the pixels, which are the logits of the mean image. Layers of the same shape start with
+    different weights here. In the authors' code they start with the same ones. The loss uses one
+    sample of log p(x, z) - log q(z|x): at k = 1 it is minus the ELBO with a sampled KL.
+    """
     rng = np.random.default_rng(seed)
     h, k, pixels = HIDDEN, LATENT, X.shape[1]
     code = Dense(h, 2 * k, rng=rng)
-    code.params["W"] *= np.sqrt((h + 2 * k) / (h + k))  # Glorot's limit for k outputs, twice
+    code.params["W"] *= np.sqrt((h + 2 * k) / (h + k))  # Glorot's limit for two layers of k outputs
     encoder = Sequential(
         Dense(pixels, h, rng=rng), Tanh(), Dense(h, h, rng=rng), Tanh(), code, LogVar(k)
     )
@@ -133,10 +137,14 @@ def build(X, seed):
 
 
 def train(model, X, chosen, record):
-    """Train the stages that are asked for, and keep the model at the end of each."""
+    """Train the stages that are asked for, and save the model at the end of each stage.
+
+    Images come in the order of the file. A pixel is 1 with a probability equal to its grey value,
+    and is drawn again whenever the image is used. Test images are drawn once.
+    """
 
     def batches():
-        # Of one epoch always the same, so that a run that goes on is the run without a break.
+        # The seed depends on the epoch, so a run that continues is the same as an unbroken run.
         rng = np.random.default_rng([chosen.seed, len(model.history.get("loss", ()))])
         return (paper.binary(X[i : i + BATCH], rng) for i in range(0, len(X), BATCH))
 
@@ -145,18 +153,18 @@ def train(model, X, chosen, record):
         if epoch + 1 in ENDS:
             model.save(stage_file(chosen, ENDS.index(epoch + 1)))
 
-    adam = SummedAdam(schedule(-(-len(X) // BATCH)), BATCH)
+    adam = SummedAdam(schedule(math.ceil(len(X) / BATCH)), BATCH)
     model.fit(batches, epochs=ENDS[chosen.stages - 1], optimizer=adam, callback=keep,
               checkpoint=chosen.out / "run.npz", verbose=2)  # fmt: skip
 
 
 def stage_file(chosen, stage):
-    """Return where a stage's model is kept."""
+    """Return the file of a stage's model."""
     return chosen.out / f"stage_{stage}.npz"
 
 
 def measure(model, stage, X_test, samples, record):
-    """Return the test NLL of a stage's model, in nats; a part measured before is not again."""
+    """Return the test NLL of a stage's model, in nats. Parts in the record are not repeated."""
     total = 0.0
     for first in range(0, len(X_test), ROWS):
         x = X_test[first : first + ROWS]
@@ -185,7 +193,14 @@ def draw(epochs, bounds, nlls, data):
 # %%
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = paper.start(__doc__, argv, stages=6, samples=5000, only="both")
+    chosen, record = paper.start(
+        "burda_2016",
+        __doc__,
+        argv,
+        stages=(6, "stages to train, of 8"),
+        samples=(5000, "importance samples per image"),
+        only=("both", "train, nll or both"),
+    )
     if not 1 <= chosen.stages <= len(ENDS):
         raise ValueError(f"--stages={chosen.stages} must be from 1 to {len(ENDS)}")
     if chosen.samples < 1:

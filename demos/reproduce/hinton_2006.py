@@ -1,36 +1,34 @@
+# %% [markdown]
 """Hinton and Salakhutdinov (2006): 784-1000-500-250-30 and its mirror image, without pretraining.
 
     MINIAE_DATA=<folder> python demos/reproduce/hinton_2006.py     60,000 images, some 35 minutes
 
-The paper first trains four restricted Boltzmann machines, unrolls them into an autoencoder of
-sigmoids with a linear code of 30 numbers, and then trains that for 200 epochs by conjugate
-gradients on the cross-entropy. Its figures are squared errors per test image, summed over the 784
-pixels: 3.00, against 8.01 of logistic PCA (784-30-784 with sigmoids at the end) and 13.87 of PCA.
-Of a network still deeper, for images of curves, it says that without pretraining it always puts out
-the mean image.
-
-Here all weights start at random, and Adam's steps shrink to 0 over the run. Everything else that
-is chosen, is chosen in the run itself, on the last 10,000 training images, which the networks that
-are compared do not see: the activation, and whether to train on the cross-entropy or on the squared
-error that is reported, both behind a sigmoid. The best is then trained on all 60,000 images; the
-test images are only looked at. The sigmoids of the paper are among the candidates.
+The paper pretrains the layers as restricted Boltzmann machines. Its squared errors per test image
+are 3.00 for the autoencoder, 8.01 for logistic PCA and 13.87 for PCA. Here all weights start at
+random. The activation and the loss are chosen on the last 10,000 training images. The best network
+is then trained on all 60,000 images.
 """
 
 # %%
-import matplotlib.pyplot as plt
-from paper import start
+import sys
+from pathlib import Path
 
-from common import draw_rows, falling, images, save, squared_error, timed  # isort: skip
+import matplotlib.pyplot as plt
+
 from miniae import Autoencoder, SquaredError
 from miniae.numerics import as_float, sigmoid
 from miniae.proof.oracles import PCA
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.common import decaying_adam, draw_rows, images, save, squared_error, timed
+from support.paper import start
+
 HIDDEN, CODE, BATCH, RATE = (1000, 500, 250), 30, 128, 1e-3
-EPOCHS, TRIAL, KEPT = 80, 5, 10_000  # of the run, of each candidate; images to choose on
+EPOCHS, TRIAL, KEPT = 80, 5, 10_000  # of the run, of each candidate; validation images
 
 
 class SquaredErrorOfSigmoid(SquaredError):
-    """Sum over pixels of (target - sigmoid(out))^2, mean over samples: out are logits."""
+    """Sum over pixels of (target - sigmoid(out))^2, mean over samples. out are logits."""
 
     bounds = (0.0, 1.0)
 
@@ -39,7 +37,7 @@ class SquaredErrorOfSigmoid(SquaredError):
         return (sigmoid(out) - target) ** 2
 
     def slopes(self, out, target, weight):
-        """With p = sigmoid(out), whose slope is p (1 - p): 2 (p - target) p (1 - p)."""
+        """With p = sigmoid(out), whose derivative is p (1 - p): 2 (p - target) p (1 - p)."""
         p = sigmoid(out)
         return 2 * (p - target) * p * (1 - p) * weight
 
@@ -49,6 +47,8 @@ class SquaredErrorOfSigmoid(SquaredError):
 
 
 LOSSES = {"cross-entropy": "bce", "squared error": SquaredErrorOfSigmoid()}
+# The paper uses sigmoids. It says of an even deeper network, for images of curves, that it always
+# outputs the mean image if it is not pretrained.
 CANDIDATES = [
     ("sigmoid", "cross-entropy"),
     ("tanh", "cross-entropy"),
@@ -66,8 +66,8 @@ def build(activation, loss, shape, seed, hidden=HIDDEN):
 
 
 def train(model, X, epochs, rate, **options):
-    """Train with steps that shrink to 0; return the model."""
-    adam = falling(rate, epochs, len(X), BATCH)
+    """Train with a learning rate that falls to 0; return the model."""
+    adam = decaying_adam(rate, epochs, len(X), BATCH)
     return model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=2, **options)
 
 
@@ -77,7 +77,7 @@ def error_on(model, X):
 
 
 def try_out(candidate, X, epochs, chosen, record):
-    """Train a candidate on all but the last images, and return its error on those."""
+    """Train a candidate on all images but the last ones, and return its error on those."""
     name, kept = ", ".join(candidate), len(X) * KEPT // 60_000
 
     def run():
@@ -99,7 +99,7 @@ def draw(errors, published):
     ax.set(xlabel="epoch", ylabel="squared error per test image", title="Codes of 30 numbers")
     ticks = (2, 3, 5, 10, 20)
     ax.set_yticks(ticks, ticks)
-    ax.set_ylim(2, 40)  # above the lines there is room for their names
+    ax.set_ylim(2, 40)  # with room for the legend above the lines
     ax.minorticks_off()
     ax.legend(frameon=False, loc="upper right")
     return figure
@@ -108,7 +108,7 @@ def draw(errors, published):
 # %%
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = start(__doc__, argv)
+    chosen, record = start("hinton_2006", __doc__, argv)
     X, X_test, _, _ = images(chosen, quick=(300, 200))
     epochs, trial = (2, 1) if chosen.quick else (EPOCHS, TRIAL)
     flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
@@ -125,7 +125,7 @@ def main(argv=None):
     model, by_epoch = build(*best, X.shape[1:], chosen.seed), record.results.setdefault("test", [])
 
     def follow(model, epoch, logs):
-        by_epoch[epoch:] = [error_on(model, X_test)]  # an epoch may come twice, after a break
+        by_epoch[epoch:] = [error_on(model, X_test)]  # after a break an epoch can run twice
         record.save()
 
     with timed(f"the autoencoder, {epochs} epochs"):

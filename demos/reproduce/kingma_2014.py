@@ -1,46 +1,41 @@
-"""Kingma and Welling (2014): the bound against the samples seen, figure 2, and the 2-D manifold.
+# %% [markdown]
+"""Kingma and Welling (2014): the bound by training samples seen, figure 2, and the 2-D manifold.
 
     python demos/reproduce/kingma_2014.py                    3 million samples for each model
-    python demos/reproduce/kingma_2014.py --samples 100      100 million, as far as the paper goes
+    python demos/reproduce/kingma_2014.py --samples 100      100 million, as in the paper
     python demos/reproduce/kingma_2014.py --quick            digits: a try of the code
 
-The paper trains VAEs of 784-500-Nz tanh, and the mirror image, with Nz = 3, 5, 10, 20 and 200
-latents on MNIST, and draws the bound on log p of training and of test images against the number of
-training samples seen, from 10^5 to 10^8. It gives curves and no table. What it says in words can be
-held against numbers: latent variables more than needed do not lead to overfitting, because those
-that tell nothing cost nothing. So the table gives the bound on held-out images by Nz, and what the
-bound on training images is above it. Figure 4 is a map of images, drawn by a decoder of 2 latents.
-
-As in the paper's section 5: batches of 100, one sample of z for each image, Adagrad, its step size
-the best of 0.01, 0.02 and 0.1 on training images after few iterations (here 200), all weights and
-biases drawn from N(0, 0.01), of which 0.01 is the variance, and a prior N(0, I) on them, whose part
-in the gradient of the mean loss is theta / n. A pixel's grey value, between 0 and 1, is the target
-of a Bernoulli likelihood as it is: the paper does not say that images were made binary. The bound
-is then the mean over all binary images that the grey ones stand for, seen by the encoder in grey.
-
-The number of samples is what differs: at 3 million the curves are still rising, and the paper's go
-on for 30 times as long. Training images are 10,000 of the 60,000, the KL is exact as in eq. 10.
+The paper draws the bound for 3, 5, 10, 20 and 200 latents and gives no table. It says that too many
+latents do not lead to overfitting, so the table compares the bounds of training and test images.
+The second picture, figure 4 in the paper, is a map of images drawn by a decoder of 2 latents.
 """
 
 # %%
+import sys
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
-import paper
-from common import images, independent_pixels, save, show
 
 from miniae import VAE, plots
 from miniae.optim import Optimizer
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support import paper
+from support.baselines import independent_pixels
+from support.common import images, save, show
+
 SIZES, HIDDEN, BATCH = (3, 5, 10, 20, 200), 500, 100
-STEP_SIZES, TRIAL = (0.01, 0.02, 0.1), 200  # iterations by which one is chosen
-N_MEASURED = 10_000  # training images whose bound is taken
+STEP_SIZES, TRIAL = (0.01, 0.02, 0.1), 200  # iterations after which the best is chosen
+N_MEASURED = 10_000  # training images whose bound is measured
 
 
 # %%
 class Adagrad(Optimizer):
     """theta -= lr * dtheta / sqrt(sum of all dtheta^2 so far). Duchi et al. (2011).
 
-    weight_decay adds weight_decay * theta to the gradient: a normal prior on theta.
+    weight_decay adds weight_decay * theta to the gradient. With 1 / n for n samples it is the prior
+    N(0, I) that the paper puts on all weights.
     """
 
     moments = ("squares",)
@@ -58,7 +53,12 @@ class Adagrad(Optimizer):
 
 
 def build(shape, latent_dim, seed):
-    """Return the paper's model, untrained."""
+    """Return the paper's model, untrained: all weights and biases have variance 0.01.
+
+    The grey value of a pixel is the target of the Bernoulli likelihood: the paper does not say that
+    images were made binary. The bound is then a mean over the binary images that the grey one
+    stands for, with the encoder seeing the grey one. The KL is exact, as in the paper's eq. 10.
+    """
     vae = VAE(shape, latent_dim, (HIDDEN,), activation="tanh", seed=seed)
     rng = np.random.default_rng([seed, latent_dim])
     vae.theta = rng.normal(0, 0.01**0.5, vae.theta.shape)
@@ -66,7 +66,7 @@ def build(shape, latent_dim, seed):
 
 
 def choose_step_size(X, latent_dim, seed):
-    """Return the step size whose bound after few iterations is the best."""
+    """Return the step size with the best bound after a few iterations, as in the paper."""
     bounds = {}
     for lr in STEP_SIZES:
         vae, few = build(X.shape[1:], latent_dim, seed), X[: TRIAL * BATCH]
@@ -80,13 +80,13 @@ def choose_step_size(X, latent_dim, seed):
 
 
 def epochs_to_measure(last):
-    """Return epochs, about six for each factor of 10, up to the last."""
+    """Return the epochs to measure: about six for each factor of 10, and the last."""
     steps = np.unique(np.round(10 ** np.arange(0, np.log10(last), 1 / 6)).astype(int))
     return [*(int(e) for e in steps if e < last), last]
 
 
 def train(X, X_test, latent_dim, epochs, chosen, record):
-    """Return a trained model and its curve: rows of samples seen, bounds of training and test."""
+    """Return a trained model and its curve: rows of samples seen, training bound, test bound."""
     name = f"Nz {latent_dim}"
     lr = record.measure(f"{name}, step size", lambda: choose_step_size(X, latent_dim, chosen.seed))
     vae, measured = build(X.shape[1:], latent_dim, chosen.seed), epochs_to_measure(epochs)
@@ -126,7 +126,9 @@ def draw(curves):
 # %%
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = paper.start(__doc__, argv, samples=3.0)
+    chosen, record = paper.start(
+        "kingma_2014", __doc__, argv, samples=(3.0, "millions of training samples")
+    )
     if not chosen.samples > 0:
         raise ValueError(f"--samples={chosen.samples} million must be above 0")
     X, X_test, _, _ = images(chosen, quick=(500, 200))

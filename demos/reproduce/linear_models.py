@@ -1,33 +1,21 @@
+# %% [markdown]
 """Linear models, exactly: Baldi and Hornik (1989), and Lucas et al. (2019).
 
     MINIAE_DATA=<folder> python demos/reproduce/linear_models.py     60,000 images, a minute
 
-Both papers are theorems, and the models here are trained until nothing but rounding is left. An
-image is 4 x 4 numbers, its ink in squares of 7 x 7 pixels, centred and over one standard deviation.
-What a linear model loses depends on the mean and the covariance of the data alone, so that 32
-points with the mean and the covariance of all the images stand for them in training.
-
-Baldi and Hornik: a linear autoencoder with a code of k numbers has one minimum, at which it
-projects on the first k principal components. Its other critical points keep other components (or
-fewer), and are saddles: a small push, and descent ends at the minimum. The curvatures are counted:
-at a point that keeps the set I of components, r of them, as many are negative as there are pairs of
-i outside of I and j in I with variance_i > variance_j, and (k - r)(16 - r) more for the numbers of
-the code that are not in use.
-
-Lucas et al.: a linear VAE, trained on the bound, ends at the maximum likelihood of probabilistic
-PCA (Tipping and Bishop 1999), with no gap: log p(x) = bound for each image, sigma^2 = the mean of
-the variances not kept, W W' = diag(variances kept - sigma^2). If sigma is fixed, the latents whose
-component has a variance below sigma^2 collapse, in the VAE and in the exact maximum alike: it is
-the likelihood that has no use for them, not the bound that loses them. The others each tell
-log(variance / sigma^2) / 2 nats.
+Both papers are theorems, so the models are trained until only rounding errors are left. A linear
+autoencoder has one minimum, at which it projects on the first principal components; all other
+critical points are saddles. A linear VAE ends at the maximum likelihood of probabilistic PCA, and a
+fixed noise above a component's variance collapses its latent in both alike.
 """
 
 # %%
+import sys
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
-from paper import start
 
-from common import images, save, timed  # isort: skip
 from miniae import VAE, Autoencoder, GaussianNLL
 from miniae.proof.oracle_certificate import train_to_optimum
 from miniae.proof.oracles import (
@@ -39,6 +27,10 @@ from miniae.proof.oracles import (
     sigma_points,
 )
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.common import images, save, timed
+from support.paper import start
+
 SIDE, CODE = 4, 4
 STARTS = 5
 KEPT = ((0, 1, 2, 3), (0, 1, 2, 4), (0, 1, 3, 5), (12, 13, 14, 15), (0, 1), ())
@@ -46,7 +38,10 @@ KEPT = ((0, 1, 2, 3), (0, 1, 2, 4), (0, 1, 3, 5), (12, 13, 14, 15), (0, 1), ())
 
 # %%
 def coarse(images):
-    """Return the ink in SIDE x SIDE squares of images (n, h, w): rows (n, SIDE^2) of variance 1."""
+    """Return the ink in SIDE x SIDE squares of images (n, h, w): centred rows (n, SIDE^2).
+
+    They are divided by one standard deviation.
+    """
     n, height, width = images.shape
     squares = images.reshape(n, SIDE, height // SIDE, SIDE, width // SIDE)
     X = squares.mean(axis=(2, 4), dtype=np.float64).reshape(n, SIDE * SIDE)
@@ -55,7 +50,10 @@ def coarse(images):
 
 
 def same_moments(X):
-    """Return few points with the mean and the covariance of the rows X."""
+    """Return a few points with the mean and the covariance of the rows X.
+
+    The error of a linear model depends on these alone, so the points replace the data in training.
+    """
     values, vectors = np.linalg.eigh(np.cov(X.T, bias=True))
     return sigma_points(X.shape[1]) * np.sqrt(values) @ vectors.T + X.mean(axis=0)
 
@@ -66,7 +64,7 @@ def weights(network):
 
 
 def linear_autoencoder(X, seed):
-    """Return one that is not trained yet, with the weights that miniae draws."""
+    """Return a linear autoencoder with random weights."""
     return Autoencoder(X.shape[1], CODE, (), loss="mse", dtype="float64", seed=seed)
 
 
@@ -86,13 +84,17 @@ def gradient(model, theta, X):
 
 def curvatures(model, X, step=1e-30):
     """Return the eigenvalues of the Hessian, whose columns are complex steps of the gradient."""
-    twin, steps = model.astype(complex), 1j * step * np.eye(model.theta.size)
-    columns = [gradient(twin, model.theta + h, X).imag / step for h in steps]
+    complex_model, steps = model.astype(complex), 1j * step * np.eye(model.theta.size)
+    columns = [gradient(complex_model, model.theta + h, X).imag / step for h in steps]
     return np.linalg.eigvalsh(np.array(columns))
 
 
 def negative_by_theory(kept, variances):
-    """Return how many curvatures are negative at the critical point that keeps these components."""
+    """Return how many curvatures are negative at the critical point that keeps these components.
+
+    There is one for each pair of a component i that is not kept and a component j that is, with
+    variance_i > variance_j; and for each unused number of the code one per component not kept.
+    """
     others = [i for i in range(len(variances)) if i not in kept]
     pairs = sum(variances[i] > variances[j] for i in others for j in kept)
     return int(pairs) + (CODE - len(kept)) * len(others)
@@ -100,7 +102,7 @@ def negative_by_theory(kept, variances):
 
 # %%
 def critical_point(kept, X, pca, rng):
-    """Return what theory and the model say of the critical point that keeps these components."""
+    """Compare theory and model at the critical point that keeps these components."""
     model, V = linear_autoencoder(X, seed=0), pca.components_[list(kept)]
     keep(model, V)
     error, variances = model.evaluate(X), pca.variances_
@@ -119,8 +121,8 @@ def critical_point(kept, X, pca, rng):
     }
 
 
-def from_chance(seed, X, pca):
-    """Return how far a linear autoencoder, trained from random weights, is from PCA."""
+def train_autoencoder(seed, X, pca):
+    """Return how far a linear autoencoder is from PCA after training from random weights."""
     model, V = linear_autoencoder(X, seed), pca.components_[:CODE]
     train_to_optimum(model, X)
     W_in, W_out = weights(model.encoder), weights(model.decoder)
@@ -131,15 +133,19 @@ def from_chance(seed, X, pca):
     }
 
 
-def vae_from_chance(seed, points, X, ppca):
-    """Return how far a linear VAE, trained from random weights, is from probabilistic PCA."""
+def train_vae(seed, points, X, ppca):
+    """Return how far a linear VAE is from probabilistic PCA after training from random weights.
+
+    By theory (Tipping and Bishop 1999) log p(x) = bound for each image, sigma^2 is the mean of the
+    variances not kept, and W W' = diag(variances kept - sigma^2).
+    """
     vae = VAE(X.shape[1], CODE, (), likelihood="gaussian", dtype="float64", seed=seed)
     train_to_optimum(vae, points)
     W, log_p = weights(vae.decoder), ppca.log_likelihood(X)
     mu, log_var = vae.posterior(X)
     mean, covariance = ppca.posterior(X)
     spread = np.exp(log_var).mean(axis=0)
-    order = np.argsort(spread)  # the latents come in any order, and with either sign
+    order = np.argsort(spread)  # latents have any order and either sign
     return {
         "log p": float(log_p.mean()),
         "bound": float(exact_elbo(vae, X).mean()),
@@ -154,7 +160,11 @@ def vae_from_chance(seed, points, X, ppca):
 
 
 def fixed_noise(sigma2, points, variances, seed):
-    """Return what a linear VAE of fixed sigma does, beside theory: active latents, KL, bound."""
+    """Compare theory and a linear VAE with fixed sigma: active latents, KL, bound.
+
+    By theory a latent collapses if its component's variance is below sigma^2, and has a KL of
+    log(variance / sigma^2) / 2 nats otherwise.
+    """
     vae = VAE(points.shape[1], CODE, (), likelihood=GaussianNLL(sigma2**0.5), dtype="float64",
               seed=seed)  # fmt: skip
     train_to_optimum(vae, points)
@@ -174,7 +184,7 @@ def fixed_noise(sigma2, points, variances, seed):
 
 # %%
 def draw(variances, vaes, fixed):
-    """Draw the variances with those of the model, and the KL by the noise; return the figure."""
+    """Draw the variances of data and model, and the KL by the noise; return the figure."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
     numbers = np.arange(1, len(variances) + 1)
     left.semilogy(numbers, variances, "k.-", label="of the images, by component")
@@ -202,7 +212,7 @@ def draw(variances, vaes, fixed):
 
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = start(__doc__, argv)
+    chosen, record = start("linear_models", __doc__, argv)
     X = coarse(images(chosen)[0])
     points, starts = same_moments(X), range(1 if chosen.quick else STARTS)
     kept_sets = KEPT[::2] if chosen.quick else KEPT
@@ -211,7 +221,7 @@ def main(argv=None):
 
     with timed("linear autoencoders"):
         plain = record.measure(
-            "autoencoder", lambda: [from_chance(chosen.seed + i, points, pca) for i in starts]
+            "autoencoder", lambda: [train_autoencoder(chosen.seed + i, points, pca) for i in starts]
         )
         critical = record.measure(
             "critical points",
@@ -219,7 +229,7 @@ def main(argv=None):
         )
     with timed("linear VAEs"):
         vaes = record.measure(
-            "VAE", lambda: [vae_from_chance(chosen.seed + i, points, X, ppca) for i in starts]
+            "VAE", lambda: [train_vae(chosen.seed + i, points, X, ppca) for i in starts]
         )
         between = np.sqrt(variances[:CODE] * variances[1 : CODE + 1])  # geometric means
         levels = [2 * variances[0], *between][:: CODE if chosen.quick else 1]

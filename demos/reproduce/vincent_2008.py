@@ -1,47 +1,41 @@
-"""Vincent et al. (2008): features of denoising autoencoders, and what they are worth.
+# %% [markdown]
+"""Vincent et al. (2008): the features of denoising autoencoders, and how useful they are.
 
     MINIAE_DATA=<folder> python demos/reproduce/vincent_2008.py     70,000 images, some 20 minutes
 
-The problem is the paper's "basic" one: MNIST, with 10,000 images to train on, 2,000 to choose the
-epoch by, and 50,000 to test. An autoencoder of one sigmoid layer sees images of which each pixel
-is set to 0 with probability nu, and is to put out the clean ones, on the cross-entropy; nu = 0 is
-the plain autoencoder. Three of them are stacked, each trained on the codes of the one below.
-
-1. The filters, the weights of 100 units of the first layer (the same units, from the same initial
-   weights): the paper sees them grow from specks to strokes and parts of digits as nu rises.
-2. Few labels: softmax regression on the codes, the stack left as it is, beside the raw pixels.
-3. All 10,000 labels: the stack becomes a network with ten outputs, and all of it is trained on the
-   labels, beside the same network from random weights. The paper's test errors, with nu and all
-   sizes and rates chosen on the 2,000 images, are 3.46 % (plain) and 2.80 % (nu = 10 %).
-
-What differs from the paper: 500 units in each layer, one rate of learning and one number of epochs,
-where the paper searched a grid; Adam with steps that shrink to 0 for plain gradient descent; the
-decoder has weights of its own; a pixel is dropped by a coin of its own, where the paper drops a
-fixed share of them; and the 10,000 images are not the paper's.
+Three autoencoders of one sigmoid layer are stacked. Each learns to repair inputs, of which a share
+nu is set to 0. The run draws the filters of the first layer, trains softmax regression on the codes
+with few labels, and trains the whole stack on 10,000 labels. The paper's test errors are 3.46 %
+(plain) and 2.80 % (nu = 10 %).
 """
 
 # %%
 import copy
+import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from paper import start
 
-from common import SoftmaxRegression, falling, images, pick, save, show, timed  # isort: skip
 from miniae import Autoencoder, Dense, MaskingNoise, MultinomialNLL, Sequential
 from miniae.metrics import accuracy
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.baselines import SoftmaxRegression, pick
+from support.common import decaying_adam, images, save, show, timed
+from support.paper import start
+
 LEVELS = (0.0, 0.10, 0.25, 0.50)
 UNITS, LAYERS, CLASSES, BATCH = 500, 3, 10, 100
-EPOCHS, TUNING, RATE = 50, 20, 1e-3  # of each autoencoder; with labels; of learning
-LABELS = {100: 10, 1000: 5, 5000: 2}  # so many labels, drawn so many times
-SIZES = (10_000, 2000, 50_000)  # images to train on, to choose the epoch by, to test on
+EPOCHS, TUNING, RATE = 50, 20, 1e-3  # epochs without labels, with labels; learning rate
+LABELS = {100: 10, 1000: 5, 5000: 2}  # number of labels: number of draws
+SIZES = (10_000, 2000, 50_000)  # training, validation and test images
 PUBLISHED = {"nu = 0": "3.46", "nu = 0.1": "2.80"}
 
 
 # %%
 def split(chosen):
-    """Return rows and labels to train on, to choose by, and to test on, as the paper has them."""
+    """Return rows and labels for training, validation and test, in the paper's sizes."""
     X, X_test, labels, labels_test = images(chosen, quick=(300, 200))
     X = np.concatenate([X, X_test]).reshape(len(X) + len(X_test), -1)
     labels, sizes = np.concatenate([labels, labels_test]), (200, 50, 250) if chosen.quick else SIZES
@@ -59,7 +53,7 @@ def denoiser(X, nu, layer, epochs, chosen, record):
             X,
             epochs=epochs,
             batch_size=BATCH,
-            optimizer=falling(RATE, epochs, len(X), BATCH),
+            optimizer=decaying_adam(RATE, epochs, len(X), BATCH),
             checkpoint=chosen.out / f"layer_{layer}_nu_{nu:g}.npz",
             callback=record.save,
             verbose=0,
@@ -76,7 +70,7 @@ def stack(X, nu, epochs, chosen, record):
 
 
 def codes(models, X):
-    """Return the codes of rows X that a stack of autoencoders ends in."""
+    """Return the codes of rows X in the last of a stack of autoencoders."""
     for model in models:
         X = model.encode(X)
     return X
@@ -92,26 +86,27 @@ def network(models):
 
 # %%
 def error_rate(classifier, X, labels):
-    """Return how many rows a network gets wrong, in per cent."""
+    """Return how many rows a network classifies wrongly, in per cent."""
     parts = [classifier.forward(X[i : i + 1000]).argmax(axis=1) for i in range(0, len(X), 1000)]
     return 100 * (1 - accuracy(labels, np.concatenate(parts)))
 
 
 def tune(classifier, parts, epochs, seed):
-    """Train a network on labels, and return its test error at the epoch with the least on those
-    to choose by, that error, and the epoch.
+    """Train a network on labels, and keep the epoch with the smallest validation error.
+
+    Returns its test error, its validation error, and the epoch.
     """
-    (X, labels), choose_by, test = parts
+    (X, labels), validation, test = parts
     targets, loss = np.eye(CLASSES, dtype=X.dtype)[labels], MultinomialNLL()
     rng, best = np.random.default_rng(seed), (np.inf, 0, None)
-    adam = falling(RATE, epochs, len(X), BATCH)
+    adam = decaying_adam(RATE, epochs, len(X), BATCH)
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(X))
         for rows in (order[i : i + BATCH] for i in range(0, len(X), BATCH)):
             loss.forward(classifier.forward(X[rows], training=True), targets[rows])
             classifier.backward_params(loss.backward())
             adam.step(classifier.theta, classifier.dtheta)
-        error = error_rate(classifier, *choose_by)
+        error = error_rate(classifier, *validation)
         if error < best[0]:
             best = error, epoch, classifier.theta.copy()
     classifier.theta = best[2]
@@ -119,7 +114,7 @@ def tune(classifier, parts, epochs, seed):
 
 
 def few_labels(Z, labels, Z_test, labels_test, counts, seed):
-    """Return the test errors (%) of softmax regression: a list of draws by number of labels."""
+    """Return the test errors (%) of softmax regression: a list over draws, by number of labels."""
     errors = {}
     for n, draws in counts.items():
         errors[str(n)] = []
@@ -138,7 +133,7 @@ def draw_filters(stacks, units=100):
     for ax, (nu, models) in zip(axes, stacks.items(), strict=True):
         W = models[0].encoder.layers[0].params["W"].T[:units]
         side = int(W.shape[1] ** 0.5)
-        W = W / np.abs(W).max(axis=1, keepdims=True)  # each unit in a scale of its own
+        W = W / np.abs(W).max(axis=1, keepdims=True)  # each unit has its own scale
         W = np.pad(W.reshape(-1, side, side), ((0, 0), (1, 1), (1, 1)), constant_values=1)
         sheet = np.block([list(row) for row in W.reshape(-1, 10, side + 2, side + 2)])
         ax.imshow(sheet, cmap="gray", vmin=-1, vmax=1)
@@ -152,7 +147,10 @@ def draw_errors(few, counts):
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for number, (name, by) in enumerate(few.items()):
         mean = [np.mean(by[str(n)]) for n in counts]
-        style = "k-" if name == "raw pixels" else f"C{(number - 1) // 2}" + ("--", "-")[number % 2]
+        if name == "raw pixels":
+            style = "k-"
+        else:  # a colour for each nu; one layer is solid, the stack dashed
+            style = f"C{(number - 1) // 2}" + ("--", "-")[number % 2]
         ax.loglog(list(counts), mean, style, marker="o", label=name)
     ax.set_xticks(list(counts), list(counts))
     ticks = (5, 10, 20, 30)
@@ -166,10 +164,10 @@ def draw_errors(few, counts):
 # %%
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = start(__doc__, argv)
+    chosen, record = start("vincent_2008", __doc__, argv)
     parts = split(chosen)
     (X, labels), _, (X_test, labels_test) = parts
-    print(", ".join(f"{len(rows):,}" for rows, _ in parts), "images to train, choose, test on")
+    print(", ".join(f"{len(rows):,}" for rows, _ in parts), "training, validation, test images")
     counts, levels = ({20: 1}, LEVELS[:2]) if chosen.quick else (LABELS, LEVELS)
     epochs, tuning = (2, 2) if chosen.quick else (EPOCHS, TUNING)
     stacks = {nu: stack(X, nu, epochs, chosen, record) for nu in levels}
@@ -192,9 +190,9 @@ def main(argv=None):
         Autoencoder(n, UNITS, (), code_activation="sigmoid", seed=chosen.seed + i)
         for i, n in enumerate([X.shape[1]] + [UNITS] * (LAYERS - 1))
     ]
-    begun = {"random weights": untrained, **{f"nu = {nu:g}": m for nu, m in stacks.items()}}
+    starts = {"random weights": untrained, **{f"nu = {nu:g}": m for nu, m in stacks.items()}}
     tuned = {}
-    for name, models in begun.items():
+    for name, models in starts.items():
         with timed(f"all labels, {name}"):
             tuned[name] = record.measure(
                 f"all labels, {name}",

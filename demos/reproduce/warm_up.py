@@ -1,46 +1,41 @@
+# %% [markdown]
 """Warm-up of the KL and active units: Sonderby et al. (2016), after Bowman et al. (2016).
 
     MINIAE_DATA=<folder> python demos/reproduce/warm_up.py     60,000 images, some 45 minutes
 
-The KL's weight rises from 0 to 1 in the first epochs, so that latents are in use before they cost
-anything. Sonderby et al. train five layers of latents on binary MNIST, 64-32-16-8-4, and find that
-without warm-up (and batch normalisation) the upper layers are hardly used. That is what is run
-here, in small: a VAE of those five layers, and one of 50 latents in one layer, as in Burda et al.
-(2016), with and without warm-up, from several seeds. A unit is active if its KL is above 0.01 nats,
-as they count, or if its posterior mean has variance above 0.01 over the test images (Burda et al.,
-section 5.2). In a lower layer the two differ: a unit that only repeats what the layer above says of
-it varies, and has no KL.
-
-Beside the active units stand the bound, a tighter bound of log p by 100 importance samples an
-image, the looser the poorer q fits (for 1,000 images it is given by 1,000 samples too), and the KL
-of each layer, in nats per test image. More active units are no end in themselves: whether they buy
-likelihood is what the bounds say.
-
-What differs from the paper: no batch normalisation, which miniae has not; 30 epochs with 10 of
-warm-up in place of 2,000 with 200; and smaller networks, of tanh. The sentences of Bowman et al.
-need a recurrent decoder, which miniae has not either: such a decoder can do without z, as the lower
-layers here can without the upper.
+In warm-up the KL's weight rises from 0 to 1, so that latents are in use before they cost anything.
+The run trains a VAE with five layers of latents, 64-32-16-8-4, and one with a single layer of 50
+(Burda et al. 2016), with and without warm-up, from several seeds. It counts the active units, and
+measures the bound, a tighter bound of log p, and the KL of each layer.
 """
 
 # %%
+import sys
 from functools import partial
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from paper import binary, start
 
-from common import images, independent_pixels, save, show, timed  # isort: skip
 from miniae import VAE, Adam, Dense, Sequential, Tanh
 from miniae.latent import ACTIVE
 
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.baselines import independent_pixels
+from support.common import images, mean_image_logits, save, show, timed
+from support.paper import binary, start
+
 MODELS = {"five layers": ((64, 32, 16, 8, 4), (256, 128, 64, 32, 16)), "one layer": ((50,), (200,))}
+# The paper has 2,000 epochs with 200 of warm-up, larger networks, and batch normalisation. The
+# sentences of Bowman et al. need a recurrent decoder, which can do without z, as the lower layers
+# can here without the upper ones.
 EPOCHS, WARM_UP, SEEDS, BATCH, RATE = 30, 10, 3, 256, 1e-3
 DRAWS = {"mnist": (100, 1000), "digits": (4, 40)}  # few, many
 
 
 # %%
 def perceptron(n_in, hidden, n_out, rng):
-    """Return a network with two hidden layers of `hidden` units, tanh."""
+    """Return a network with two hidden tanh layers of `hidden` units."""
     sizes = n_in, hidden, hidden
     layers = [part for a, b in zip(sizes[:-1], sizes[1:], strict=True)
               for part in (Dense(a, b, rng=rng), Tanh())]  # fmt: skip
@@ -52,18 +47,18 @@ class LayeredVAE(VAE):
 
     The model goes down, p(z_L) = N(0, I), p(z_l | z_l+1), p(x | z_1); the posterior goes up,
     q(z_1 | x), q(z_2 | z_1) and so on. All but p(x | z_1) are diagonal Gaussians whose mean and log
-    variance a network puts out. With one draw of all z from q, training minimises
+    variance a network outputs. With one draw of all z from q, training minimises
 
         -log p(x | z_1) + w sum_l T_l,  T_l = log q(z_l | z_l-1) - log p(z_l | z_l+1),
 
-    whose expectation at w = 1 is minus the ELBO. In training every batch is made binary anew. Use
-    `fit`, `evaluate` and `weigh` below: what else it inherits knows of z_1 only.
+    whose expectation at w = 1 is minus the ELBO. In training, the pixels of every batch are made
+    binary again. Use `fit`, `evaluate` and `weigh` below; other inherited methods use z_1 only.
 
     Parameters
     ----------
     features : int, pixels, each a probability to be 1
-    latents : tuple of int, units of z_1, ..., z_L
-    widths : tuple of int, of the two hidden layers of each of the L networks, both ways
+    latents : tuple of int, the units of z_1, ..., z_L
+    widths : tuple of int, the width of the hidden layers of the L networks, up and down
     kl_warmup, seed : as in VAE
     """
 
@@ -85,11 +80,10 @@ class LayeredVAE(VAE):
             self.parts[f"up {layer + 1}"] = self.up[layer]
             self.parts[f"down {layer + 1}"] = self.down[layer]
         self.lay_out(self.theta.dtype)
-        self.arguments = {"features": features, "latents": latents, "widths": widths,
-                          "kl_warmup": kl_warmup, "seed": seed}  # fmt: skip
+        self.features, self.latents, self.widths = features, latents, widths
 
     def draw(self, x, rng, training=False):
-        """Draw all z from q(z | x): return what the decoder makes of z_1, and a dict per layer."""
+        """Draw all z from q(z | x); return the decoder output for z_1, and a dict per layer."""
         layers, z = [], x
         for network in self.up:
             mu, log_var = np.split(network.forward(z, training), 2, axis=1)
@@ -106,7 +100,7 @@ class LayeredVAE(VAE):
         return self.decoder.forward(layers[0]["z"], training), layers
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
-        """Return minus the ELBO of a batch with its KL weighted, by one draw; eps is ignored."""
+        """Return minus the ELBO of a batch, with weighted KL, from one draw. eps is ignored."""
         x, target, rng = self.prepare(x, target, rng, training)
         if training:
             x = target = binary(x, rng)
@@ -124,8 +118,9 @@ class LayeredVAE(VAE):
 
         T = ((z - m)^2 e^-s + s - eps^2 - log_var) / 2 for a unit with the prior N(m, e^s), and a
         = (z - m) e^-s: dT/dz = a, dT/dm = -a, dT/ds = (1 - a (z - m)) / 2, dT/dlog_var = -1/2.
-        So each z_l+1 hears from the network to (m, s) of z_l, and z_1 from the decoder; then, from
-        the top, mu and log_var hear from z as in VAE, and z_l-1 from the network to them.
+        So z_l+1 receives a gradient from the network to (m, s) of z_l, and z_1 from the decoder.
+        Then, from the top down, mu and log_var receive theirs from z as in VAE, and z_l-1 from
+        the network to mu and log_var.
         """
         layers, weight = self.cached()
         dz = [weight * layer["off"] * layer["precision"] for layer in layers]
@@ -149,59 +144,66 @@ def weigh(model, X, draws, seed, rows=1000):
 
     Returns
     -------
-    log_weights : (draws, n), log p(x, z) - log q(z | x): their mean is the bound, in nats
-    kl : for each layer (units,), the KL of each unit, mean over draws and rows
-    halves : for each layer (2, n, units), posterior means over the even and over the odd draws
+    log_weights : (draws, n), log p(x, z) - log q(z | x) in nats; their mean is the bound
+    kl : for each layer (units,), the KL of each unit, a mean over draws and rows
+    halves : for each layer (2, n, units), posterior means over the even and the odd draws
     """
     rng, log_weights = np.random.default_rng(seed), np.empty((draws, len(X)))
-    halves = [np.zeros((2, len(X), n)) for n in model.arguments["latents"]]
+    halves = [np.zeros((2, len(X), n)) for n in model.latents]
     kl = [np.zeros(half.shape[2]) for half in halves]
     for first in range(0, len(X), rows):
         here = slice(first, first + rows)
         for j in range(draws):
             out, layers = model.draw(X[here], rng)
             log_weights[j, here] = -model.reconstruction_loss.per_sample(out, X[here])
-            for half, told, layer in zip(halves, kl, layers, strict=True):
+            for half, kl_of_layer, layer in zip(halves, kl, layers, strict=True):
                 log_weights[j, here] -= layer["T"].sum(axis=1)
-                told += layer["T"].sum(axis=0, dtype=np.float64) / (draws * len(X))
+                kl_of_layer += layer["T"].sum(axis=0, dtype=np.float64) / (draws * len(X))
                 half[j % 2, here] += layer["mu"] / (draws // 2)
     return log_weights, kl, halves
 
 
 def active_units(halves):
-    """Return how many units of a layer the data move, from posterior means over halves of draws.
+    """Return how many units of a layer have a posterior mean that varies over the data.
 
-    The posterior mean of a unit of an upper layer is a mean over draws of the layers below. The
-    noise of the two halves is independent, so that their covariance over the data is the variance
-    that is asked for; the variance of one mean would count its noise too.
+    The posterior mean of a unit of an upper layer is a mean over draws of the layers below, so it
+    has noise. The noise of the two halves of the draws is independent, so their covariance over the
+    data is the variance without noise.
     """
     a, b = (half - half.mean(axis=0) for half in halves)
     return int(((a * b).mean(axis=0) > ACTIVE).sum())
 
 
 def log_p(log_weights):
-    """Return a bound of log p, mean over images, from log weights (draws, n): tighter by draws."""
+    """Return a bound of log p, a mean over images, from log weights (draws, n).
+
+    The more draws, the tighter it is.
+    """
     return float((np.logaddexp.reduce(log_weights, axis=0) - np.log(len(log_weights))).mean())
 
 
 def measure(model, X, draws, seed):
-    """Return both bounds, and by layer the KL and the active units, on images X."""
+    """Return both bounds, and the KL and the active units of each layer, on images X.
+
+    A unit is active if its posterior mean has a variance above 0.01 (Burda et al. 2016, section
+    5.2), or by KL if its KL is above 0.01 nats (Sonderby et al.). In a lower layer they differ: a
+    unit that only repeats what the layer above says about it varies, but has no KL.
+    """
     log_weights, kl, halves = weigh(model, X, draws, seed)
     return {
         "bound": float(log_weights.mean()),
         "log p": log_p(log_weights),
-        "KL": [float(told.sum()) for told in kl],
+        "KL": [float(of_units.sum()) for of_units in kl],
         "active": [active_units(half) for half in halves],
-        "active by KL": [int((told > ACTIVE).sum()) for told in kl],
+        "active by KL": [int((of_units > ACTIVE).sum()) for of_units in kl],
     }
 
 
 def train(name, warm_up, seed, X, epochs, chosen, record):
-    """Return one model, trained from one seed; what was trained before comes from its file."""
+    """Return one model, trained from one seed. A checkpoint is continued if there is one."""
     latents, widths = MODELS[name]
     model = LayeredVAE(X.shape[1], latents, widths, kl_warmup=warm_up, seed=seed)
-    p = X.mean(axis=0).clip(1e-3, 1 - 1e-3)
-    model.decoder.layers[-1].params["b"] = np.log(p / (1 - p))
+    model.decoder.layers[-1].params["b"] = mean_image_logits(X)
     file = chosen.out / f"{name.replace(' ', '_')}_{warm_up}_{seed}.npz"
     with timed(f"{name}, warm-up {warm_up}, seed {seed}: {epochs} epochs"):
         model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=Adam(RATE), checkpoint=file,
@@ -210,9 +212,9 @@ def train(name, warm_up, seed, X, epochs, chosen, record):
 
 
 def run(X_test, chosen, *which):
-    """Return the figures of one model on the test images, and its KL by epoch."""
+    """Return the results of one model on the test images, and its KL by epoch."""
     model = train(*which)
-    history = [model.history[f"kl {i}"] for i in range(1, len(model.arguments["latents"]) + 1)]
+    history = [model.history[f"kl {i}"] for i in range(1, len(model.latents) + 1)]
     return {
         **measure(model, X_test, DRAWS[chosen.data][0], chosen.seed),
         "KL by epoch": history,
@@ -220,7 +222,7 @@ def run(X_test, chosen, *which):
 
 
 def by_draws(X_test, chosen, *which):
-    """Return the bound of log p by few and by many draws, of as many test images."""
+    """Return the bounds of log p by few and by many draws, of a few test images."""
     few, many = DRAWS[chosen.data]
     log_weights, _, _ = weigh(train(*which), X_test[:many], many, chosen.seed)
     return [log_p(log_weights[:few]), log_p(log_weights)]
@@ -245,7 +247,7 @@ def draw_kl(results):
 # %%
 def main(argv=None):
     """Run the reproduction; see the top of the file."""
-    chosen, record = start(__doc__, argv)
+    chosen, record = start("warm_up", __doc__, argv)
     X, X_test = (x.reshape(len(x), -1) for x in images(chosen, quick=(300, 200))[:2])
     X_test = binary(X_test, np.random.default_rng([chosen.seed, 1]))
     epochs, warm_up, seeds = (2, 1, 1) if chosen.quick else (EPOCHS, WARM_UP, SEEDS)

@@ -1,0 +1,1 @@
+"""What several demos need. Nothing here is a demo."""
