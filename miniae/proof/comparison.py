@@ -6,7 +6,7 @@ real values show where it does not. `compare_projections` does the same for rand
 
 import numpy as np
 
-from miniae.proof.differences import complex_slope, discards, rounding_noise, slope
+from miniae.proof.differences import complex_slope, discards, slope
 from miniae.proof.report import SAFETY
 
 KINKS = 500  # the largest number of entries that are tested for a kink
@@ -37,7 +37,7 @@ def kink_errors(f, v, numeric, differ, tolerance):
     for k in np.flatnonzero(differ)[:KINKS]:
         u = np.zeros(v.size)
         u[k] = max(1.0, abs(v[k]))
-        found, error = slope(f, v, u, rounding_noise(f, v, u))
+        found, error = slope(f, v, u)
         if np.isinf(error):
             errors[k] = np.inf
         elif abs(found - numeric[k] * u[k]) > SAFETY * error + tolerance * largest * u[k]:
@@ -53,7 +53,7 @@ def agrees(f, v, numeric, gradient, blocks, seed):
     """
     sizes = np.maximum(np.abs(numeric), np.abs(gradient))
     for u in (direction(sizes, blocks, seed + i) for i in range(3)):
-        here, error = slope(f, v, u, rounding_noise(f, v, u))
+        here, error = slope(f, v, u)
         rounding = 1e-12 * (np.abs(numeric) @ np.abs(u))
         if np.isfinite(error):
             return bool(abs(numeric @ u - here) <= SAFETY * error + rounding)
@@ -80,7 +80,7 @@ def compare_projections(report, f, v, blocks, gradient, seed):
     found = np.array([exact for exact, _ in slopes.values()])
     together = np.concatenate(list(directions.values()), axis=1) if directions else np.zeros((2, 0))
     for u, exact, size in zip(together, found.sum(axis=0), np.abs(found).sum(axis=0), strict=True):
-        real, error = slope(f, v, u, rounding_noise(f, v, u))
+        real, error = slope(f, v, u)
         if np.isinf(error):
             refuted = discards(f, v)
         else:
@@ -90,7 +90,7 @@ def compare_projections(report, f, v, blocks, gradient, seed):
     if report.method != "projection":
         for name, U in directions.items():
             lines = [within(name, u) for u in U]
-            pairs = [slope(f, v, line, rounding_noise(f, v, line)) for line in lines]
+            pairs = [slope(f, v, line) for line in lines]
             slopes[name] = np.array(pairs).T
     else:
         for name, U in directions.items():
@@ -99,7 +99,7 @@ def compare_projections(report, f, v, blocks, gradient, seed):
                 off > report.tolerance * np.abs(slopes[name][0]).max(initial=0)
             ):
                 u = within(name, U[k])
-                if np.isinf(slope(f, v, u, rounding_noise(f, v, u))[1]):
+                if np.isinf(slope(f, v, u)[1]):
                     slopes[name][1][k] = np.inf  # a kink
     largest = max((np.abs(values).max() for values, _ in slopes.values()), default=0)
     for name, (values, errors) in slopes.items():

@@ -66,7 +66,7 @@ def rounding_noise(f, v, u):
     return max(bends[-2], 2e-16 * np.nan_to_num(np.abs([f(v), *values])).max())
 
 
-def slope(f, v, u, noise):
+def slope(f, v, u, noise=None):
     """Return the slope of f at v along u by real differences, and an estimate of its error.
 
     Each row of Ridders' tableau uses a step a quarter as long as the row before, and each column
@@ -76,7 +76,10 @@ def slope(f, v, u, noise):
     At a kink the slopes on the two sides differ by the same amount for all steps that reach it,
     while for a smooth f the difference shrinks with h. Such steps are left out, and so are those
     at which f fails. If no step remains, the error is infinite.
+
+    noise : float, the rounding error of values of f; measured by default
     """
+    noise = rounding_noise(f, v, u) if noise is None else noise
     values = np.array([[value(f, v + h * u), value(f, v - h * u)] for h in LADDER])
     bends = np.abs(values.sum(axis=1) - 2 * f(v)) / LADDER
     unclear = 30 * noise / LADDER + 1e-9 * np.abs(values[:, 0] - values[:, 1]) / LADDER

@@ -157,30 +157,29 @@ def compare(report, f, theta, blocks, gradient, seed):
 
 def observe(subject, report):
     """Run forward and backward, report forbidden side effects, and return the gradient."""
-    before, x, dout = subject.exact.theta.copy(), subject.x.copy(), np.copy(subject.dout)
-    target, given = np.copy(subject.target), {k: np.copy(v) for k, v in subject.given.items()}
+
+    def arguments():
+        own = {"x": subject.x, "params": subject.exact.theta, "dout": subject.dout}
+        return {**own, "target": subject.target, **subject.given}
+
+    before = {name: np.copy(value) for name, value in arguments().items()}
     subject.run(subject.exact, subject.x, subject.given)
     dtheta, dx = subject.backward()
     again = subject.backward()
-    for name, old, new in (
-        ("x", x, subject.x),
-        ("params", before, subject.exact.theta),
-        ("dout", dout, np.copy(subject.dout)),
-        ("target", target, np.copy(subject.target)),
-        *((name, old, np.copy(subject.given[name])) for name, old in given.items()),
-    ):
-        if not same(old, new):
+    for name, value in arguments().items():
+        if not same(before[name], np.copy(value)):
             report.side_effects.append(f"forward or backward changed {name}")
     if not all(old is None or same(old, new) for old, new in zip((dtheta, dx), again, strict=True)):
         report.side_effects.append(
             "a second backward returned another gradient: assign, do not add or draw again"
         )
+    x = subject.x = before["x"]
     if subject.has_dx and np.shape(dx) != x.shape:
         report.side_effects.append(f"backward returned shape {np.shape(dx)} for x {x.shape}")
         dx = np.zeros_like(x)
-    subject.x, subject.dout = x, None if subject.dout is None else dout
-    subject.target = None if subject.target is None else target
-    subject.given.update({name: old for name, old in given.items() if old.ndim})
+    subject.dout = None if subject.dout is None else before["dout"]
+    subject.target = None if subject.target is None else before["target"]
+    subject.given.update({name: before[name] for name in subject.given if before[name].ndim})
     return dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
 
 
