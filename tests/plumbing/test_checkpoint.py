@@ -178,7 +178,7 @@ def test_a_run_killed_at_50_random_moments_leaves_a_whole_file_and_ends_with_the
         kills += 1
         if path.exists():
             done = len(VAE.load(path).history["loss"])
-            if done == epochs:  # all of it ran between two kills: begin anew
+            if done == epochs:  # all of it ran between two kills: begin again
                 path.unlink()
     assert same(fit("vae", epochs, checkpoint=path), fit("vae", epochs))
     rest = set(os.listdir(tmp_path)) - {"run.npz"}
@@ -336,7 +336,7 @@ def test_two_runs_on_one_file_do_not_overwrite_each_other(tmp_path, finished):
     assert VAE.load(path).theta.tobytes() == seen[0].theta.tobytes()
 
 
-def test_a_checkpoint_that_was_deleted_meanwhile_is_written_anew(tmp_path):
+def test_a_checkpoint_that_was_deleted_meanwhile_is_written_again(tmp_path):
     path = tmp_path / "run.npz"
 
     def tidy(model, epoch, logs):
