@@ -258,7 +258,7 @@ def diagnose_block(analytic, numeric, sizes):
     c = np.sum(analytic * numeric) / square if square > 0 else 0.0
     found = verdict(candidates, analytic, numeric)
     if found is None and numeric.size > 1 and c:  # any number is a multiple of another number
-        words = f"it is {c:.9g} times the right one: there is a factor too few, or too many"
+        words = f"it is {c:.9g} times the right one: there is one factor too few, or one too many"
         found = verdict([("factor", words, c * numeric)], analytic, numeric)
     return found
 

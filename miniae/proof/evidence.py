@@ -87,7 +87,7 @@ class Evidence:
     terms : dict of str to float, from `evaluate`
     x, out : (n, features) float64, data and reconstructions; NaN in x is ignored
     active : (latent_dim,) bools, the latents or code units that vary with x
-    kl, told : (latent_dim,), nats, for a VAE: the KL, and the information of normal codes on x
+    kl, information : (latent_dim,), nats, for a VAE: the KL, and what normal codes carry on x
     residual : float, root mean square of x - decode(z), with z drawn if the model is a VAE
     varies, reacts : float
         The variances of the reconstructions, and of decoded random codes, over that of x.
@@ -139,7 +139,7 @@ class Evidence:
             self.kl = gaussian_kl(mu, log_var).mean(axis=0)
             self.active = is_active(mu)
             noise = np.exp(log_var.astype(np.float64)).mean(axis=0)
-            self.told = 0.5 * np.log1p(mu.var(axis=0, dtype=np.float64) / noise)
+            self.information = 0.5 * np.log1p(mu.var(axis=0, dtype=np.float64) / noise)
             drawn = flat(call(model.decode, call(model.posterior_sample, X, side, seed=0)[0], side))
         else:
             variance = call(model.encode, X, side).var(axis=0, dtype=np.float64)

@@ -239,7 +239,7 @@ def _marginals(u, mu, log_var, wrong, alpha):
     judged by the spread of u^2.
     """
     if "rows" in wrong:
-        return _not_judged("the rows depend on one another", "mean", "std", "normal", "tails"), []
+        return _not_judged("the rows depend on each other", "mean", "std", "normal", "tails"), []
     u = u[:1] if "calls" in wrong else u
     n, mean, std = u[..., 0, 0].size, u.mean(axis=(0, 1)), u.std(axis=(0, 1))
     spread = noise.spread(u, alpha)
@@ -263,7 +263,7 @@ def _marginals(u, mu, log_var, wrong, alpha):
 
 def _not_judged(why, *names):
     """Return properties that cannot be judged."""
-    return [Property(name, "-", 1.0, f"not judged, as {why}") for name in names]
+    return [Property(name, "-", 1.0, f"not judged, because {why}") for name in names]
 
 
 def _fact(name, holds, right, wrong):

@@ -121,7 +121,7 @@ def _costly_latents(evidence, words, figures):
     log(1 + S / N) / 2 nats of information on x. Codes far from N(0, 1) cause the rest of the KL.
     """
     costly = ~evidence.active & (evidence.kl > NOTHING)
-    telling = costly & (evidence.told > NOTHING)
+    telling = costly & (evidence.information > NOTHING)
     figures["idle_kl"] = float(evidence.kl[costly].sum())
     names = _numbers(costly)
     words += f"; not active, but with {figures['idle_kl']:.3g} nats of KL: {names}"

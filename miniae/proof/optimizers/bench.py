@@ -37,10 +37,10 @@ class Bench:
     ----------
     other : dict, values for the settings that differ from the given ones
     tried : set of str, the settings that could be varied
-    fullest : dict, changes with which all settings have an effect; {} until they are known right
+    all_set : dict, changes with which all settings have an effect; {} until they are known right
     causes : set of str, the known mistakes found so far
     explained : dict, the mistakes found in runs, and the runs, by their ids
-    lasts : dict, changes with which the optimiser has a state: a momentum
+    with_state : dict, changes with which the optimiser has a state: a momentum
     clip : function, the way of clipping: as in the paper, or with PyTorch's 1e-6
     written : int, the first step whose dtheta was changed; 0 for none
     beside : bool, whether memory beside theta was changed
@@ -54,7 +54,7 @@ class Bench:
         )
         self.other = generic(rng, self.given)
         self.tried, self.causes, self.explained = set(), set(), {}
-        self.lasts, self.fullest = {}, {}
+        self.with_state, self.all_set = {}, {}
         self.written, self.beside, self.clip = 0, False, clipped
 
     def scales(self, n):
@@ -85,9 +85,9 @@ class Bench:
         optimizer = self.subject.fresh() if optimizer is None else optimizer
         theta = start(self.rng, gradients[:, :period], settings)
         walk = Walk(optimizer, np.resize(theta, gradients.shape[1]), refill)
-        return self.judged(walk.run(gradients, meddle), settings, period)
+        return self.as_trial(walk.run(gradients, meddle), settings, period)
 
-    def judged(self, walk, settings, period=None):
+    def as_trial(self, walk, settings, period=None):
         """Note what a walk has written to, and return its Trial."""
         self.written = self.written or walk.gradient_changed()
         self.beside = self.beside or walk.neighbours_changed()
@@ -118,7 +118,7 @@ class Bench:
     def both(self, gradients, **options):
         """Try the given settings with a momentum, and all other settings that are known right."""
         trials = []
-        for changes in (self.lasts, self.fullest):
+        for changes in (self.with_state, self.all_set):
             if "clip_norm" in changes:
                 changes = changes | {"clip_norm": middle_norm(gradients)}
             if changes or not trials:
@@ -126,7 +126,7 @@ class Bench:
                 trials.append(self.trial(gradients, optimizer, **options, **changes))
         return trials
 
-    def lasting(self):
+    def state_changes(self):
         """Return the changes with which the optimiser has a state: a momentum."""
         if self.subject.rule != "sgd" or self.given["momentum"]:
             return {}

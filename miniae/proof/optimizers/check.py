@@ -113,12 +113,12 @@ class Examination(Bench):
 
     def two_optimisers(self):
         """Let two optimisers take turns; return whether they do not affect each other."""
-        name, changes = "two optimisers share no state", self.lasting()
+        name, changes = "two optimisers share no state", self.state_changes()
         pairs = [(self.main, self.subject.fresh, {})]
         if not self.subject.refusal and (changes or self.subject.instance is not None):
             build = partial(self.subject.build, **changes)
             alone = self.trial(self.ordinary(self.size.short), build(), **changes)
-            self.lasts = changes if self.right([alone]) else {}
+            self.with_state = changes if self.right([alone]) else {}
             pairs.append((alone, build, changes))
         trials = []
         for alone, make, changes in pairs:
@@ -145,7 +145,7 @@ class Examination(Bench):
         for turn in turns:
             walks[turn].step(gradients[turn][made[turn]])
             made[turn] += 1
-        return [self.judged(walk, settings) for walk in walks]
+        return [self.as_trial(walk, settings) for walk in walks]
 
     def varied_settings(self):
         """Check other settings, one by one and all at once."""
@@ -188,7 +188,7 @@ class Examination(Bench):
         name = "all settings together"
         trials = [self.varied(name, gradients, **changes | way) for way in ways]
         if None not in trials and self.line(name, *trials):
-            self.fullest = changes
+            self.all_set = changes
 
     def lr_set_later(self):
         """Set lr between two steps, as a user's loop may do."""
