@@ -31,6 +31,7 @@ class Loss(Parameterized):
     def per_sample(self, out, target):
         """Return the loss of each sample, shape (n,)."""
         entries = self.entries(*self.keep_pair(out, target))
+        # sum over features: log probabilities of independent entries add up
         return entries.reshape(len(entries), -1).sum(axis=1)
 
     def backward(self, weight=None):
@@ -103,6 +104,7 @@ class BernoulliNLL(Loss):
         max(l, 0) - t l is exact where t is 0 or 1, however large l is.
         """
         positive, rest = softplus_terms(out)
+        # the large terms first, so that they cancel before anything is rounded
         return (positive - target * out) + rest
 
     def slopes(self, out, target, weight):
