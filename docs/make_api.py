@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import miniae
+from miniae.plumbing.names import EARLIER
 
 PAGE = Path(__file__).with_name("16_api.md")
 ROOMS = {  # module: what it is for; None for all that it defines in public
@@ -66,10 +67,12 @@ def signature(name, obj):
 
 def methods(cls):
     """Return the public methods that a class defines itself, with a docstring, by name."""
+    earlier = {old for base in cls.__mro__ for old in EARLIER.get(base.__name__, {})}
     return {
         name: getattr(value, "__func__", value)
         for name, value in vars(cls).items()
         if not name.startswith("_")
+        and name not in earlier
         and inspect.isroutine(getattr(value, "__func__", value))
         and inspect.getdoc(value)
     }

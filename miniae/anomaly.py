@@ -57,9 +57,9 @@ class AnomalyDetector(Estimator):
     ----------
     threshold_ : float, the score above which a sample is an anomaly
     false_alarm_rate_ : float, the expected share of false alarms among new normal samples
-        Near `contamination`; with m rows held out it is no less than 1 / (m + 1). It holds if the
-        rows held out are normal too and new ones come from where they did; with holdout=0 only if
-        the model was not trained on these rows (``fit(X, epochs=0)``).
+        Near `contamination`; with m rows held out, at least 1 / (m + 1). It is correct if the rows
+        held out are normal and new rows have the same distribution; with holdout=0 only if the
+        model was not trained on these rows (``fit(X, epochs=0)``).
     decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
 
     Examples
@@ -97,7 +97,10 @@ class AnomalyDetector(Estimator):
             raise ValueError(f"X must be (n, features) or images, got shape {X.shape}")
         n_out = int(len(X) * self.holdout)
         if self.holdout and n_out == 0:
-            raise ValueError(f"X has {len(X)} rows, of which holdout={self.holdout} is none")
+            raise ValueError(
+                f"holdout={self.holdout} of {len(X)} rows leaves no row to set the threshold: give "
+                "more rows, or holdout=0"
+            )
         order = np.random.default_rng(0).permutation(len(X))
         kept, out = order[: len(X) - n_out], order[len(X) - n_out :]
         self.model.fit(X[np.sort(kept)], **options)
@@ -106,7 +109,8 @@ class AnomalyDetector(Estimator):
         # Among m held-out normal scores and a new one every order is equally likely: the chance
         # that the new one exceeds the k-th smallest is (m + 1 - k) / (m + 1).
         m = len(scores)
-        k = min(m, m + 1 - int(self.contamination * (m + 1) + 1e-9))  # 1e-9: of 0.45 * 100 = 45
+        # 1e-9, because a product such as 0.45 * 100 may round to just below 45
+        k = min(m, m + 1 - int(self.contamination * (m + 1) + 1e-9))
         self.threshold_ = float(scores[k - 1])
         self.false_alarm_rate_ = (m + 1 - k) / (m + 1)
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)

@@ -78,7 +78,7 @@ class Autoencoder(Model):
 
     @property
     def penalty(self):
-        """The penalty, or None; a copy of the one given, since a penalty keeps a batch."""
+        """The penalty, or None; a copy of the one given, since a penalty stores data of a batch."""
         return self._penalty
 
     @penalty.setter

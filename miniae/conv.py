@@ -12,6 +12,7 @@ correlation: the kernel is not flipped. Dumoulin and Visin (2016) have drawings 
 and padding.
 """
 
+import math
 from operator import index
 
 import numpy as np
@@ -125,11 +126,13 @@ class Convolution(Layer):
         """Return the frame ((top, bottom), (left, right)) of the larger image, size (h, w).
 
         "same" has ceil(size / stride) windows, and as many zeros as the last window needs: half of
-        them before the image, half after it, and the odd one after it, as in Keras.
+        them before the image and half after it; an odd one is after it, as in Keras.
         """
         if self.padding != "same":
             return ((self.padding, self.padding),) * 2
-        ends = [(-(-length // self.stride) - 1) * self.stride + self.kernel for length in size]
+        ends = [
+            (math.ceil(length / self.stride) - 1) * self.stride + self.kernel for length in size
+        ]
         zeros = [max(end - length, 0) for end, length in zip(ends, size, strict=True)]
         return tuple((extra // 2, extra - extra // 2) for extra in zeros)
 

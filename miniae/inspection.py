@@ -164,8 +164,8 @@ def _new_bytes(cache, seen):
 def _span(array):
     """Return the first address of an array's memory, and the one after its last.
 
-    A view with gaps reaches as far as the array that it keeps alive; one of overlapping windows
-    no farther, whatever its size says.
+    The strides tell how far a view reaches: a view with gaps reaches beyond its own size, a view of
+    overlapping windows less far than its size suggests.
     """
     steps = [
         stride * (size - 1) for stride, size in zip(array.strides, array.shape, strict=True) if size

@@ -1,4 +1,4 @@
-"""Between and around codes: what lies between two, what one latent changes, how many are in use."""
+"""Walks in latent space: between two codes, along one latent; and how many are in use."""
 
 import numpy as np
 
@@ -86,7 +86,7 @@ def active_units(model, X, **side):
     """Return how many latents X moves: posterior means of variance above 0.01 over X.
 
     Burda et al. (2016), section 5.2. The count does not measure information: a latent with mean
-    +-0.09 and log_var -9 is not active, and yet its sign can be read without error. Its KL shows
+    +-0.09 and log_var -9 is not active, but the decoder can still read its sign. Its KL shows
     this (`kl_per_dimension`): it is 4 nats.
     """
     return int(is_active(model.encode(X, **side)).sum())

@@ -63,7 +63,7 @@ class Loss(Parameterized):
         raise NotImplementedError(f"{type(self).__name__} cannot draw data")
 
     def keep_pair(self, out, target):
-        """Keep out and target for `backward`, and return them as floating-point numbers."""
+        """Store (out, target) for `backward`, and return them as floating-point numbers."""
         out, target = np.asarray(out), np.asarray(target)
         if out.shape != target.shape or out.ndim < 2 or not out.size:
             raise ValueError(

@@ -45,14 +45,14 @@ def loss_and_gradient(theta, x, eps):
     return loss, dict(zip(theta, (dW1, db1, dW2, db2, dW3, db3, dW4, db4), strict=True))
 
 
-def init(n_x, n_hidden, n_z, rng):
+def init(n_x, n_hidden, n_z, rng, dtype="float32"):
     """Return theta: weights uniform with variance 2 / (n_in + n_out), Glorot (2010); biases 0."""
     theta = {}
     sizes = (n_x, n_hidden), (n_hidden, 2 * n_z), (n_z, n_hidden), (n_hidden, n_x)
     for i, (n_in, n_out) in enumerate(sizes, 1):
         limit = np.sqrt(6 / (n_in + n_out))
-        theta[f"W{i}"] = rng.uniform(-limit, limit, (n_in, n_out)).astype("float32")
-        theta[f"b{i}"] = np.zeros(n_out, "float32")
+        theta[f"W{i}"] = rng.uniform(-limit, limit, (n_in, n_out)).astype(dtype)
+        theta[f"b{i}"] = np.zeros(n_out, dtype)
     return theta
 
 
@@ -78,7 +78,7 @@ def check(theta, x, eps, step=1e-30):
 def train(x, n_hidden=200, n_z=2, epochs=30, batch_size=100, lr=1e-3, seed=0):
     """Return theta after training on x (n, n_x) by Adam, Kingma and Ba (2015), algorithm 1."""
     rng = np.random.default_rng(seed)
-    theta, t = init(x.shape[1], n_hidden, n_z, rng), 0
+    theta, t = init(x.shape[1], n_hidden, n_z, rng, x.dtype), 0
     m = {name: np.zeros_like(value) for name, value in theta.items()}
     v = {name: np.zeros_like(value) for name, value in theta.items()}
     for epoch in range(1, epochs + 1):

@@ -191,7 +191,7 @@ class Model(Estimator, Parameterized):
         shuffle : bool, whether each epoch has a new order of the rows
         callback : function of (model, epoch, logs), called after each epoch, counted from 0
         checkpoint : path or None
-            Keep the run in this file. If the file exists and is of the same call, the run
+            Keep the run in this file. If the file was written by the same call, the run
             continues from it and ends with the same bytes as without the break; a file of another
             call is refused. `epochs` may be raised. Functions (a schedule, a corruption, a
             callback) and the state of your own layers are not in the file, and a callback may see
@@ -250,7 +250,7 @@ class Model(Estimator, Parameterized):
         """Return decode(encode(X)), of the shape of X."""
         return self.decode(self.encode(X))
 
-    # Their names elsewhere: methods, so that a subclass needs to override one only.
+    # The same under the names of scikit-learn and Keras.
 
     def transform(self, X, **side):
         """Return encode(X), as scikit-learn calls it."""
@@ -264,7 +264,8 @@ class Model(Estimator, Parameterized):
         """Return reconstruct(X), as Keras calls it."""
         return self.reconstruct(X, **side)
 
-    __call__ = predict
+    def __call__(self, X, **side):
+        return self.reconstruct(X, **side)
 
     def evaluate(self, X, y=None, *, verbose=0, return_dict=False, **side):
         """Return the mean loss over X, or with return_dict all its terms, in evaluation mode."""
@@ -312,7 +313,7 @@ class Model(Estimator, Parameterized):
         return interpolate(self, a, b, steps)
 
     def summary(self, print_fn=print):
-        """Print a line per layer: its output shape and number of parameters."""
+        """Print a line per layer, with shape and parameters: see `miniae.inspection.summary`."""
         from miniae.inspection import summary
 
         return summary(self, print_fn)

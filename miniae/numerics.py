@@ -34,11 +34,11 @@ def softplus_terms(x):
     """max(x, 0) and log(1 + exp(-|x|)), whose sum is softplus(x).
 
     t = exp(-|x|) cannot overflow. |x| is written 2 max(x, 0) - x: np.abs of a complex number would
-    lose the imaginary part. With u = 1 + t as rounded, log(1 + t) = log(u) + log((1 + t) / u), and
-    the second term is (t - (u - 1)) / u to first order. The error that remains is a few eps.
-    np.log1p is as accurate for real t, but of a small complex t it loses the real part. In float32
-    it takes 2 to 3 times as long as this on processors without AVX-512. With AVX-512, or in
-    float64, it is faster (docs/10_speed.md).
+    lose the imaginary part. Let u be 1 + t after rounding. Then log(1 + t) is
+    log(u) + log((1 + t) / u), and the second term is (t - (u - 1)) / u to first order. The error
+    that remains is a few eps. np.log1p is as accurate for real t, but of a small complex t it loses
+    the real part. In float32 it takes 2 to 3 times as long as this on processors without AVX-512.
+    With AVX-512, or in float64, it is faster (docs/10_speed.md).
     """
     positive = x * (x.real > 0)
     t = np.exp(x - 2 * positive)

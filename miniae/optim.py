@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import numpy as np
 
-BLOCK = 131072  # elements: larger costs memory traffic, smaller costs calls into NumPy
+BLOCK = 131072  # elements: larger blocks leave the cache, smaller ones need more calls
 
 
 class Optimizer:
@@ -87,11 +87,11 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with classical or Nesterov momentum.
 
     velocity = momentum * velocity + dtheta;  theta -= lr * velocity
-    With nesterov, theta moves by lr * (momentum * velocity + dtheta), and stands for the point one
-    momentum step ahead. Both are PyTorch's rules. With a constant lr they are those of Sutskever et
-    al. (2013), who keep lr in the velocity. Under a schedule their rule moves old gradients by the
-    lr of their own step, and this one by the present lr. weight_decay adds weight_decay * theta to
-    the gradient.
+    With nesterov, theta moves by lr * (momentum * velocity + dtheta), so theta is the look-ahead
+    point, one momentum step further. Both are PyTorch's rules. With a constant lr they are those of
+    Sutskever et al. (2013), who keep lr in the velocity. Under a schedule their rule moves old
+    gradients by the lr of their own step, and this one by the present lr. weight_decay adds
+    weight_decay * theta to the gradient.
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):

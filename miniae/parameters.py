@@ -103,8 +103,8 @@ class Parameterized:
         bound = vars(self).get("_theta")
         if bound is not None and bound.base is not None:
             raise ValueError(
-                f"{name}: {self} is part of a network whose parameters are laid out; assign its "
-                "parts before the network is built"
+                f"{name}: {self} already belongs to a network: assign its parts before you build "
+                "the network"
             )
 
     def lay_out(self, dtype=None):

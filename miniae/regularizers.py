@@ -5,7 +5,7 @@ corruption=MaskingNoise(0.3))`` calls it for every training batch with the model
 The target has no noise, so the model learns to remove noise. Vincent et al. (2008).
 
 A penalty has ``forward(code)``, a scalar that is added to the loss, and ``backward()``, its
-gradient dcode. Like a loss it is per sample: if every sample comes twice, it does not change.
+gradient dcode. Like a loss, it is a mean over samples: repeating every sample does not change it.
 """
 
 import numpy as np

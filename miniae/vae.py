@@ -8,7 +8,7 @@ from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import check_vae, diverged, is_whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
-ACTIVE = 0.01  # variance of a latent's posterior mean above which it is in use. Burda et al. (2016)
+ACTIVE = 0.01  # a latent is in use if its mean has a larger variance. Burda et al. (2016), 5.2
 
 
 class VAE(Model):
@@ -36,7 +36,7 @@ class VAE(Model):
         `fit` counts the epochs; a training loop of your own calls start_epoch(epoch).
     free_bits : float >= 0, nats
         In training, a latent whose KL (mean over the batch) is below this value counts with this
-        value, and its KL has no gradient: switching it off gains nothing. Kingma et al. (2016),
+        value, and its KL has no gradient, so training does not switch it off. Kingma et al. (2016),
         appendix C.8
     dropout, encoder, decoder, dtype, seed : as in Autoencoder
         The encoder ends in 2 * latent_dim outputs: mu, then log_var.

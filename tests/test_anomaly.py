@@ -75,7 +75,10 @@ def test_a_trained_model_may_be_taken_as_it_is():
         (lambda: AnomalyDetector(VAE(3), 0.0), "contamination=0.0"),
         (lambda: AnomalyDetector(VAE(3), 0.5), "contamination=0.5"),
         (lambda: AnomalyDetector(VAE(3), holdout=1.0), "holdout=1.0"),
-        (lambda: AnomalyDetector(VAE(3)).fit(np.full((4, 3), 0.5)), "holdout=0.2 is none"),
+        (
+            lambda: AnomalyDetector(VAE(3)).fit(np.full((4, 3), 0.5)),
+            "holdout=0.2 of 4 rows",
+        ),
         (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 4), 0.5)), "must have shape"),
         (lambda: AnomalyDetector(VAE(3)).fit(0.5), r"must be \(n, features\)"),
         (lambda: AnomalyDetector(VAE(3)).fit(np.full((40, 3), np.nan)), r"X\[0, 0\] is nan"),

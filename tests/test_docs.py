@@ -65,7 +65,10 @@ def agree(printed, expected, tolerance):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem[:2] in SLOW)) for p in PAGES],
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem[:2] in SLOW else [])
+        for page in PAGES
+    ],
 )
 def test_the_code_of_a_page_runs_and_prints_what_stands_below_it(page, tmp_path, monkeypatch):
     """Blocks of a page share their names. ```text below a block is what it prints; numbers may

@@ -46,24 +46,25 @@ def test_its_check_holds_where_exponentials_would_overflow():
     theta["b4"] += np.array([900.0, -900.0, 0, 0, 0, 0])
     loss, gradient = microvae.loss_and_gradient(theta, x, eps)
     assert np.isfinite(loss) and np.isfinite(flat(gradient)).all()
+    assert microvae.check(theta, x, eps) < 1e-12
 
 
 def test_it_trains_as_the_vae_does_with_adam():
-    rng = np.random.default_rng(5)
-    x = rng.random((30, 6)).astype("float32")
+    x = np.random.default_rng(5).random((30, 6))
+    x[:, 3] *= 1e-9  # a tiny gradient, of which eps in Adam's denominator takes a part
     theta = microvae.train(x, n_hidden=5, epochs=3, batch_size=10, seed=8)
     rng = np.random.default_rng(8)
-    vae, adam = VAE(6, 2, (5,)), Adam(1e-3)
-    vae.theta = flat(microvae.init(6, 5, 2, rng))
+    vae, adam = VAE(6, 2, (5,), dtype="float64"), Adam(1e-3)
+    vae.theta = flat(microvae.init(6, 5, 2, rng, "float64"))
     for _ in range(3):
         order = rng.permutation(30)
         for start in range(0, 30, 10):
-            eps = rng.standard_normal((10, 2), dtype="float32")
+            eps = rng.standard_normal((10, 2))
             vae.loss(x[order[start : start + 10]], eps=eps, training=True)
             vae.backward()
             adam.step(vae.theta, vae.dtheta)
-    # Nine steps of at most 1e-3 each; float32 rounds each to 6e-8 of weights of about 1.
-    np.testing.assert_allclose(flat(theta), vae.theta, rtol=0, atol=1e-5)
+    # Of a gradient of 1e-9 the rounding error is 1e-16 / 1e-9, and so is that of its step, 1e-3.
+    np.testing.assert_allclose(flat(theta), vae.theta, rtol=0, atol=1e-9)
 
 
 def test_it_runs_and_draws(tmp_path, capsys):

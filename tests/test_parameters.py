@@ -165,7 +165,7 @@ def test_a_part_that_is_assigned_again_is_replaced_and_one_in_use_elsewhere_is_r
     with pytest.raises(ValueError, match=r"again, Dense.*is part of another .*self.again = "):
         layer.again = network().layers[0]
     Sequential(layer)
-    with pytest.raises(ValueError, match="part of a network whose parameters are laid out"):
+    with pytest.raises(ValueError, match="already belongs to a network"):
         layer.inner = Dense(4, 3, rng=8)
 
 

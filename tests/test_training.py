@@ -181,7 +181,7 @@ def test_the_first_layer_that_gives_no_numbers_is_named():
             return dout
 
     decoder = Sequential(Dense(2, 4), Broken(), Dense(4, 6))
-    words = r"epoch 1, batch 1: the loss is nan.*decoder\.1, Broken\(\), is the first layer to give"
+    words = r"epoch 1, batch 1: the loss is nan.*decoder\.1, Broken\(\), is the first layer"
     with pytest.raises(FloatingPointError, match=words):
         Autoencoder(6, 2, decoder=decoder).fit(data(), epochs=1, verbose=0)
 
@@ -194,7 +194,7 @@ def test_weights_that_the_last_step_broke_are_an_error():
         def update(self, theta, dtheta, lr):
             theta[0] = np.nan
 
-    with pytest.raises(FloatingPointError, match="epoch 1: its last step left"):
+    with pytest.raises(FloatingPointError, match="epoch 1: after its last step"):
         VAE(6, 2).fit(data(), epochs=1, batch_size=100, optimizer=Breaks(0.1), verbose=0)
 
 

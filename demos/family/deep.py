@@ -1,7 +1,7 @@
 # %% [markdown]
 """A deep autoencoder against PCA: what a nonlinear code of 30 numbers can hold.
 
-    python demos/family/deep.py                    20,000 built-in digits, under a minute
+    python demos/family/deep.py                    20,000 built-in digits, a minute or two
     python demos/family/deep.py --data mnist       60,000 images, some five minutes
 
 The network is that of Hinton and Salakhutdinov (2006), 784-1000-500-250-30 and its mirror image,

@@ -268,7 +268,7 @@ def main(argv=None):
         return " + ".join(f"{value:.{digits}f}" for value in values)
 
     header = ("bound", "log p, at least", "KL", "KL by layer", "active by KL", "active by variance")
-    rows = [("independent pixels", independent_pixels(X, X_test), *["-"] * 5)]
+    rows = [("independent pixels", independent_pixels(X, X_test), "-", "-", "-", "-", "-")]
     for title, runs in results.items():
         for seed, of in enumerate(runs, chosen.seed):
             counts = by_layer(of["active by KL"]), by_layer(of["active"])

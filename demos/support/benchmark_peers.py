@@ -183,7 +183,8 @@ class Jax(Peer):
         def layer(W, b, x, transposed):
             if W.ndim == 2:
                 return x.reshape(len(x), -1) @ W + b
-            x = x.reshape(len(x), *[math.isqrt(x[0].size // W.shape[2])] * 2, W.shape[2])
+            side = math.isqrt(x[0].size // W.shape[2])
+            x = x.reshape(len(x), side, side, W.shape[2])
             if (
                 transposed
             ):  # a convolution of x, with zeros between its pixels, with the flipped kernel

@@ -1,5 +1,7 @@
 """Batches: rows of arrays, or what a function returns, for one training step after the other."""
 
+import math
+
 import numpy as np
 
 from miniae.plumbing.inputs import as_array, check_batch, check_data, select_rows, side_names
@@ -46,10 +48,12 @@ def unpack(given, names, what):
     arrays = given if isinstance(given, tuple) else (given,)
     if not arrays:
         raise ValueError(f"{what} must be X or a tuple (X, y), got ()")
-    x, y, *more = (*arrays, None) if len(arrays) == 1 else arrays
+    if len(arrays) == 1:
+        arrays = (*arrays, None)
+    x, y, *more = arrays
     if len(more) != len(names):
         raise ValueError(
-            f"{what} must be {', '.join(['X or a tuple (X, y', *names])}), got {len(arrays)} arrays"
+            f"{what} must be {', '.join(['X or a tuple (X, y', *names])}), got {len(given)} arrays"
         )
     return x, y, dict(zip(names, more, strict=True))
 
@@ -62,7 +66,7 @@ class Rows:
 
     def __init__(self, data, batch_size, shuffle):
         self.data, self.batch_size, self.shuffle = data, batch_size, shuffle
-        self.count = -(-len(data["x"]) // batch_size)  # batches in an epoch
+        self.count = math.ceil(len(data["x"]) / batch_size)  # batches in an epoch
 
     def epoch(self, rng):
         """Yield the batches of an epoch, each a dict of `loss`'s arguments."""

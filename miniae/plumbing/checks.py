@@ -52,8 +52,9 @@ def check_vae(model):
     """Refuse settings of a VAE that do not fit, and a loss that is not a likelihood."""
     if isinstance(model.reconstruction_loss.base, SquaredError):
         raise ValueError(
-            "likelihood: a squared error is not a likelihood, and its balance against the KL is a "
-            'hidden sigma; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
+            "likelihood: a squared error is not a likelihood: added to the KL, it fixes a sigma "
+            "that "
+            'nobody chose; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
         )
     if not 0 <= model.beta < np.inf:
         raise ValueError(f"beta={model.beta!r} must be a finite number, 0 or more")

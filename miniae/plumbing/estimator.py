@@ -11,7 +11,7 @@ class Estimator:
 
     An argument that takes effect whenever it is used, such as `beta`, is an attribute. One that
     only the constructor uses, such as `hidden` or `encoder`, is in the dict `arguments` as it was
-    given: to assign to the attribute of its name would change nothing.
+    given; assigning to the attribute of its name has no effect.
     """
 
     arguments = MappingProxyType({})

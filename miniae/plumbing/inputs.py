@@ -22,7 +22,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     Raises
     ------
     TypeError : entries that are not real numbers
-    ValueError : all else, with both shapes, or the first bad entry and its index
+    ValueError : anything else that does not fit; names both shapes, or the first bad entry
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
     x = as_array(x, name) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)

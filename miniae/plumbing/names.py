@@ -29,9 +29,21 @@ EARLIER = {  # class: names of version 0.1, and those of today
 
 def keep_earlier_names(cls):
     """Give a class the names of version 0.1 too, so that a subclass may use or override them."""
+    names = {}
     for base in cls.__mro__:
-        for old, new in EARLIER.get(base.__name__, {}).items():
-            if old in vars(cls) and new not in vars(cls):
-                setattr(cls, new, vars(cls)[old])
-            elif new in vars(cls):
-                setattr(cls, old, vars(cls)[new])
+        names |= EARLIER.get(base.__name__, {})
+    for old, new in names.items():
+        # The class nearest to cls that defines one of the two, a mixin too, decides about both.
+        nearest = next((vars(c) for c in cls.__mro__ if old in vars(c) or new in vars(c)), {})
+        if old in nearest and new not in nearest:
+            setattr(cls, new, nearest[old])
+        elif new in nearest and old not in nearest:
+            is_value = not callable(nearest[new])
+            setattr(cls, old, same_as(new) if is_value else nearest[new])
+
+
+def same_as(name):
+    """Return a property that is another attribute."""
+    return property(
+        lambda self: getattr(self, name), lambda self, value: setattr(self, name, value)
+    )

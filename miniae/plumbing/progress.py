@@ -17,7 +17,8 @@ class Progress:
         self.bar = self.verbose and verbose == 1 and self.stream.isatty()
         self.last, self.source = last, source
         self.start = self.epoch_start = self.shown = time.perf_counter()
-        self.width = self.before = self.done = 0  # of the line; batches in and before this epoch
+        self.width = 0  # of the line that the next one overwrites
+        self.before = self.done = 0  # batches before this epoch, and in it
 
     def batch(self, epoch, done, means):
         """Redraw the bar, ten times a second at most."""

@@ -36,7 +36,7 @@ class Run:
                 raise ValueError(f"{name}={value!r} must be an integer, {least} or more")
         if hasattr(X, "__next__"):
             raise ValueError(
-                f"X is an iterator, {type(X).__name__}, which the first epoch would use up: give "
+                f"X is an iterator, {type(X).__name__}, and would be empty after one epoch: give "
                 "the function that makes it, without calling it"
             )
         if callable(X):
@@ -97,7 +97,7 @@ class Run:
             ) from None
         if not np.isfinite(self.model.theta).all():
             raise diverged(
-                self.model, f"epoch {self.epoch + 1}: its last step left weights of nan or inf"
+                self.model, f"epoch {self.epoch + 1}: after its last step, weights are NaN or inf"
             )
 
     def finish_epoch(self, epoch, logs):
@@ -174,6 +174,8 @@ def split(model, data, side, validation_data, validation_split):
         raise ValueError(f"validation_split={validation_split} leaves none of {n} samples to train")
     if kept == n:
         if validation_split:
-            raise ValueError(f"validation_split={validation_split} of {n} samples is none")
+            raise ValueError(
+                f"validation_split={validation_split} leaves none of {n} samples to validate on"
+            )
         return data, None
     return select_rows(data, slice(kept)), select_rows(data, slice(kept, None))

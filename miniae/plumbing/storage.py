@@ -25,7 +25,7 @@ KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 
 
 def as_json(value):
-    """Return a JSON form of a constructor's argument; objects of other libraries are only named."""
+    """Return a JSON form of a constructor's argument; of other objects, only the class name."""
     if hasattr(value, "config") and type(value).__module__ in OWN:
         arguments = {name: as_json(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
@@ -169,7 +169,7 @@ def load(cls, path, **given):
             raise ValueError(f"its version is {header['version']}, not {VERSION}")
         odd = sorted(set(header) ^ KEYS)
         if odd:
-            raise ValueError(f"its header lacks, or has besides what is known: {odd}")
+            raise ValueError(f"its header has missing or unknown entries: {odd}")
         name = header["class"]
         if name != cls.__name__:
             raise ValueError(f"it holds a {name}: use {name}.load")

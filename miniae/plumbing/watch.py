@@ -37,13 +37,20 @@ def watch(model, forward=None, backward=None):
 
 
 def first_not_finite(model, batch):
-    """Say in words which layer is the first to give NaN or inf for a batch; "" if none does."""
+    """Return in words which layer is the first to output NaN or inf for a batch, or ""."""
     copied, lost = copy.deepcopy(model), []
     layers = dict(model_leaves(copied))
-    watch(copied, lambda name, x, out: np.isfinite(out).all() or lost.append(name))
+
+    def see(name, x, out):
+        if not np.isfinite(out).all():
+            lost.append(name)
+
+    watch(copied, see)
     with contextlib.suppress(FloatingPointError), np.errstate(all="ignore"):
         copied.loss(**batch)
-    return f"{lost[0]}, {layers[lost[0]]}, is the first layer to give NaN or inf" if lost else ""
+    return (
+        f"{lost[0]}, {layers[lost[0]]}, is the first layer that outputs NaN or inf" if lost else ""
+    )
 
 
 def _watched_forward(name, step, see):

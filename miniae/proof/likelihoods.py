@@ -1,6 +1,6 @@
-"""Do the methods `mean` and `draw` of a loss agree with its value?
+"""Do the methods `expected` and `draw` of a loss agree with its value?
 
-* mean(out) must be the mean of the draws, and within the bounds of the data.
+* expected(out) must be the mean of the draws, and within the bounds of the data.
 * For t drawn from p(t|out), the score s = d(-log p)/d out has mean 0. The variance of its part
   along any direction u is the mean of u'Hu, where H is the second derivative. These are the two
   identities of Bartlett (1953). The first fails if the draws have another mean, the second if they
@@ -19,15 +19,14 @@ SURE = 6.5  # standard errors; a right loss exceeds this once in ten thousand mi
 
 
 def likelihood_failures(subject):
-    """Yield a sentence for each mistake in a loss's `mean` or `draw`."""
+    """Yield a sentence for each mistake in a loss's `expected` or `draw`."""
     loss, out = subject.start.astype(np.float64), subject.x
-    mean = getattr(loss, "mean", None)
-    if mean is None or out.ndim < 2:
+    if not hasattr(loss, "expected") or out.ndim < 2:
         return
     before = out.copy()
-    data = np.asarray(mean(out))
+    data = np.asarray(loss.expected(out))
     if not np.array_equal(before, out):
-        yield "mean changed out"
+        yield "expected changed out"
         return
     if data.shape == out.shape:
         wrong = list(mean_failures(loss, data))
@@ -35,11 +34,11 @@ def likelihood_failures(subject):
 
 
 def mean_failures(loss, data):
-    """Yield a failure if mean(out) is outside the bounds of the data."""
+    """Yield a failure if expected(out) is outside the bounds of the data."""
     low, high = getattr(loss, "bounds", (-np.inf, np.inf))
     if data.min() < low or data.max() > high:
         yield (
-            f"mean(out) is between {data.min():.4g} and {data.max():.4g}, outside the loss's "
+            f"expected(out) is between {data.min():.4g} and {data.max():.4g}, outside the loss's "
             f"own bounds of [{low:g}, {high:g}]: it must return data, not logits"
         )
 
@@ -69,9 +68,9 @@ def draw_failures(loss, out, seed):
     if draws.shape != tiled.shape:
         yield f"draw returns shape {draws.shape} for out of shape {tiled.shape}"
         return
-    off = z_score(draws.reshape(n, -1) - np.asarray(loss.mean(row)).ravel())
+    off = z_score(draws.reshape(n, -1) - np.asarray(loss.expected(row)).ravel())
     if off > SURE:
-        yield f"the mean of the draws is not mean(out): it is off by {off:.0f} standard errors"
+        yield f"the mean of the draws is not expected(out): it is off by {off:.0f} standard errors"
         return
     if not takes_weight(loss):
         return

@@ -173,7 +173,7 @@ def _cells(log_joint, gaps, steps, curvature):
         gap = gaps if log_joint.ndim == 1 else gaps[:, None]  # one or two latents
         change = np.diff(np.moveaxis(log_joint, axis, 0), axis=0)
         k = curvature * np.moveaxis(step, axis, 0) + gap**2
-        slope = np.pad(change / gap, [(1, 1)] + [(0, 0)] * (log_joint.ndim - 1))
+        slope = np.pad(change / gap, [(1, 1), *((0, 0) for _ in log_joint.shape[1:])])
         along = [
             k / 8 * np.maximum(0, 1 - 2 * np.abs(change) / k) ** 2,
             gap * np.maximum(0, np.maximum(slope[:-2], -slope[2:])),

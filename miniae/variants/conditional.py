@@ -169,7 +169,7 @@ class ConditionalVAE(VAE):
             return super().loss(x, target, eps=eps, rng=rng, training=training)
 
     def fit(self, X, y=None, *, labels=None, **options):
-        """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y maybe None."""
+        """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y may be None."""
         if self.label is not None:
             raise ValueError(
                 f"this copy has the fixed label {self.label}: call fit on the original model"

@@ -68,7 +68,8 @@ class ImportanceWeightedVAE(VAE):
             -log w_j = -log p(x|z_j) + z_j^2 / 2 - log_var / 2 + constant:
 
         dz_j is v_j / n times (the decoder's gradient + z_j). As in VAE, z reaches mu with the
-        factor 1 and log_var with eps std / 2; and log_var itself counts -1/2, times sum v_j = 1.
+        factor 1 and log_var with eps std / 2. The term -log_var / 2 adds -1/2, because the shares
+        sum to 1.
         """
         log_var, eps, z, share = self.cached()
         share = share / len(log_var)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from miniae import VAE
+from miniae.plumbing.text import as_text
 
 
 def data(n=50, features=6, seed=0):
@@ -54,3 +55,7 @@ def test_verbose_zero_is_silent(capsys):
     assert capsys.readouterr() == ("", "")
     model.evaluate(data(), verbose=1)
     assert capsys.readouterr().out.startswith("loss ")
+
+
+def test_numbers_are_written_with_their_names():
+    assert as_text({"loss": 101.23456, "kl": 25}) == "loss 101.23  kl 25"

@@ -164,7 +164,7 @@ BAD = np.where(np.arange(6) == 4, np.nan, X)
         ({"X": X, "optimizer": "adm"}, ValueError, "optimizer='adm'"),
         ({"X": X, "validation_split": 1}, ValueError, "validation_split=1"),
         ({"X": X, "validation_split": -0.1}, ValueError, "validation_split=-0.1"),
-        ({"X": X, "validation_split": 0.001}, ValueError, "50 samples is none"),
+        ({"X": X, "validation_split": 0.001}, ValueError, "leaves none of 50 samples"),
         ({"X": X, "validation_data": X, "validation_split": 0.1}, ValueError, "not both"),
         ({"X": X, "validation_data": (X, X, X)}, ValueError, r"X or a tuple \(X, y\)"),
         ({"X": X, "validation_data": X * 2}, ValueError, "validation_data"),

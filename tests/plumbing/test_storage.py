@@ -278,7 +278,7 @@ def test_unknown_and_missing_keys_are_refused_by_name(tmp_path):
     lacking = {key: value for key, value in header.items() if key != "shapes"}
     for changed, word in (({**header, "color": 3}, "color"), (lacking, "shapes")):
         archives.write(path, {**arrays, "header": np.array(json.dumps(changed))})
-        with pytest.raises(ValueError, match=f"besides what is known: .*{word}"):
+        with pytest.raises(ValueError, match=f"missing or unknown entries: .*{word}"):
             VAE.load(path)
     archives.write(path, {**arrays, "extra": np.ones(2)})
     with pytest.raises(ValueError, match=r"entries that are not known: \['extra'\]"):

@@ -337,4 +337,4 @@ class DropoutLeftOn(Autoencoder):
 
     def reconstruct(self, X):
         code = self.encoder.forward(X.astype(self.theta.dtype), training=True)
-        return self.reconstruction_loss.mean(self.decoder.forward(code, training=True))
+        return self.reconstruction_loss.expected(self.decoder.forward(code, training=True))
