@@ -115,8 +115,6 @@ class Parameterized:
         size, dtype = sum(v.size for v in values), dtype or np.result_type(np.float32, *values)
         self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
 
-    _own = lay_out  # its name in version 0.1
-
     def bind(self, theta, dtheta):
         """Copy all parameters and gradients into these vectors, and keep views of them."""
         params, grads, start = {}, {}, 0

@@ -15,14 +15,14 @@ def fit(model, X, y=None, **options):
         for epoch in run.epochs():
             model.start_epoch(epoch)
             means = RunningMean()
-            with run.errors_explained():  # adds batch and layer to the error of a NaN
-                for batch in run.batches(epoch):
+            for count, batch in enumerate(run.source.epoch(model.rng), 1):
+                with run.errors_explained(epoch, count, batch):  # of a loss that is NaN
                     model.loss(**batch, training=True)
-                    model.backward()
-                    optimizer.step(model.theta, model.dtheta)
+                model.backward()
+                optimizer.step(model.theta, model.dtheta)
 
-                    means.add(model.terms, len(batch["x"]))
-                    run.progress.batch(epoch, run.count, means)
+                means.add(model.terms, len(batch["x"]))
+                run.progress.batch(epoch, count, means)
             run.finish_epoch(epoch, means.values())
     finally:
         run.restore_best()

@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from some_models import MODELS, each_model
 
 from miniae import (
     VAE,
@@ -14,17 +15,6 @@ from miniae import (
     ReLU,
     Sequential,
 )
-
-MODELS = {
-    "autoencoder": Autoencoder(6, 2),
-    "mse": Autoencoder(6, 2, loss="mse"),
-    "vae": VAE(6, 2),
-    "gaussian": VAE(6, 2, likelihood="gaussian"),
-    "image": VAE((3, 2), 2),
-    "double": VAE(6, 2, dtype="float64"),
-    "multinomial": VAE(6, 2, likelihood="multinomial"),
-}
-each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
 
 def data(model, n=30, seed=0):

@@ -5,6 +5,8 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
+from miniae.plumbing.checks import is_whole
+
 # The ten colours of Petroff 2021, arXiv:2107.02270, which people with colour-vision deficiency can
 # distinguish (unlike tab10). In this order, digits with similar shapes (3 5 8, 4 7 9) get colours
 # that differ a lot.
@@ -14,7 +16,7 @@ INK = {"cmap": "gray_r", "vmin": 0, "vmax": 1}  # 0 is white, 1 is black
 
 def check_count(n, name="n", least=1):
     """Raise ValueError unless n is a whole number, `least` or more."""
-    if not isinstance(n, (int, np.integer)) or n < least:
+    if not is_whole(n, least):
         raise ValueError(f"{name} must be a whole number, {least} or more, got {n!r}")
 
 

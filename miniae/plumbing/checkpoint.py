@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 
 from miniae.plumbing import archives, storage
+from miniae.plumbing.checks import is_whole
 from miniae.plumbing.estimator import argument_names
 
 ROWS = 4096  # of the data at a time, when their checksum is taken
@@ -36,7 +37,8 @@ def checksum(values):
 def adjusted(model, optimizer):
     """Return the numbers that a callback may have set: of the optimiser, and of the model."""
     own = {name: value for name, value in vars(optimizer).items() if name not in CHANGES}
-    now = {name: getattr(model, name, None) for name in argument_names(type(model))}
+    live = [name for name in argument_names(type(model)) if name not in model.arguments]
+    now = {name: getattr(model, name, None) for name in live}
     return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in (own, now)]
 
 
@@ -70,7 +72,7 @@ class Checkpoint:
     """
 
     def __init__(self, path, every, model, optimizer, run, **settings):
-        if not isinstance(every, (int, np.integer)) or every < 1:
+        if not is_whole(every, 1):
             raise ValueError(f"checkpoint_every={every!r} must be an integer above 0")
         self.path, self.every = os.path.realpath(path), every
         self.model, self.optimizer, self.run = model, optimizer, run

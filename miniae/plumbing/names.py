@@ -16,9 +16,9 @@ def choose(table, name, argument, more=()):
 
 
 EARLIER = {  # class: names of version 0.1, and those of today
+    "Parameterized": {"_own": "lay_out"},
     "Loss": {"mean": "expected", "missing": "takes_nan", "remember": "keep_pair"},
     "Model": {
-        "_own": "lay_out",
         "_inputs": "prepare",
         "_code": "infer",
         "_record": "record",

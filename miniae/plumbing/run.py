@@ -23,6 +23,7 @@ class Run:
     Attributes
     ----------
     first, end : int, epochs of training before the run, and after it
+    source : Rows or Stream, the batches
     validation : dict of arrays, or None
     best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
     stopped : bool, whether early stopping has ended the run
@@ -57,7 +58,7 @@ class Run:
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs
         self.best_loss, self.best_epoch, self.best = np.inf, self.first, None
-        self.file, self.every = None, checkpoint_every
+        self.file = None
         if checkpoint is not None:
             self.file = Checkpoint(
                 checkpoint, checkpoint_every, model, model.optimizer, self,
@@ -75,34 +76,25 @@ class Run:
                 break
             yield epoch
 
-    def batches(self, epoch):
-        """Yield the batches of an epoch, each a dict of `loss`'s arguments."""
-        self.epoch, self.count = epoch, 0
-        for batch in self.source.epoch(self.model.rng):
-            self.batch, self.count = batch, self.count + 1
-            yield batch
-
     @contextmanager
-    def errors_explained(self):
+    def errors_explained(self, epoch, count, batch):
         """Add to the error of a loss that is not a number in which batch and layer it arose."""
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the model looks at the result
                 yield
         except FloatingPointError as error:
-            where = first_not_finite(self.model, self.batch)
+            where = first_not_finite(self.model, batch)
             raise FloatingPointError(
-                f"epoch {self.epoch + 1}, batch {self.count}: {error}. "
+                f"epoch {epoch + 1}, batch {count}: {error}. "
                 + (f"{where}. " if where else "")
                 + "The weights cannot be used any more: build a new model"
             ) from None
-        if not np.isfinite(self.model.theta).all():
-            raise diverged(
-                self.model, f"epoch {self.epoch + 1}: after its last step, weights are NaN or inf"
-            )
 
     def finish_epoch(self, epoch, logs):
         """Keep what was measured in an epoch, and decide whether to stop."""
         model = self.model
+        if not np.isfinite(model.theta).all():
+            raise diverged(model, f"epoch {epoch + 1}: after its last step, weights are NaN or inf")
         if self.validation is not None:
             means = model.mean_terms(self.validation)
             logs.update({f"val_{name}": value for name, value in means.items()})
@@ -115,7 +107,7 @@ class Run:
         if self.patience is not None:
             self.look_for_best(logs["val_loss"], epoch)
         last = self.stopped or epoch + 1 == self.end
-        if self.file is not None and (last or (epoch + 1 - self.first) % self.every == 0):
+        if self.file is not None and (last or (epoch + 1 - self.first) % self.file.every == 0):
             self.file.write()
 
     def look_for_best(self, loss, epoch):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from miniae.plumbing.checks import is_whole
 from miniae.plumbing.inputs import check_batch
 from miniae.proof import data_symptoms, symptoms
 from miniae.proof.data_symptoms import Finding, is_trained
@@ -81,7 +82,7 @@ def check_training(model, X, *, rows=2000, **side):
     ValueError, TypeError : X has the wrong shape or is not numeric; n or rows is below 10; labels
         are missing
     """
-    if not isinstance(rows, (int, np.integer)) or rows < 10:
+    if not is_whole(rows, 10):
         raise ValueError(f"rows={rows!r} must be 10 or more")
     X = np.asarray(X)
     probe = np.zeros(X.shape if X.ndim < 2 else X[:1].shape, X.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 from miniae.layers import Dense, Reshape
 from miniae.losses import GaussianNLL, gaussian_kl
 from miniae.numerics import LOG_2PI
+from miniae.plumbing.checks import is_whole
 from miniae.plumbing.inputs import check_batch
 from miniae.vae import VAE
 
@@ -272,7 +273,7 @@ def sigma_points(latent_dim):
     Julier and Uhlmann (2004), section III.
     """
     d = latent_dim
-    if not isinstance(d, (int, np.integer)) or d <= 0:
+    if not is_whole(d, 1):
         raise ValueError(f"latent_dim={d!r} must be 1 or more")
     return np.sqrt(d) * np.concatenate([np.eye(d), -np.eye(d)])
 

@@ -108,9 +108,10 @@ class ConditionalVAE(VAE):
         labels = np.asarray(labels)
         if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)) or not labels.size:
             hint = ""
-            if labels.ndim == 2:
-                one = "argmax(axis=1) undoes a one-hot"
-                hint = "; ravel() makes a row of a column" if labels.shape[1] == 1 else f"; {one}"
+            if labels.ndim == 2 and labels.shape[1] == 1:
+                hint = "; ravel() makes a row of a column"
+            elif labels.ndim == 2:
+                hint = "; argmax(axis=1) undoes a one-hot"
             raise ValueError(
                 f"labels must be integers, one per row: shape ({n},), got {labels.dtype} of shape "
                 f"{labels.shape}{hint}"

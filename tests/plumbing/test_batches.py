@@ -63,6 +63,15 @@ def test_a_function_that_gives_one_iterator_again_is_told_so():
         vae().fit(lambda: once, epochs=2, verbose=0)
 
 
+def test_an_error_of_the_function_is_passed_on_as_it_is():
+    def batches():
+        raise FloatingPointError("of the reader's own")
+        yield
+
+    with pytest.raises(FloatingPointError, match="^of the reader's own$"):
+        VAE(6, 2).fit(batches, epochs=1, verbose=0)
+
+
 def test_an_iterator_in_place_of_the_function_is_refused():
     with pytest.raises(ValueError, match="give the function that makes it"):
         vae().fit(in_order(X)(), verbose=0)
