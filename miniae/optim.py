@@ -11,6 +11,14 @@ import numpy as np
 BLOCK = 131072  # elements: larger blocks leave the cache, smaller ones need more calls
 
 
+def as_number(value, name):
+    """Return one real number as a float; refuse text, complex numbers, booleans and arrays."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.ndim:
+        raise ValueError(f"{name}={value!r} must be a real number")
+    return float(array)
+
+
 class Optimizer:
     """Base of the optimisers: learning rate, gradient clipping, the loop over blocks.
 
@@ -29,23 +37,56 @@ class Optimizer:
     """
 
     moments = ()  # names of the vectors in state
+    never_negative = ()  # those of them that are means of squares, or the like
 
     def __init__(self, lr, weight_decay=0.0, clip_norm=None):
-        if not callable(lr) and not lr > 0:
-            raise ValueError(f"lr={lr!r} must be above 0, or a function of the step")
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay={weight_decay!r} must be 0 or more")
-        if clip_norm is not None and not clip_norm > 0:
-            raise ValueError(f"clip_norm={clip_norm!r} must be above 0")
         self.lr, self.weight_decay, self.clip_norm = lr, weight_decay, clip_norm
         self.t, self.state = 0, {}
+        self.check()
 
-    def step(self, theta, dtheta):
-        """Change theta in place, given the gradient dtheta (which stays as it is).
+    def check(self):
+        """Refuse settings that do not fit, with a ValueError; `fit` does so before each epoch.
+
+        So a setting that was changed after the optimiser was built is checked too. A subclass with
+        settings of its own sets them before ``super().__init__``, and checks them here.
+        """
+        if not callable(self.lr) and not 0 < as_number(self.lr, "lr") < np.inf:
+            raise ValueError(
+                f"lr={self.lr!r} must be above 0 and finite, or a function of the step"
+            )
+        if not 0 <= as_number(self.weight_decay, "weight_decay") < np.inf:
+            raise ValueError(f"weight_decay={self.weight_decay!r} must be finite, 0 or more")
+        if self.clip_norm is not None and not as_number(self.clip_norm, "clip_norm") > 0:
+            raise ValueError(f"clip_norm={self.clip_norm!r} must be above 0")
+
+    def rate(self, lr):
+        """Return the rate of a step as a float.
+
+        A function of the step may return 0, as many do in their first or last step.
 
         Raises
         ------
-        ValueError : the vectors do not fit each other, or those of the steps before
+        ValueError : it is negative, not finite, or not a number
+        """
+        number = as_number(lr, "lr")
+        if not 0 <= number < np.inf or (number == 0 and not callable(self.lr)):
+            source = f"the function lr={self.lr!r} returned" if callable(self.lr) else "lr is"
+            raise ValueError(
+                f"{source} {lr!r} for step {self.t}; a learning rate must be above 0 and finite"
+            )
+        return number
+
+    @np.errstate(under="ignore")
+    def step(self, theta, dtheta):
+        """Change theta in place, given the gradient dtheta (which stays as it is).
+
+        The second moments of small gradients underflow to 0. This is not an error, whatever
+        np.seterr says.
+
+        Raises
+        ------
+        ValueError : the vectors do not fit each other, or those of the steps before; or the rate
+            is negative or not a finite number
         """
         for name, vector in {"dtheta": dtheta, **self.state}.items():
             if vector.shape != theta.shape or theta.ndim != 1:
@@ -58,7 +99,9 @@ class Optimizer:
             if name not in self.state:
                 self.state[name] = np.zeros_like(theta)
             vectors.append(self.state[name])
-        lr = float(self.lr(self.t)) if callable(self.lr) else self.lr
+        lr = self.lr(self.t) if callable(self.lr) else self.lr
+        if not isinstance(lr, float) or not 0 < lr < np.inf:
+            lr = self.rate(lr)
         scale = 1.0 if self.clip_norm is None else self.clip_scale(dtheta)
         self.t += 1
         for start in range(0, len(theta), BLOCK):
@@ -67,13 +110,14 @@ class Optimizer:
             self.update(theta[here], gradient, lr, *map(itemgetter(here), vectors))  # v[here]
 
     def clip_scale(self, dtheta):
-        """Return the factor that brings the norm of the gradient down to clip_norm."""
+        """Return the factor that brings the norm of the gradient down to clip_norm, at most 1."""
         squares = 0.0
         for start in range(0, len(dtheta), BLOCK):
             block = dtheta[start : start + BLOCK]
             # float64, because squares of large float32 gradients overflow
             squares += np.square(block, dtype=np.float64).sum()
-        return min(1.0, self.clip_norm / max(np.sqrt(squares), np.finfo(float).tiny))
+        norm = np.sqrt(squares)
+        return self.clip_norm / norm if norm > self.clip_norm else 1.0
 
     def update(self, theta, dtheta, lr, *state):
         """Apply the rule to one block, in place on theta and state; in the first step `t` is 1."""
@@ -95,13 +139,17 @@ class SGD(Optimizer):
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None):
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum={momentum!r} must be in [0, 1)")
-        if not momentum and nesterov:
-            raise ValueError("nesterov=True needs a momentum above 0")
-        super().__init__(lr, weight_decay, clip_norm)
         self.momentum, self.nesterov = momentum, nesterov
+        super().__init__(lr, weight_decay, clip_norm)
         self.moments = ("velocity",) if momentum else ()
+
+    def check(self):
+        """As Optimizer.check."""
+        super().check()
+        if not 0 <= as_number(self.momentum, "momentum") < 1:
+            raise ValueError(f"momentum={self.momentum!r} must be in [0, 1)")
+        if not self.momentum and self.nesterov:
+            raise ValueError("nesterov=True needs a momentum above 0")
 
     def update(self, theta, dtheta, lr, velocity=None):
         """See the class."""
@@ -126,14 +174,21 @@ class Adam(Optimizer):
     """
 
     moments = ("m", "v")
+    never_negative = ("v",)
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, clip_norm=None):
-        if len(betas) != 2 or not 0 <= min(betas) <= max(betas) < 1:
-            raise ValueError(f"betas={betas!r} must be two numbers in [0, 1)")
-        if not eps > 0:
-            raise ValueError(f"eps={eps!r} must be above 0")
+        self.betas, self.eps = betas, eps
         super().__init__(lr, weight_decay, clip_norm)
-        self.betas, self.eps = tuple(betas), eps
+        self.betas = tuple(betas)
+
+    def check(self):
+        """As Optimizer.check."""
+        super().check()
+        betas = self.betas if np.ndim(self.betas) else (self.betas,)
+        if len(betas) != 2 or not all(0 <= as_number(b, "betas") < 1 for b in betas):
+            raise ValueError(f"betas={self.betas!r} must be two numbers in [0, 1)")
+        if not as_number(self.eps, "eps") > 0:
+            raise ValueError(f"eps={self.eps!r} must be above 0")
 
     def update(self, theta, dtheta, lr, m, v):
         """Adam in fewer passes over the vectors; the result is the same.

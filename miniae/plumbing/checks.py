@@ -8,8 +8,9 @@ from miniae.plumbing.names import choose
 
 
 def is_whole(value, least):
-    """Return whether a value is an integer and at least `least`."""
-    return isinstance(value, (int, np.integer)) and value >= least
+    """Return whether a value is an integer and at least `least`; True and False are not."""
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_integer and value >= least
 
 
 def check_arguments(model, loss, code_size):
@@ -62,6 +63,26 @@ def check_vae(model):
         raise ValueError(f"kl_warmup={model.kl_warmup!r} epochs must be 0 or more")
     if not 0 <= model.free_bits < np.inf:
         raise ValueError(f"free_bits={model.free_bits!r} nats must be 0 or more")
+
+
+def check_changeable(model):
+    """Refuse what can be changed after a model was built, where it no longer fits.
+
+    Raises
+    ------
+    ValueError, TypeError : names the setting and its value
+    """
+    if hasattr(model, "kl_weight"):
+        check_vae(model)
+    corruption, penalty = (getattr(model, name, None) for name in ("corruption", "penalty"))
+    if corruption is not None and not callable(corruption):
+        raise ValueError(f"corruption={corruption!r} must be a function of (x, rng), or None")
+    if penalty is not None and not (hasattr(penalty, "forward") and hasattr(penalty, "backward")):
+        raise ValueError(f"penalty={penalty!r} must have the methods forward and backward")
+    dropouts = [part for _, part in model.walk() if isinstance(part, Dropout)]
+    for part in (corruption, penalty, *dropouts):
+        if type(part).__module__.startswith("miniae.") and hasattr(part, "config"):
+            type(part)(*[getattr(part, name) for name in part.config])  # its own checks
 
 
 def last_step(network):

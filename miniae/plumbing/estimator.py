@@ -3,6 +3,7 @@
 import inspect
 from types import MappingProxyType
 
+from miniae.plumbing.floating import calm_methods
 from miniae.plumbing.names import choose
 
 
@@ -15,6 +16,10 @@ class Estimator:
     """
 
     arguments = MappingProxyType({})
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        calm_methods(cls)  # whatever np.seterr says
 
     def get_params(self, deep=True):
         """Return the constructor's arguments as given, or as set since (``vae.beta = 4``).

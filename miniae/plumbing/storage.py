@@ -111,8 +111,18 @@ def learned_in(arrays, prefix=""):
     return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(starts)}
 
 
+def is_known(name):
+    """Return whether a file of a model or of a run may have an array of this name."""
+    starts = ("buffer.", "best_buffer.", "optimizer.")
+    return name in ("header", "theta", "run", "best_theta") or name.startswith(starts)
+
+
 def check_learned(model, arrays):
-    """Raise ValueError if arrays do not have the names, shapes and dtypes of `learned(model)`."""
+    """Raise ValueError if arrays do not have the names, shapes and dtypes of `learned(model)`.
+
+    All parameters must be finite. A buffer may hold inf, such as the lowest number so far, but NaN
+    only if the model's buffer has one now.
+    """
     here = learned(model)
     for name in sorted({*here, *arrays}):
         ours, its = (
@@ -121,6 +131,24 @@ def check_learned(model, arrays):
         )
         if ours != its:
             raise ValueError(f"its {name} is {its}, the model's is {ours}")
+        if name != "theta" and here[name].dtype.kind in "fc":
+            if np.isnan(arrays[name]).any() and not np.isnan(here[name]).any():
+                raise ValueError(f"its {name} has a NaN")
+    start = 0
+    for name, value, _ in model.named_params():  # in the order of theta
+        if not np.isfinite(arrays["theta"][start : start + value.size]).all():
+            raise ValueError(f"its parameter {name} is not finite")
+        start += value.size
+
+
+def check_history(history):
+    """Return the history of a file; raise ValueError if it is not lists of numbers by name."""
+    if not isinstance(history, dict):
+        raise ValueError(f"its history is {history!r:.60}, but must be a dict of lists")
+    for name, values in history.items():
+        if not isinstance(values, list) or any(type(v) not in (int, float) for v in values):
+            raise ValueError(f"its history of {name!r} is not a list of numbers")
+    return history
 
 
 def restore(model, arrays):
@@ -157,11 +185,11 @@ def load(cls, path, **given):
     FileNotFoundError : there is no such file
     """
     try:
-        arrays = archives.read(path)
+        arrays = archives.read(path, is_known)
         header = json.loads(str(arrays.pop("header")))
         its = learned_in(arrays)
         strange = sorted(set(arrays) - set(its))
-        if strange and "run" not in arrays:
+        if strange and "run" not in arrays:  # what only the file of a run may have
             raise ValueError(f"it has entries that are not known: {strange}")
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
@@ -186,7 +214,7 @@ def load(cls, path, **given):
                 f"its parameters are {header['shapes']}, but the networks have {shapes}"
             )
         restore(model, its)
-        model.history = {str(key): list(values) for key, values in header["history"].items()}
+        model.history = check_history(header["history"])
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file can make any step fail, in any way

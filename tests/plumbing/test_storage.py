@@ -169,7 +169,21 @@ def altered(path, **changes):
         ({"theta": lambda t: t[:-1]}, "its theta is of dtype float32 and shape"),
         ({"theta": lambda t: t.astype("float64")}, "its theta is of dtype float64"),
         ({"theta": lambda t: t.astype(complex)}, "its theta is of dtype complex128"),
-        ({"history": 3}, "no attribute"),
+        ({"history": 3}, "its history is 3"),
+        ({"history": {"loss": [1.0, "2"]}}, "its history of .loss. is not a list of numbers"),
+        ({"history": {"loss": [True]}}, "its history of .loss. is not a list of numbers"),
+        (
+            {"theta": lambda t: np.where(np.arange(len(t)) == 0, np.nan, t).astype(t.dtype)},
+            r"its parameter encoder\.0\.W is not finite",
+        ),
+        (
+            {
+                "theta": lambda t: np.where(np.arange(len(t)) == len(t) - 1, np.inf, t).astype(
+                    t.dtype
+                )
+            },
+            r"its parameter decoder\.2\.b is not finite",
+        ),
     ],
 )
 def test_a_file_with_something_wrong_inside_is_refused(tmp_path, changes, words):
