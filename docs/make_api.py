@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import miniae
+from miniae.plumbing.archives import write_text
 from miniae.plumbing.names import EARLIER
 
 PAGE = Path(__file__).with_name("16_api.md")
@@ -19,6 +20,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "conv": "Convolutions",
     "losses": "Losses",
     "optim": "Optimisers",
+    "callbacks": "Callbacks",
     "autoencoder": "The autoencoder",
     "vae": "The variational autoencoder",
     "variants": "Variants of the VAE",
@@ -115,7 +117,7 @@ def main(argv):
     text = page()
     if "--check" in argv:
         return int(not PAGE.exists() or PAGE.read_text("utf-8") != text)
-    PAGE.write_text(text, "utf-8")
+    write_text(PAGE, text)
     return 0
 
 

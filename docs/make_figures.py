@@ -4,6 +4,7 @@ python docs/make_figures.py               all of them
 python docs/make_figures.py optimisers    this one only
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image  # matplotlib requires it
 
 from miniae import SGD, VAE, GaussianNLL
+from miniae.plumbing.archives import atomic
 from miniae.proof.oracle_certificate import train_to_optimum
 from miniae.proof.oracles import PCA
 
@@ -119,9 +121,11 @@ def main(names):
     """Draw the named figures, or all of them, as PNG files with few colours."""
     for name in names or FIGURES:
         figure, path = FIGURES[name](), IMAGES / f"{name}.png"
-        figure.savefig(path, dpi=100)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=100, format="png")
         plt.close(figure)
-        Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+        with atomic(path) as file:
+            Image.open(drawn).convert("RGB").quantize(64).save(file, "PNG", optimize=True)
         print(f"{path.name}  {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from PIL import Image  # matplotlib requires it
 
+from miniae.plumbing.archives import write_text
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 BEGIN = r"<!-- begin: python docs/make_gallery\.py (\w+) -->\n"
@@ -88,7 +90,7 @@ def main(names):
         def replace(match, name=name, new=new):
             return match[1] + new + match[3] if match[2] == name else match[0]
 
-        PAGE.write_text(MARKED.sub(replace, PAGE.read_text("utf-8")), "utf-8")
+        write_text(PAGE, MARKED.sub(replace, PAGE.read_text("utf-8")))
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
 
 

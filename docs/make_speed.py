@@ -11,6 +11,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from miniae.plumbing.archives import write_text
+
 ROOT = Path(__file__).parents[1]
 PAGE, KEPT = ROOT / "docs" / "10_speed.md", ROOT / "docs" / "benchmark.json"
 BEGIN, END = "<!-- begin: python docs/make_speed.py -->", "<!-- end -->"
@@ -93,9 +95,9 @@ def main(folder):
     """Write the results in a folder into the page, and keep them beside it."""
     found = json.loads(Path(folder, "benchmark.json").read_text("utf-8"))
     del found["command"]  # its paths are of one machine
-    KEPT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    write_text(KEPT, json.dumps(found, indent=1) + "\n")
     shutil.copy(Path(folder, "benchmark.png"), ROOT / "docs" / "images" / "benchmark.png")
-    PAGE.write_text(page(PAGE.read_text("utf-8"), found), "utf-8")
+    write_text(PAGE, page(PAGE.read_text("utf-8"), found))
 
 
 if __name__ == "__main__":

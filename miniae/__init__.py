@@ -92,7 +92,7 @@ CHECKS = {  # and the rooms of miniae.proof that they are in
 
 def __getattr__(name):
     """Import what is used now and then at its first use: plots loads matplotlib, which is slow."""
-    if name in ("datasets", "explorer", "plots", "proof"):
+    if name in ("callbacks", "datasets", "explorer", "plots", "proof"):
         return importlib.import_module(f"miniae.{name}")
     if name in CHECKS:
         return getattr(importlib.import_module(f"miniae.proof.{CHECKS[name]}"), name)

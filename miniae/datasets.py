@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from miniae.digits import synthetic_digits
+from miniae.plumbing.archives import atomic
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 
@@ -269,28 +270,33 @@ def _download(name, folder, files=_FILES, *, mirrors=None, timeout=30.0, max_byt
                 f"could not download {file}.gz of {name}:\n" + "\n".join(failures) + "\nTry again "
                 f"later, or put {', '.join(_FILES)} (or .gz) from another source into {folder}."
             )
-        # Write a temporary file and rename it, so that no reader sees an incomplete file.
-        part = folder / f".{file}.{os.getpid()}.{time.time_ns()}.part"
-        try:
-            part.write_bytes(data)
-            os.replace(part, folder / f"{file}.gz")
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic(folder / f"{file}.gz") as out:
+            out.write(data)
 
 
 def _fetch(url, timeout, max_bytes):
     """Return the bytes at `url`: HTTPS only, unless everything stays on this machine."""
+    from urllib.error import HTTPError
     from urllib.request import HTTPRedirectHandler, build_opener
 
     class Redirects(HTTPRedirectHandler):
         def redirect_request(self, req, fp, code, msg, headers, newurl):
-            _refuse_plain_http(req.full_url, newurl)
+            try:
+                _refuse_plain_http(req.full_url, newurl)
+            except ValueError:
+                fp.close()
+                raise
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     _refuse_plain_http(url)
     give_up = time.monotonic() + 30 * timeout  # `timeout` limits each wait, this the whole
     data = bytearray()
-    with build_opener(Redirects).open(url, timeout=timeout) as response:
+    try:
+        opened = build_opener(Redirects).open(url, timeout=timeout)
+    except HTTPError as error:  # it holds the response, and so the connection
+        error.close()
+        raise
+    with opened as response:
         while chunk := response.read1(2**16):
             data += chunk
             if len(data) > max_bytes:

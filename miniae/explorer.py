@@ -24,6 +24,7 @@ from miniae.layers import (
     Tanh,
 )
 from miniae.losses import BernoulliNLL, MultinomialNLL
+from miniae.plumbing.archives import write_text
 from miniae.plumbing.checks import diverged
 
 __all__ = ["export_html"]
@@ -56,13 +57,14 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
     labels : (n,) or None, the classes of X, at most ten, which colour the points
     span : (low, high), or a pair for each latent, or None
         The range of each latent; by default the range of the codes of X, or -3 to 3 without X.
-    title : str, the heading of the page
+    title : str, the heading of the page; None is without
 
     Raises
     ------
     ValueError : the decoder has another kind of layer; the model's data are not grey images;
         labels do not match X
     FloatingPointError : the model's weights are not finite
+    OSError : the file cannot be written; an existing file is unchanged
     """
     if not np.isfinite(model.theta).all():
         raise diverged(model, "the model's weights are not finite")
@@ -83,7 +85,7 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
         if layers[-1]["kind"] not in ("Sigmoid", "Softmax"):
             shades = [float(np.nanmin(shown)), float(np.nanmax(shown))]
     page = Template(TEMPLATE.read_text("utf-8")).substitute(
-        title=html.escape(title),
+        title=html.escape("" if title is None else str(title)),
         model=json.dumps(
             {
                 "latent_dim": model.latent_dim,
@@ -96,7 +98,7 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
             }
         ).replace("<", "\\u003c"),  # a label "</script>" must not end the script
     )
-    Path(path).write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def image_shape(shape):

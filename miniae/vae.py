@@ -73,11 +73,11 @@ class VAE(Model):
             seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
-        check_vae(self)
         self.start_epoch(0)
 
     def start_epoch(self, epoch):
         """Set kl_weight, the KL's weight in training, for this epoch (counted from 0)."""
+        check_vae(self)
         share = min(1.0, epoch / self.kl_warmup) if self.kl_warmup else 1.0
         self.kl_weight = self.beta * share
 

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "miniae"
 ORDER = (
     "numerics parameters metrics layers conv losses optim networks convolutional "
     "training model autoencoder vae variants missing regularizers latent anomaly inspection "
-    "digits datasets plots proof explorer exercises microvae"
+    "callbacks digits datasets plots proof explorer exercises microvae"
 ).split()
 
 
@@ -173,7 +173,7 @@ def test_plumbing_contains_no_formula():
     allowed = """
         asarray array empty zeros arange broadcast_to atleast_1d ravel where savez frombuffer
         isnan isfinite inf nan ndim shape prod dtype finfo errstate geterr argwhere min max
-        ndarray generic integer float32 float64 uint8 ma lib random default_rng MaskedArray
+        ndarray generic integer bool_ float32 float64 uint8 ma lib random default_rng MaskedArray
         getmaskarray format read_magic read_array_header_1_0 read_array_header_2_0
     """.split()
     for path in (PACKAGE / "plumbing").glob("*.py"):
@@ -195,7 +195,7 @@ def test_the_order_of_imports_is_the_one_that_contributing_tells():
 
 
 def test_every_public_name_is_there_and_documented():
-    for name in [*miniae.__all__, "datasets", "plots", "proof"]:
+    for name in [*miniae.__all__, "callbacks", "datasets", "plots", "proof"]:
         assert getattr(miniae, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         miniae.nothing  # noqa: B018

@@ -27,6 +27,7 @@ import numpy as np
 
 import miniae
 from miniae import datasets
+from miniae.plumbing.archives import write_text
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support import benchmark_peers
@@ -302,7 +303,7 @@ def main(argv=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     everything = {"machine": about, "command": sys.argv, "workloads": workloads,
                   "import_seconds": import_seconds, "scaling": scaled, "goals": goals}  # fmt: skip
-    path.write_text(json.dumps(everything, indent=1), encoding="utf-8")
+    write_text(path, json.dumps(everything, indent=1))
     print(f"All results are in {path}")
     save(chosen.out, benchmark=draw(workloads))
 

@@ -13,10 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from miniae import Adam, datasets
+from miniae.plumbing.archives import atomic
 from miniae.plumbing.text import aligned
 
 # Demos also run as notebooks, where each "# %%" begins a cell.
 NOTEBOOK = "ipykernel" in sys.modules
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 if not NOTEBOOK:
     matplotlib.use("Agg")  # pictures go to files: no display is needed
 
@@ -61,12 +63,29 @@ def options(name, description, argv=None, data=("digits", "mnist", "fashion"), *
     if argv is None and NOTEBOOK:
         argv = []  # sys.argv is the command line of the kernel
     parsed = parser.parse_args(argv)
+    if argv is None and Path(sys.argv[0]).resolve().parent.name != "speed":
+        one_thread()
     if parsed.seed < 0:
         parser.error(f"--seed must be 0 or more, got {parsed.seed}")
     for path in (parsed.out, *parsed.out.parents):
         if path.is_file():
             parser.error(f"--out must be a folder, but {path} is a file")
     return parsed
+
+
+def one_thread():
+    """Start this program again with one BLAS thread, unless a variable sets the number already.
+
+    BLAS reads the number when NumPy is imported, so it is too late to set it here. The matrices of
+    the demos are small: a second thread gains little, and on a busy machine the threads wait for
+    each other, which can take ten times as long. ``OPENBLAS_NUM_THREADS=4 python demos/...`` has
+    another number. On Windows set the variable yourself. The demos in demos/speed do not call this:
+    they measure threads.
+    """
+    if os.name == "posix" and not any(name in os.environ for name in THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def images(chosen, n_train=10_000, n_test=2000, quick=(1000, 500)):
@@ -156,7 +175,8 @@ def save(out, **figures):
     """Write figures as out/NAME.png, show them if this is a notebook, and close them."""
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png", dpi=120)
+        with atomic(out / f"{name}.png") as file:
+            figure.savefig(file, dpi=120, format="png")
         if NOTEBOOK:
             from IPython.display import display
 

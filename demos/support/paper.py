@@ -7,13 +7,13 @@ file in that folder, and results that are in the record are not measured again.
 """
 
 import json
-import os
 import sys
 import time
 from datetime import date
 
 import numpy as np
 
+from miniae.plumbing.archives import write_text
 from support.common import NOTEBOOK, options, show
 
 FIXED = ("quick", "seed")  # options that must stay the same when a run continues
@@ -74,9 +74,7 @@ class Record:
         self.last = now
         about = {**self.about, "date": date.today().isoformat()}
         content = {**about, "seconds": self.seconds, "results": self.results}
-        part = self.path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        part.replace(self.path)
+        write_text(self.path, json.dumps(content, indent=1) + "\n")
 
     def measure(self, name, function):
         """Return results[name]. If it is not there yet, it is function(), any JSON value."""
@@ -102,7 +100,7 @@ class Record:
             f"| {' | '.join(row)} |" for row in ((title, "paper", "ours"), ["---"] * 3, *cells)
         ]
         lines.append(f"\n{date.today()}, `{self.about['command']}`, {done}.")
-        (self.path.parent / "table.md").write_text("\n".join(lines) + "\n", "utf-8")
+        write_text(self.path.parent / "table.md", "\n".join(lines) + "\n")
 
 
 def without_out(arguments):

@@ -73,6 +73,15 @@ def atomic(path, mode="wb", temporary=None, **options):
             os.close(folder)
 
 
+def write_text(path, text):
+    """Write a text as UTF-8, as `atomic` writes a file.
+
+    A lone surrogate is not a character, and UTF-8 cannot hold it: it becomes a question mark.
+    """
+    with atomic(path, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+
+
 def write(path, arrays, temporary=None):
     """Write a dict of arrays, as `atomic` writes a file."""
     with atomic(path, temporary=temporary) as file:

@@ -1,6 +1,7 @@
 """Batches: rows of arrays, or what a function returns, for one training step after the other."""
 
 import math
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -76,12 +77,44 @@ class Rows:
             yield select_rows(self.data, order[start : start + self.batch_size])
 
 
+def is_loader(X):
+    """Return whether X is an object that gives batches each time it is iterated over.
+
+    PyTorch's DataLoader is one. Arrays, tables and sparse matrices are not, and neither are lists.
+    """
+    is_array = any(hasattr(X, name) for name in ("shape", "__array__", "__array_interface__"))
+    return hasattr(X, "__iter__") and not is_array and not isinstance(X, (Sequence, Mapping, Set))
+
+
 class Stream:
-    """Batches from a function, called once an epoch, which returns an iterable of them."""
+    """Batches from a function, called once an epoch, which returns an iterable of them.
+
+    In place of the function it takes an object as `is_loader` describes. Its batches may be lists
+    of arrays, as those of PyTorch's DataLoader are.
+    """
 
     def __init__(self, model, function):
-        self.model, self.function, self.names = model, function, side_names(model)
+        self.model, self.names = model, side_names(model)
+        self.function = function if callable(function) else lambda: map(self.as_tuple, function)
         self.count = 0  # not known before the first epoch is over
+
+    def as_tuple(self, batch):
+        """Return a loader's batch as a function would: x or (x, y, *side).
+
+        A loader for a conditional model gives (x, labels), since it has no y.
+        """
+        rank = 1 + len(self.model.input_shape)
+        if isinstance(batch, (list, tuple)) and len(batch) and np.ndim(batch[0]) == rank:
+            arrays = tuple(map(np.asarray, batch))
+            if self.names and len(arrays) == 1 + len(self.names):
+                return (arrays[0], None, *arrays[1:])
+            if len(arrays) == 2 and arrays[1].ndim == 1:
+                raise ValueError(
+                    f"X gives batches (x, labels), but {type(self.model).__name__} has no labels: "
+                    "pass lambda: (x for x, _ in X)"
+                )
+            return arrays
+        return np.asarray(batch)
 
     def epoch(self, rng):
         """Yield the batches of an epoch, each checked, a dict of `loss`'s arguments."""

@@ -10,9 +10,11 @@ import zlib
 
 import numpy as np
 
+from miniae.optim import Optimizer
 from miniae.plumbing import archives, storage
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import check_changeable
 from miniae.plumbing.estimator import argument_names
+from miniae.plumbing.saved_run import check_fit, understood
 
 ROWS = 4096  # of the data at a time, when their checksum is taken
 CHANGES = {"t", "state", "owner"}  # attributes of an optimiser that are no settings
@@ -34,12 +36,37 @@ def checksum(values):
     return total
 
 
-def adjusted(model, optimizer):
-    """Return the numbers that a callback may have set: of the optimiser, and of the model."""
-    own = {name: value for name, value in vars(optimizer).items() if name not in CHANGES}
-    live = [name for name in argument_names(type(model)) if name not in model.arguments]
-    now = {name: getattr(model, name, None) for name in live}
-    return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in (own, now)]
+def changeable(model, optimizer):
+    """Return the names of what a callback may set: of the optimiser, and of the model."""
+    live = {name for name in argument_names(type(model)) if name not in model.arguments}
+    return set(vars(optimizer)) - CHANGES, live
+
+
+def adjusted(model, optimizer, live):
+    """Return those of the named attributes that are numbers now: of the optimiser, of the model."""
+    now = [
+        {name: getattr(owner, name, None) for name in sorted(names)}
+        for owner, names in zip((optimizer, model), live, strict=True)
+    ]
+    return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in now]
+
+
+def adjust(model, optimizer, values):
+    """Set what `adjusted` returned; refuse it, and change nothing, if it does not fit."""
+    owners = (optimizer, model)
+    before = [
+        {name: getattr(owner, name) for name in each}
+        for owner, each in zip(owners, values, strict=True)
+    ]
+    try:
+        for owner, each in zip(owners, values, strict=True):
+            vars(owner).update(each)
+        optimizer.check()
+        check_changeable(model)
+    except BaseException:
+        for owner, each in zip(owners, before, strict=True):
+            vars(owner).update(each)
+        raise
 
 
 def describe_optimizer(optimizer):
@@ -72,8 +99,11 @@ class Checkpoint:
     """
 
     def __init__(self, path, every, model, optimizer, run, **settings):
-        if not is_whole(every, 1):
-            raise ValueError(f"checkpoint_every={every!r} must be an integer above 0")
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(
+                f"checkpoint={path!r} keeps the state of an optimiser, but what {optimizer!r} "
+                "keeps is not known: derive its class from Optimizer, or leave out checkpoint"
+            )
         self.path, self.every = os.path.realpath(path), every
         self.model, self.optimizer, self.run = model, optimizer, run
         header = storage.header(model)
@@ -89,15 +119,17 @@ class Checkpoint:
             "buffers at the start": describe_data(dict(model.named_buffers()) or None),
         }
         self.facts = json.loads(json.dumps(facts, default=repr))
+        self.live = changeable(model, optimizer)
         self.last = None  # stamp of the file as this run left it
 
     def stamp(self):
-        """Return what identifies this version of the file; None if there is no file."""
+        """Return what identifies the content of the file; None if there is no file."""
         try:
-            status = os.stat(self.path)
+            return archives.checksums(self.path)
         except FileNotFoundError:
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        except Exception:  # a damaged file can fail in any way
+            return "cannot be read"
 
     def resume(self, end):
         """Put model, optimiser and run into the state in the file, if there is one.
@@ -117,50 +149,44 @@ class Checkpoint:
         self.last = self.stamp()
         if self.last is None:
             return
+        model, optimizer, run = self.model, self.optimizer, self.run
         try:
-            arrays = archives.read(self.path)
-            header = json.loads(str(arrays["header"]))
-            state = json.loads(str(arrays["run"])) if "run" in arrays else None
-            names = state["moments"] if state else ()
-            moments = {name: arrays[f"optimizer.{name}"] for name in names}
-            history = header["history"]
-            done = len(history.get("loss", ()))
+            kept = understood(archives.read(self.path, storage.is_known), run.first)
         except Exception as error:  # a damaged file can fail in any way
-            raise ValueError(f"{refused} cannot be read: {error}") from error
-        if not state:
+            reason = f"no entry {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{refused} cannot be read: {reason}") from error
+        if kept is None:
             raise ValueError(f"{refused} holds a model, but no run: use load, or another file")
-        before = state["facts"]["epochs before"]
-        if before != self.run.first:
+        before = kept.facts["epochs before"]
+        if before != run.first:
             raise ValueError(
                 f"{refused} began with a model of {before} epochs, but this model has been "
-                f"trained for {self.run.first}: to continue the run, build the model again and "
+                f"trained for {run.first}: to continue the run, build the model again and "
                 "call fit as before"
             )
-        for name in {**state["facts"], **self.facts}:
-            there, here = state["facts"].get(name), self.facts.get(name)
+        for name in {**kept.facts, **self.facts}:
+            there, here = kept.facts.get(name), self.facts.get(name)
             if there != here:
                 raise ValueError(
                     f"{refused} is of another run: {name} is {there!r} there and {here!r} here; "
                     "give another file, or delete this one if you no longer need that run"
                 )
-        if done > end:
-            raise ValueError(f"{refused} has reached epoch {done}, beyond the {end} of this call")
-        model, optimizer, run = self.model, self.optimizer, self.run
-        now, best = (storage.learned_in(arrays, prefix) for prefix in ("", "best_"))
+        if kept.done > end:
+            raise ValueError(
+                f"{refused} has reached epoch {kept.done}, beyond the {end} of this call"
+            )
         try:
-            for state_then in (now, best) if best else (now,):
-                storage.check_learned(model, state_then)
-        except ValueError as error:
-            raise ValueError(f"{refused} cannot be read: {error}") from None
-        storage.restore(model, now)
-        model.history = history
-        model.rng.bit_generator.state = state["rng"]
-        for owner, values in zip((optimizer, model), state["adjusted"], strict=True):
-            for name, value in values.items():
-                setattr(owner, name, value)
-        optimizer.t, optimizer.state = state["t"], moments
-        run.best_loss, run.best_epoch = state["best_loss"], state["best_epoch"]
-        run.best, run.stopped = best or None, state["stopped"]
+            check_fit(kept, model, optimizer, self.live)
+            adjust(model, optimizer, kept.adjusted)
+        except Exception as error:
+            raise ValueError(f"{refused} cannot be read: {error}") from error
+        # From here on nothing can fail.
+        storage.restore(model, kept.now)
+        model.history = kept.history
+        model.rng.bit_generator.state = kept.rng
+        optimizer.t, optimizer.state = kept.t, kept.moments
+        run.best_loss, run.best_epoch = kept.best_loss, kept.best_epoch
+        run.best, run.stopped = kept.best or None, kept.stopped
 
     def write(self):
         """Write the file again.
@@ -183,7 +209,7 @@ class Checkpoint:
             "best_loss": run.best_loss,
             "best_epoch": run.best_epoch,
             "stopped": run.stopped,
-            "adjusted": adjusted(model, optimizer),
+            "adjusted": adjusted(model, optimizer, self.live),
         }
         arrays = {f"optimizer.{name}": vector for name, vector in optimizer.state.items()}
         arrays |= {f"best_{name}": array for name, array in (run.best or {}).items()}

@@ -13,6 +13,12 @@ def is_whole(value, least):
     return is_integer and value >= least
 
 
+def is_number(value):
+    """Return whether a value is one real number: not text, complex, a boolean or an array."""
+    array = np.asarray(value)
+    return array.dtype.kind in "iuf" and not array.ndim
+
+
 def check_arguments(model, loss, code_size):
     """Refuse arguments of a model that do not fit, before anything is built.
 
@@ -57,11 +63,11 @@ def check_vae(model):
             "that "
             'nobody chose; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
         )
-    if not 0 <= model.beta < np.inf:
+    if not is_number(model.beta) or not 0 <= model.beta < np.inf:
         raise ValueError(f"beta={model.beta!r} must be a finite number, 0 or more")
-    if not model.kl_warmup >= 0:
+    if not is_number(model.kl_warmup) or not model.kl_warmup >= 0:
         raise ValueError(f"kl_warmup={model.kl_warmup!r} epochs must be 0 or more")
-    if not 0 <= model.free_bits < np.inf:
+    if not is_number(model.free_bits) or not 0 <= model.free_bits < np.inf:
         raise ValueError(f"free_bits={model.free_bits!r} nats must be 0 or more")
 
 

@@ -49,6 +49,12 @@ class Progress:
             self._write(line + as_text(logs), end="\n")
         self.epoch_start, self.before = now, self.before + self.done
 
+    def stopped(self, epoch, callback):
+        """Say that a callback has ended the run."""
+        if self.verbose:
+            name = getattr(callback, "__name__", None) or repr(callback)
+            self._write(f"stopped by the callback {name} after epoch {epoch + 1}", end="\n")
+
     def _write(self, line, end):
         if self.bar:
             line, self.width = "\r" + line.ljust(self.width), 0 if end else len(line)

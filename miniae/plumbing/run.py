@@ -6,13 +6,15 @@ import numpy as np
 
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing import storage
-from miniae.plumbing.batches import Rows, Stream, unpack
+from miniae.plumbing.batches import Rows, Stream, is_loader, unpack
 from miniae.plumbing.checkpoint import Checkpoint, describe_data
-from miniae.plumbing.checks import diverged, is_whole
+from miniae.plumbing.checks import check_changeable, diverged
 from miniae.plumbing.inputs import check_data, select_rows, side_names
 from miniae.plumbing.memory import reuse_memory
+from miniae.plumbing.options import as_callbacks, as_patience, asks_to_stop, check_options
 from miniae.plumbing.progress import Progress
 from miniae.plumbing.watch import first_not_finite
+from miniae.plumbing.weights import WeightedRows, check_weights, without_zeros
 
 OPTIMIZERS = {"adam": Adam, "sgd": lambda: SGD(lr=0.01)}
 
@@ -26,54 +28,78 @@ class Run:
     source : Rows or Stream, the batches
     validation : dict of arrays, or None
     best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
-    stopped : bool, whether early stopping has ended the run
+    stopped : bool, whether early stopping or a callback has ended the run
     """
 
     def __init__(self, model, X, y, *, epochs, batch_size, optimizer, validation_data,
                  validation_split, early_stopping, shuffle, callback, checkpoint,
                  checkpoint_every, verbose, side):  # fmt: skip
-        for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
-            if not is_whole(value, least):
-                raise ValueError(f"{name}={value!r} must be an integer, {least} or more")
+        check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every)
+        self.patience, self.min_delta = as_patience(early_stopping)
+        self.callbacks = as_callbacks(callback)
+        weights = None
+        if "sample_weight" not in side_names(model):  # a loss of your own may take it
+            weights, side = side.get("sample_weight"), {**side}
+            side.pop("sample_weight", None)
+        if "min_delta" in side:
+            raise TypeError("min_delta: write early_stopping=EarlyStopping(5, min_delta=...)")
         if hasattr(X, "__next__"):
             raise ValueError(
                 f"X is an iterator, {type(X).__name__}, and would be empty after one epoch: give "
                 "the function that makes it, without calling it"
             )
-        if callable(X):
-            if y is not None or side:
-                raise ValueError("X is a function: its batches must hold y and labels")
+        if callable(X) or is_loader(X):
+            if y is not None or side or weights is not None:
+                raise ValueError(
+                    f"X is {'a function' if callable(X) else 'a loader'}: its batches must hold y "
+                    "and labels, and sample_weight needs arrays"
+                )
             data, side = None, side_names(model)
         else:
             data = check_data(model, X, y, side)
+        if weights is not None:
+            data, weights = without_zeros(data, check_weights(weights, len(data["x"])))
         data, self.validation = split(model, data, side, validation_data, validation_split)
-        self.source = Stream(model, X) if data is None else Rows(data, batch_size, shuffle)
-        if early_stopping is not None:
-            if self.validation is None:
-                raise ValueError("early_stopping needs validation_data or a validation_split")
-            if not early_stopping > 0:
-                raise ValueError(f"early_stopping={early_stopping!r} epochs must be above 0")
+        if data is None:
+            self.source = Stream(model, X)
+        elif weights is None or (weights == 1).all():
+            self.source = Rows(data, batch_size, shuffle)
+        else:
+            weights = weights[: len(data["x"])]
+            self.source = WeightedRows(data, batch_size, shuffle, weights)
+        if self.patience is not None and self.validation is None:
+            raise ValueError("early_stopping needs validation_data or a validation_split")
         model.optimizer = choose_optimizer(model, optimizer)
-        self.model, self.patience, self.callback = model, early_stopping, callback
+        self.model = model
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs
         self.best_loss, self.best_epoch, self.best = np.inf, self.first, None
         self.file = None
         if checkpoint is not None:
+            more = {"min_delta": self.min_delta} if self.min_delta else {}
+            if weights is not None:
+                more |= describe_data({"sample_weight": weights})
             self.file = Checkpoint(
                 checkpoint, checkpoint_every, model, model.optimizer, self,
                 data=describe_data(data), validation=describe_data(self.validation),
-                shuffle=bool(shuffle), batch_size=int(batch_size), early_stopping=early_stopping,
+                shuffle=bool(shuffle), batch_size=int(batch_size), early_stopping=self.patience,
+                **more,
             )  # fmt: skip
             self.file.resume(self.end)
         self.progress = Progress(verbose, self.end, self.source)
         reuse_memory()
 
     def epochs(self):
-        """Yield the numbers of the epochs that are still to come, counted from 0."""
+        """Yield the numbers of the epochs that are still to come, counted from 0.
+
+        Before each one, settings that a callback or the user may have changed are checked.
+        """
         for epoch in range(len(self.model.history.get("loss", ())), self.end):
             if self.stopped:
                 break
+            check_changeable(self.model)
+            if isinstance(self.model.optimizer, Optimizer):
+                self.model.optimizer.check()
             yield epoch
 
     @contextmanager
@@ -102,21 +128,39 @@ class Run:
             values = model.history.setdefault(name, [np.nan] * epoch)
             values.append(logs.get(name, np.nan))
         self.progress.epoch(epoch, logs)
-        if self.callback is not None:
-            self.callback(model, epoch, logs)
+        self.call_back(epoch, logs)
         if self.patience is not None:
             self.look_for_best(logs["val_loss"], epoch)
         last = self.stopped or epoch + 1 == self.end
         if self.file is not None and (last or (epoch + 1 - self.first) % self.file.every == 0):
             self.file.write()
 
+    def call_back(self, epoch, logs):
+        """Call all callbacks; the run ends after this epoch if one asks for it."""
+        for callback in self.callbacks:
+            try:
+                stops = asks_to_stop(callback(self.model, epoch, logs))
+            except StopIteration:
+                stops = True
+            if stops:
+                self.stopped = True
+                self.progress.stopped(epoch, callback)
+
     def look_for_best(self, loss, epoch):
-        """Keep the weights of the lowest validation loss so far, and decide whether to stop."""
+        """Keep the weights of the lowest validation loss so far, and decide whether to stop.
+
+        The wait begins at the last loss that was lower than the one before it by min_delta.
+        """
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, epoch
             arrays = storage.learned(self.model)
             self.best = {name: array.copy() for name, array in arrays.items()}
-        self.stopped = epoch - self.best_epoch >= self.patience
+        lowest, since = np.inf, self.first
+        for at, value in enumerate(self.model.history["val_loss"][self.first :], self.first):
+            if value < lowest - self.min_delta:
+                lowest, since = value, at
+        if epoch - since >= self.patience:
+            self.stopped = True
 
     def restore_best(self):
         """Restore the weights of the best epoch, if early stopping is used."""
@@ -149,13 +193,13 @@ def split(model, data, side, validation_data, validation_split):
 
     side : names of what the model's loss takes of the data besides x and target
     """
+    if np.asarray(validation_split).dtype.kind not in "iuf" or not 0 <= validation_split < 1:
+        raise ValueError(f"validation_split={validation_split!r} must be a number in [0, 1)")
     if validation_data is not None:
         if validation_split:
             raise ValueError("give validation_data or validation_split, not both")
         X, y, more = unpack(validation_data, side, "validation_data")
         return data, check_data(model, X, y, more, "validation_data", "validation_data[1]")
-    if not 0 <= validation_split < 1:
-        raise ValueError(f"validation_split={validation_split!r} must be in [0, 1)")
     if data is None:
         if validation_split:
             raise ValueError("validation_split needs arrays: give validation_data")

@@ -8,6 +8,7 @@ import numpy as np
 from miniae.layers import Flatten, Layer, Reshape
 from miniae.networks import mlp
 from miniae.numerics import as_float
+from miniae.plumbing.batches import is_loader
 from miniae.plumbing.checks import is_whole
 from miniae.vae import VAE
 
@@ -175,7 +176,7 @@ class ConditionalVAE(VAE):
             raise ValueError(
                 f"this copy has the fixed label {self.label}: call fit on the original model"
             )
-        if callable(X) and labels is None:  # they come with its batches
+        if (callable(X) or is_loader(X)) and labels is None:  # they come with its batches
             return super().fit(X, y, **options)
         self.one_hot(labels, len(X))  # refuses labels before any training
         return super().fit(X, y, labels=np.broadcast_to(labels, len(X)), **options)

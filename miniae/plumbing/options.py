@@ -1,0 +1,65 @@
+"""Checks of the options of `fit`."""
+
+import os
+
+import numpy as np
+
+from miniae.plumbing.checks import is_whole
+
+
+def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every):
+    """Refuse options that are of another kind than they look, such as shuffle="no"."""
+    wholes = ("epochs", epochs, 0), ("batch_size", batch_size, 1)
+    for name, value, least in (*wholes, ("checkpoint_every", checkpoint_every, 1)):
+        if not is_whole(value, least):
+            raise ValueError(f"{name}={value!r} must be an integer, {least} or more")
+    if not isinstance(shuffle, (bool, np.bool_)):
+        raise ValueError(f"shuffle={shuffle!r} must be True or False")
+    if not isinstance(verbose, (int, np.integer, np.bool_)) or verbose not in (0, 1, 2):
+        raise ValueError(
+            f"verbose={verbose!r} must be 0 (silent), 1 (a progress bar) or 2 (a line per epoch)"
+        )
+    if not isinstance(checkpoint, (str, os.PathLike, type(None))):
+        raise ValueError(f"checkpoint={checkpoint!r} must be the path of a file, or None")
+
+
+def as_patience(early_stopping):
+    """Return (patience, min_delta) of early_stopping; patience is None without early stopping."""
+    if early_stopping is None:
+        return None, 0.0
+    if hasattr(early_stopping, "patience") and not hasattr(early_stopping, "on_epoch_end"):
+        return early_stopping.patience, early_stopping.min_delta
+    if not is_whole(early_stopping, 1):
+        raise ValueError(
+            f"early_stopping={early_stopping!r} must be how many epochs to wait for a lower "
+            "validation loss, an integer above 0, such as early_stopping=5; None is without"
+        )
+    return int(early_stopping), 0.0
+
+
+def as_callbacks(callback):
+    """Return a list of the functions in callback=."""
+    if callback is None:
+        return []
+    callbacks = list(callback) if isinstance(callback, (list, tuple)) else [callback]
+    for each in callbacks:
+        if hasattr(each, "on_epoch_end"):
+            raise TypeError(
+                f"callback={each!r} has a method on_epoch_end, but here a callback is a function "
+                "of (model, epoch, logs): pass lambda model, epoch, logs: "
+                "that_object.on_epoch_end(epoch, logs)"
+            )
+        if isinstance(each, type):
+            raise TypeError(f"callback={each.__name__} is a class: pass an object of it")
+        if not callable(each):
+            hint = "; pass it as early_stopping=" if hasattr(each, "patience") else ""
+            raise TypeError(
+                f"callback={each!r} must be a function of (model, epoch, logs), or a list of such "
+                f"functions{hint}"
+            )
+    return callbacks
+
+
+def asks_to_stop(answer):
+    """Return whether a callback's return value is True; a figure or a number is not."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
