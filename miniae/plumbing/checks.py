@@ -31,7 +31,7 @@ def check_arguments(model, loss, code_size):
         raise ValueError(f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout!r} must be in [0, 1)")
-    sizes = (*model.input_shape, *hidden, code_size)
+    sizes = (*model.input_shape, *hidden, model.latent_dim, code_size)
     if not model.input_shape or not all(is_whole(size, 1) for size in sizes):
         raise ValueError(
             f"input_dim={model.input_dim!r}, hidden={hidden!r}, latent_dim={model.latent_dim!r}: "
