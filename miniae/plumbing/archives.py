@@ -59,7 +59,7 @@ def atomic(path, mode="wb", temporary=None, **options):
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno is not None:
             kept = (
                 "the existing file is unchanged" if os.path.exists(path) else "no file was written"
             )
