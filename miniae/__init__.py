@@ -7,6 +7,7 @@ from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
+from miniae.estimators import AutoencoderTransformer, VAETransformer
 from miniae.layers import (
     Dense,
     Dropout,
@@ -42,6 +43,7 @@ __all__ = [
     "Adam",
     "AnomalyDetector",
     "Autoencoder",
+    "AutoencoderTransformer",
     "BernoulliNLL",
     "Condition",
     "ConditionalVAE",
@@ -70,6 +72,7 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "VAETransformer",
     "check_function",
     "check_optimizer",
     "check_sampler",

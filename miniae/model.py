@@ -16,7 +16,7 @@ from miniae.parameters import Parameterized
 from miniae.plumbing import batches
 from miniae.plumbing.checks import check_arguments, check_networks, diverged
 from miniae.plumbing.estimator import Estimator
-from miniae.plumbing.inputs import check_batch, check_data, select_rows
+from miniae.plumbing.inputs import as_array, check_batch, check_data, rows_at_once, select_rows
 from miniae.plumbing.text import as_text
 
 EVALUATION_SEED = 20131220  # of the noise in each evaluation; the date of the first VAE paper
@@ -237,7 +237,7 @@ class Model(Estimator, Parameterized):
         Z (n, latent_dim) -> (n, *input_shape); Z may have more axes before the last, such as
         several draws for each sample, and then the data have them too.
         """
-        Z = np.asarray(Z)
+        Z = as_array(Z, "Z")
         rows = Z.reshape(-1, Z.shape[-1]) if Z.ndim > 2 else Z
 
         def means(z):
@@ -277,7 +277,7 @@ class Model(Estimator, Parameterized):
     def mean_terms(self, data):
         """Return the loss and its terms in evaluation mode, means over checked data, a dict."""
         rng, means = np.random.default_rng(EVALUATION_SEED), batches.RunningMean()
-        step = max(1, batches.ROWS // self.n_draws)
+        step = max(1, rows_at_once(data["x"], batches.ROWS) // self.n_draws)
         for start in range(0, len(data["x"]), step):
             rows = slice(start, start + step)
             self.loss(**select_rows(data, rows), rng=rng)

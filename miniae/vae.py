@@ -5,7 +5,7 @@ import numpy as np
 from miniae.losses import gaussian_kl, gaussian_kl_grad
 from miniae.model import EVALUATION_SEED, Model
 from miniae.plumbing.batches import ROWS
-from miniae.plumbing.checks import check_vae, diverged, is_whole
+from miniae.plumbing.checks import check_vae, diverged, is_whole, whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
 ACTIVE = 0.01  # a latent is in use if its mean has a larger variance. Burda et al. (2016), 5.2
@@ -68,9 +68,9 @@ class VAE(Model):
         seed=0,
     ):
         super().__init__(
-            input_dim, latent_dim, hidden, loss=likelihood, code_size=2 * latent_dim,
-            activation=activation, dropout=dropout, encoder=encoder, decoder=decoder, dtype=dtype,
-            seed=seed,
+            input_dim, latent_dim, hidden, loss=likelihood, activation=activation,
+            code_size=2 * whole(latent_dim, "latent_dim"), dropout=dropout, encoder=encoder,
+            decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
         self.start_epoch(0)

@@ -5,9 +5,17 @@ from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
-from miniae.plumbing.inputs import as_array, check_batch, check_data, select_rows, side_names
+from miniae.plumbing.inputs import (
+    as_array,
+    check_batch,
+    check_data,
+    rows_at_once,
+    select_rows,
+    side_names,
+)
+from miniae.plumbing.tables import check_columns
 
-ROWS = 1024  # rows at a time when data pass through a model without training: bounds the memory
+ROWS = 1024  # at a time, at most, when data pass through a model without training
 
 
 def map_rows(model, function, X, name="X", **checks):
@@ -15,11 +23,14 @@ def map_rows(model, function, X, name="X", **checks):
 
     checks : other arguments of `check_batch`, such as bounds
     """
+    if "shape" not in checks:  # data, not codes
+        check_columns(model, X, name)
     X, out = as_array(X, name), None
     model.cache = None  # these passes overwrite what loss() left for backward()
-    for start in range(0, max(len(X) if X.ndim else 0, 1), ROWS):
-        batch = check_batch(model, X[start : start + ROWS] if X.ndim else X, name, **checks)
-        model.use_rows(slice(start, start + ROWS))
+    step = rows_at_once(X, ROWS)
+    for start in range(0, max(len(X) if X.ndim else 0, 1), step):
+        batch = check_batch(model, X[start : start + step] if X.ndim else X, name, **checks)
+        model.use_rows(slice(start, start + step))
         part = function(batch)
         if out is None:
             out = np.empty((len(X), *part.shape[1:]), part.dtype)

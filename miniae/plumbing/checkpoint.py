@@ -30,7 +30,7 @@ def describe_data(data):
 def checksum(values):
     """Return the CRC-32 of all entries, taken ROWS rows at a time."""
     total = 0
-    values = np.atleast_1d(values)
+    values = values if np.ndim(values) else np.atleast_1d(values)
     for start in range(0, len(values), ROWS):
         total = zlib.crc32(values[start : start + ROWS].tobytes(), total)
     return total

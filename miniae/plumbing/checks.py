@@ -1,10 +1,16 @@
 """Checks of a model's arguments and networks, and the error for numbers that overflow."""
 
+import itertools
+import math
+from numbers import Real
+
 import numpy as np
 
 from miniae.layers import Dropout, Reshape, Sequential, Sigmoid
 from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL, SquaredError
 from miniae.plumbing.names import choose
+
+LARGEST_SAMPLE = 2**24  # numbers; a Dense layer of 128 units has 2**31 weights then
 
 
 def is_whole(value, least):
@@ -13,10 +19,16 @@ def is_whole(value, least):
     return is_integer and value >= least
 
 
+def whole(value, name):
+    """Return a size; raise ValueError if it is not an integer above 0."""
+    if not is_whole(value, 1):
+        raise ValueError(f"{name}={value!r} must be an integer above 0")
+    return value
+
+
 def is_number(value):
-    """Return whether a value is one real number: not text, complex, a boolean or an array."""
-    array = np.asarray(value)
-    return array.dtype.kind in "iuf" and not array.ndim
+    """Return whether a value is one real number; NaN is."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_arguments(model, loss, code_size):
@@ -26,19 +38,25 @@ def check_arguments(model, loss, code_size):
     ------
     ValueError, TypeError : names the argument and its value
     """
-    hidden, dropout = model.hidden, model.dropout
-    if np.ndim(hidden) != 1:
-        raise ValueError(f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r} must be in [0, 1)")
-    sizes = (*model.input_shape, *hidden, model.latent_dim, code_size)
-    if not model.input_shape or not all(is_whole(size, 1) for size in sizes):
+    check_sizes(model, code_size)
+    dropout, activation = model.dropout, model.activation
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout={dropout!r} must be a number in [0, 1)")
+    if not isinstance(activation, str):
         raise ValueError(
-            f"input_dim={model.input_dim!r}, hidden={hidden!r}, latent_dim={model.latent_dim!r}: "
-            "all sizes must be integers above 0"
+            f'activation={activation!r} must be one name, such as "relu", for all hidden layers; '
+            "for different ones build the encoder and the decoder, each a Sequential"
         )
-    if model.dtype is None or np.dtype(model.dtype) not in (np.float32, np.float64):
+    try:
+        is_known = np.dtype(model.dtype) in (np.float32, np.float64) and model.dtype is not None
+    except TypeError:  # not the name of a dtype
+        is_known = False
+    if not is_known:
         raise ValueError(f"dtype={model.dtype} must be float32 or float64")
+    try:
+        np.random.default_rng(model.seed)
+    except (TypeError, ValueError):
+        raise ValueError(f"seed={model.seed!r} must be an integer, 0 or more, or None") from None
     argument = model.loss_argument
     if isinstance(loss, type):
         raise ValueError(f"{argument}={loss.__name__} is a class: write {loss.__name__}()")
@@ -48,11 +66,46 @@ def check_arguments(model, loss, code_size):
     for name, network in zip(("encoder", "decoder"), networks, strict=True):
         if not isinstance(network, (Sequential, type(None))):
             raise TypeError(f"{name} must be a Sequential, got {network!r}")
-    if None not in networks and dropout:
+    if None not in networks:
+        check_apart(*networks)
+        if dropout:
+            raise ValueError(
+                f"dropout={dropout} has no effect with an encoder and a decoder of your own: put "
+                "Dropout layers into them"
+            )
+
+
+def check_sizes(model, code_size):
+    """Refuse sizes that are not integers above 0, and the shape of a whole data set."""
+    hidden, shape = model.hidden, model.input_shape
+    if is_whole(hidden, 1):
+        raise ValueError(f"hidden={hidden} must be a tuple of sizes: hidden=({hidden},)")
+    if isinstance(hidden, str) or np.ndim(hidden) != 1:
+        raise ValueError(f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
+    whole(model.latent_dim, "latent_dim")
+    whole(code_size, "code_size")
+    for name, sizes in (("input_dim", shape), ("hidden", hidden)):
+        if not all(is_whole(size, 1) for size in sizes):
+            raise ValueError(f"{name}={getattr(model, name)!r}: all sizes must be integers above 0")
+    if not shape:
+        raise ValueError("input_dim=() has no sizes: it is a number of features, or an image shape")
+    own = model.arguments["encoder"] is not None and model.arguments["decoder"] is not None
+    if len(shape) > 1 and math.prod(shape) > LARGEST_SAMPLE and not own:
         raise ValueError(
-            f"dropout={dropout} has no effect with an encoder and a decoder of your own: put "
-            "Dropout layers into them"
+            f"input_dim={shape} is one sample of {math.prod(shape):,} numbers: if it is the shape "
+            "of a data set X, give that of a sample, X.shape[1:]"
         )
+
+
+def check_apart(encoder, decoder):
+    """Refuse an encoder and a decoder that share a layer."""
+    for (_, one), (name, other) in itertools.product(encoder.walk(), list(decoder.walk())):
+        if one is other:
+            what = "are one object" if one is encoder else f"share a layer, decoder.{name} {one}"
+            raise ValueError(
+                f"encoder and decoder {what}: each keeps one set of weights, and of its last "
+                "forward pass only; make two, or use copy.deepcopy"
+            )
 
 
 def check_vae(model):
@@ -63,12 +116,10 @@ def check_vae(model):
             "that "
             'nobody chose; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
         )
-    if not is_number(model.beta) or not 0 <= model.beta < np.inf:
-        raise ValueError(f"beta={model.beta!r} must be a finite number, 0 or more")
-    if not is_number(model.kl_warmup) or not model.kl_warmup >= 0:
-        raise ValueError(f"kl_warmup={model.kl_warmup!r} epochs must be 0 or more")
-    if not is_number(model.free_bits) or not 0 <= model.free_bits < np.inf:
-        raise ValueError(f"free_bits={model.free_bits!r} nats must be 0 or more")
+    for name in ("beta", "kl_warmup", "free_bits"):
+        value = getattr(model, name)
+        if not is_number(value) or not 0 <= value < np.inf:
+            raise ValueError(f"{name}={value!r} must be a finite number, 0 or more")
 
 
 def check_changeable(model):
@@ -107,6 +158,7 @@ def check_networks(model, code_size):
             raise ValueError(
                 f"{name} maps samples of shape {n_in} to {out.shape[1:]}, but this "
                 f"{type(model).__name__} needs {n_out} (latent_dim={model.latent_dim})"
+                + output_hint(name, out.shape[1:], n_out)
             )
     last, loss = last_step(model.decoder), model.reconstruction_loss.base
     if isinstance(loss, (BernoulliNLL, MultinomialNLL)) and isinstance(last, Sigmoid):
@@ -114,6 +166,16 @@ def check_networks(model, code_size):
             f"decoder ends in Sigmoid, but {loss} takes logits and turns them into probabilities "
             "itself, which is exact where log(sigmoid) overflows: leave the Sigmoid out"
         )
+
+
+def output_hint(name, given, wanted):
+    """Return which layer turns a network's output into the shape wanted, or ""."""
+    if name == "encoder" and len(given) > 1:
+        n = math.prod(given)
+        return f": end the encoder in Flatten(), Dense({n}, {wanted[0]}), since codes are vectors"
+    if name == "decoder" and math.prod(given) == math.prod(wanted):
+        return f": end the decoder in Reshape({', '.join(str(n) for n in wanted)})"
+    return ""
 
 
 def diverged(model, what):

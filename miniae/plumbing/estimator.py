@@ -7,6 +7,20 @@ from miniae.plumbing.floating import calm_methods
 from miniae.plumbing.names import choose
 
 
+class NotFittedError(ValueError, AttributeError):
+    """What `not_fitted` returns without scikit-learn, whose error of this name has these bases."""
+
+
+def not_fitted(estimator):
+    """Return the error to raise if an estimator is used before `fit`: scikit-learn's, if it is there."""
+    try:
+        from sklearn.exceptions import NotFittedError as error
+    except ImportError:
+        error = NotFittedError
+    name = type(estimator).__name__
+    return error(f"This {name} instance is not fitted yet: call fit before you use it")
+
+
 class Estimator:
     """Base of `Model`: gets and sets the constructor's arguments, as scikit-learn does.
 
@@ -35,7 +49,9 @@ class Estimator:
         for name in changes:
             choose(known, name, "set_params: argument")
         if changes:
-            vars(self).update(vars(type(self)(**{**known, **changes})))
+            rebuilt = vars(type(self)(**{**known, **changes}))
+            vars(self).clear()  # feature_names_in_ too, say
+            vars(self).update(rebuilt)
         return self
 
     def __sklearn_tags__(self):

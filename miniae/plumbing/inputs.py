@@ -1,19 +1,41 @@
 """Checks of data, before anything is computed. Errors say what to do."""
 
 import inspect
+import math
 
 import numpy as np
 
+from miniae.plumbing.hints import range_hint, shape_hint, target_hint
+from miniae.plumbing.sparse import SparseRows, is_sparse
+from miniae.plumbing.tables import check_columns, is_table, table_as_array
+
+ENTRIES = 2**22  # of the data at a time, if rows are wide: 16 MB in float32
+
 
 def as_array(x, name):
-    """Return x as an array; refuse a masked one, whose hidden entries would count as data."""
+    """Return x as an array, or as `SparseRows` if it is sparse.
+
+    Raises
+    ------
+    TypeError : a table with a column that does not hold numbers
+    ValueError : a masked array with hidden entries, which would count as data
+    """
+    if is_sparse(x):
+        return SparseRows(x)
+    if is_table(x):
+        return table_as_array(x, name)
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.getmaskarray(x).any():
             raise ValueError(
                 f"{name} is a masked array with hidden entries; {name}.filled(np.nan) marks them "
                 "as missing, which impute and models with a Masked loss understand"
             )
-    return np.asarray(x)
+    return x if isinstance(x, SparseRows) else np.asarray(x)
+
+
+def rows_at_once(X, most):
+    """Return how many rows of X to take at a time: `most`, or fewer if they are wide."""
+    return max(1, min(most, ENTRIES // max(1, math.prod(X.shape[1:]))))
 
 
 def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_row=0):
@@ -25,17 +47,19 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     ValueError : anything else that does not fit; names both shapes, or the first bad entry
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
-    x = as_array(x, name) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    x = x if type(x) is np.ndarray else np.asarray(as_array(x, name))
     if x.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+        hint = f"; {name}.astype(float) converts numbers stored as objects or as text"
+        hint = hint if x.dtype.kind in "OUST" and x.ndim else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}{hint}")
     if x.ndim != 1 + len(shape) or x.shape[1:] != shape or not len(x):
         expected = ", ".join(str(s) for s in ("n", *shape))
-        hint = "; a single sample is x[None]" if x.shape == shape else ""
+        hint = shape_hint(x.shape, shape, name)
         raise ValueError(
             f"{name} must have shape ({expected}) with n >= 1 samples, got {x.shape}{hint}"
         )
     with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf: refused
-        x = x.astype(model.theta.dtype, copy=False)
+        given, x = x, x.astype(model.theta.dtype, copy=False)
     seen = x.real
     if is_data and model.reconstruction_loss.takes_nan:
         seen = np.where(np.isnan(seen), 0, seen)
@@ -47,13 +71,18 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         bad = ~(np.isfinite(seen) & (seen >= least) & (seen <= most))
         index = tuple(np.argwhere(bad)[0])
         place = [int(i) for i in (index[0] + first_row, *index[1:])]
-        message = f"{name}{place} is {seen[index]}, but {name} must be finite"
-        if bounds[0] > -np.inf:
+        value = given[index]
+        message = f"{name}{place} is {value}, but {name} must be finite"
+        if np.isfinite(value) and not np.isfinite(seen[index]):
+            dtype = model.theta.dtype
+            message = f"{name}{place} is {value}, too large for the model's dtype {dtype}: scale it"
+            message += ', or build the model with dtype="float64"' if dtype == np.float32 else ""
+        elif bounds[0] > -np.inf:
             message += f" and within {list(bounds)}"
-        if is_data and np.isnan(low):
-            message += "; for missing entries, wrap the loss in Masked"
-        elif bounds[1] < np.inf:
-            message += "; scale the data"
+        if is_data and np.isnan(value):
+            message += "; for missing entries (NaN), wrap the loss in Masked"
+        elif np.isfinite(seen[index]):
+            message += range_hint(model, bounds)
         raise ValueError(message)
     return x
 
@@ -72,6 +101,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     data are read once, a few rows at a time, so that an error names the row of the data set and
     comes before any training.
     """
+    check_columns(model, X, x_name)
     data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
     check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
     if y is not None:
@@ -80,13 +110,13 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
         if shape != expected:
             raise ValueError(
                 f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
-                f"{shape}; labels, which a ConditionalVAE uses, are the keyword labels="
+                f"{shape}{target_hint(y_name)}"
             )
         check_rows(model, data["target"], y_name, bounds)
     for name, values in (side or {}).items():
         if name not in side_names(model):
             raise TypeError(f"{type(model).__name__} takes no argument {name!r}")
-        data[name] = np.asarray(values)
+        data[name] = as_array(values, name)
         n = data[name].shape[:1]
         if n != data["x"].shape[:1]:
             raise ValueError(
@@ -100,8 +130,9 @@ def select_rows(data, rows):
     return {name: values[rows] for name, values in data.items()}
 
 
-def check_rows(model, X, name, bounds, rows=4096):
+def check_rows(model, X, name, bounds):
     """Check X as `check_batch` does, a few rows at a time."""
+    rows = rows_at_once(X, 4096)
     if X.ndim == 0 or len(X) <= rows:
         check_batch(model, X, name, bounds=bounds)
     else:

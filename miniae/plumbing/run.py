@@ -4,19 +4,20 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from miniae.optim import SGD, Adam, Optimizer
+from miniae.optim import Optimizer
 from miniae.plumbing import storage
+from miniae.plumbing.advice import advise
 from miniae.plumbing.batches import Rows, Stream, is_loader, unpack
 from miniae.plumbing.checkpoint import Checkpoint, describe_data
 from miniae.plumbing.checks import check_changeable, diverged
 from miniae.plumbing.inputs import check_data, select_rows, side_names
 from miniae.plumbing.memory import reuse_memory
+from miniae.plumbing.optimizers import choose_optimizer
 from miniae.plumbing.options import as_callbacks, as_patience, asks_to_stop, check_options
 from miniae.plumbing.progress import Progress
+from miniae.plumbing.tables import keep_columns
 from miniae.plumbing.watch import first_not_finite
 from miniae.plumbing.weights import WeightedRows, check_weights, without_zeros
-
-OPTIMIZERS = {"adam": Adam, "sgd": lambda: SGD(lr=0.01)}
 
 
 class Run:
@@ -56,6 +57,7 @@ class Run:
                 )
             data, side = None, side_names(model)
         else:
+            keep_columns(model, X)
             data = check_data(model, X, y, side)
         if weights is not None:
             data, weights = without_zeros(data, check_weights(weights, len(data["x"])))
@@ -69,7 +71,7 @@ class Run:
             self.source = WeightedRows(data, batch_size, shuffle, weights)
         if self.patience is not None and self.validation is None:
             raise ValueError("early_stopping needs validation_data or a validation_split")
-        model.optimizer = choose_optimizer(model, optimizer)
+        model.optimizer = choose_optimizer(model, optimizer, checkpoint)
         self.model = model
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs
@@ -86,6 +88,8 @@ class Run:
                 **more,
             )  # fmt: skip
             self.file.resume(self.end)
+        if data is not None and self.first == 0:
+            advise(model, data)
         self.progress = Progress(verbose, self.end, self.source)
         reuse_memory()
 
@@ -166,26 +170,6 @@ class Run:
         """Restore the weights of the best epoch, if early stopping is used."""
         if self.best is not None:
             storage.restore(self.model, self.best)
-
-
-def choose_optimizer(model, optimizer):
-    """Return the optimiser that `fit` is to use."""
-    if optimizer is None:
-        return model.optimizer or Adam()
-    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        return OPTIMIZERS[optimizer]()
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            f"optimizer={optimizer!r} must be one of {sorted(OPTIMIZERS)}, or an object like Adam()"
-        )
-    owner = getattr(optimizer, "owner", None)
-    if optimizer is not model.optimizer and owner is not None and owner is not model.theta:
-        raise ValueError(
-            f"optimizer={optimizer!r} holds the averages of another model: make a new one for this "
-            "model"
-        )
-    optimizer.owner = model.theta  # not the model: set_params replaces its weights
-    return optimizer
 
 
 def split(model, data, side, validation_data, validation_split):

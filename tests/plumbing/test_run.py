@@ -76,17 +76,6 @@ def test_an_interrupted_fit_with_early_stopping_keeps_the_best_weights():
     assert model.evaluate(data(20)) == min(model.history["val_loss"])
 
 
-def test_an_optimiser_of_another_model_is_refused_but_may_be_copied_with_its_model():
-    import copy
-
-    optimizer = Adam()
-    model = VAE(6, 2).fit(data(), epochs=1, optimizer=optimizer, verbose=0)
-    with pytest.raises(ValueError, match="holds the averages of another model"):
-        VAE(6, 2).fit(data(), epochs=1, optimizer=optimizer, verbose=0)
-    copy.deepcopy(model).fit(data(), epochs=1, verbose=0)
-    model.fit(data(), epochs=1, optimizer=optimizer, verbose=0)
-
-
 def test_early_stopping_waits_for_its_patience_and_restores_the_best_weights():
     X, thetas = data(30), []
     model = Autoencoder(6, 5, (64,)).fit(
@@ -194,11 +183,3 @@ def test_an_error_far_into_the_data_names_the_row_of_the_data_set():
 def test_what_belongs_to_loss_itself_is_no_data():
     with pytest.raises(TypeError, match="takes no argument 'eps'"):
         VAE(6, 2).fit(data(), eps=np.zeros((50, 2)), verbose=0)
-
-
-def test_an_optimiser_does_not_outlive_a_rebuilt_model():
-    model, optimizer = VAE(6, 2), SGD(0.01)
-    model.fit(data(), epochs=1, optimizer=optimizer, verbose=0)
-    model.set_params(beta=2.0)
-    with pytest.raises(ValueError, match="averages of another model"):
-        model.fit(data(), epochs=1, optimizer=optimizer, verbose=0)

@@ -1,0 +1,279 @@
+"""Estimators: an autoencoder and a VAE with the conventions of scikit-learn.
+
+A model of miniae is a network: its input size is fixed when it is built, and `fit` trains it
+further. An estimator of scikit-learn takes the sizes from the data and starts again at each `fit`.
+The classes here do that: they build a model, train it, and keep it as `model_`.
+"""
+
+import inspect
+import math
+
+import numpy as np
+
+from miniae.autoencoder import Autoencoder
+from miniae.optim import Adam
+from miniae.plumbing.estimator import Estimator, not_fitted
+from miniae.plumbing.inputs import as_array
+from miniae.plumbing.names import choose
+from miniae.plumbing.tables import check_columns, column_names, warn_about_names
+from miniae.vae import VAE
+
+LARGEST = 32  # latents that are chosen without being asked for
+STEPS = 3000  # of training, about
+OF_FIT = ("epochs", "batch_size", "validation_split", "early_stopping", "verbose")
+
+
+class ModelTransformer(Estimator):
+    """Base of `AutoencoderTransformer` and `VAETransformer`, which say what the arguments are.
+
+    A subclass has a `model_class`, and an `__init__` that only stores its arguments.
+
+    Attributes
+    ----------
+    model_ : the model inside, with all its methods, such as `save`, `reconstruct`, `anomaly_score`
+    n_features_in_ : int, numbers in a sample
+    feature_names_in_ : (n_features_in_,), if `fit` had a table whose columns have names
+    """
+
+    model_class = None
+
+    def fit(self, X, y=None):
+        """Build a new model for X and train it; y is ignored, so that a Pipeline may pass labels.
+
+        Parameters
+        ----------
+        X : (n, features) or images (n, ...); an array, a table, or a SciPy sparse matrix
+
+        Raises
+        ------
+        ValueError, TypeError : X or an argument does not fit; says what would fit
+        """
+        names, X = column_names(X), as_samples(X)
+        settings = self.get_params() | chosen_from(X, self)
+        fit_arguments = {name: settings.pop(name) for name in OF_FIT}
+        optimizer = Adam(settings.pop("lr"))
+        shape = X.shape[1:]
+        model = self.model_class(shape if len(shape) > 1 else shape[0], **settings)
+        if names is not None:
+            model.feature_names_in_ = names  # so that a warning names the column
+        self.model_ = model.fit(X, optimizer=optimizer, **fit_arguments)
+        self.n_features_in_ = math.prod(shape)
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
+        return self
+
+    def transform(self, X):
+        """Return the codes of X, (n, latent_dim)."""
+        return self.fitted().encode(self.check(X))
+
+    def inverse_transform(self, Z):
+        """Return the data that belong to codes Z (n, latent_dim), in the units of X."""
+        return self.fitted().decode(Z)
+
+    def fit_transform(self, X, y=None):
+        """Fit to X and return its codes; y is ignored."""
+        return self.fit(X).transform(X)
+
+    def score(self, X, y=None):
+        """Return minus the model's mean loss over X: higher is better. y is ignored."""
+        return self.fitted().score(self.check(X))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the code's columns: the class in lower case, and a number."""
+        size = self.fitted().latent_dim
+        return np.array([f"{type(self).__name__.lower()}{i}" for i in range(size)], dtype=object)
+
+    def fitted(self):
+        """Return the trained model; before `fit`, raise NotFittedError."""
+        if not hasattr(self, "model_"):
+            raise not_fitted(self)
+        return self.model_
+
+    def check(self, X):
+        """Return X as samples with the columns of those in `fit`."""
+        check_columns(self, X)
+        warn_about_names(self, X)
+        X = as_samples(X)
+        n_features = math.prod(X.shape[1:])
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"X has {n_features} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input, as in fit"
+            )
+        return X
+
+    def set_params(self, **changes):
+        """Set arguments for the next `fit`; the trained model stays, as in scikit-learn."""
+        known = self.get_params()
+        for name in changes:
+            choose(known, name, "set_params: argument")
+        vars(self).update(changes)
+        return self
+
+    def __sklearn_tags__(self):
+        """As in Estimator; sparse data are taken, and float32 stays float32."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
+
+    def __repr__(self):
+        parameters = inspect.signature(type(self)).parameters
+        changed = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if repr(value) != repr(parameters[name].default)
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+class AutoencoderTransformer(ModelTransformer):
+    """An `Autoencoder` that takes its size from the data and starts again at each `fit`.
+
+    It standardises nothing: put it behind a StandardScaler, ``make_pipeline(StandardScaler(),
+    AutoencoderTransformer())``. The Pipeline then undoes the scaling in `inverse_transform`.
+
+    Parameters
+    ----------
+    latent_dim : int or None
+        None: half of the features, at most 32.
+    hidden, activation, code_activation, loss, corruption, penalty, dropout, seed
+        As in `Autoencoder`; the default loss is "mse", for real numbers.
+    epochs : int or None
+        None: as many as give about 3000 steps, at least 10.
+    batch_size, validation_split, early_stopping, verbose : as in `Autoencoder.fit`
+    lr : float, or a function of the step; the learning rate of Adam
+    dtype : "float32", "float64", or None for float32 if X is, and else float64
+
+    Attributes
+    ----------
+    model_, n_features_in_, feature_names_in_ : see `ModelTransformer`
+
+    Examples
+    --------
+    >>> pipeline = make_pipeline(StandardScaler(), AutoencoderTransformer(2))
+    >>> grid = {"autoencodertransformer__lr": [1e-3, 1e-2]}
+    >>> search = GridSearchCV(pipeline, grid).fit(X)
+    """
+
+    model_class = Autoencoder
+
+    def __init__(
+        self,
+        latent_dim=None,
+        hidden=(128,),
+        *,
+        activation="relu",
+        code_activation="linear",
+        loss="mse",
+        corruption=None,
+        penalty=None,
+        dropout=0.0,
+        epochs=None,
+        batch_size=128,
+        lr=1e-3,
+        validation_split=0.0,
+        early_stopping=None,
+        verbose=0,
+        dtype=None,
+        seed=0,
+    ):
+        self.latent_dim, self.hidden, self.activation = latent_dim, hidden, activation
+        self.code_activation, self.loss, self.corruption = code_activation, loss, corruption
+        self.penalty, self.dropout, self.epochs = penalty, dropout, epochs
+        self.batch_size, self.lr, self.verbose = batch_size, lr, verbose
+        self.validation_split, self.early_stopping = validation_split, early_stopping
+        self.dtype, self.seed = dtype, seed
+
+
+class VAETransformer(ModelTransformer):
+    """A `VAE` that takes its size from the data and starts again at each `fit`.
+
+    `transform` returns the means of q(z|x). ``model_.sample(n)`` draws new data.
+
+    Parameters
+    ----------
+    latent_dim, epochs, batch_size, lr, validation_split, early_stopping, verbose, dtype
+        As in `AutoencoderTransformer`, with the same advice to scale the data.
+    hidden, activation, likelihood, beta, kl_warmup, free_bits, dropout, seed
+        As in `VAE`; the default likelihood is "gaussian", for real numbers.
+
+    Attributes
+    ----------
+    model_, n_features_in_, feature_names_in_ : see `ModelTransformer`
+    """
+
+    model_class = VAE
+
+    def __init__(
+        self,
+        latent_dim=None,
+        hidden=(128,),
+        *,
+        activation="tanh",
+        likelihood="gaussian",
+        beta=1.0,
+        kl_warmup=0,
+        free_bits=0.0,
+        dropout=0.0,
+        epochs=None,
+        batch_size=128,
+        lr=1e-3,
+        validation_split=0.0,
+        early_stopping=None,
+        verbose=0,
+        dtype=None,
+        seed=0,
+    ):
+        self.latent_dim, self.hidden, self.activation = latent_dim, hidden, activation
+        self.likelihood, self.beta, self.kl_warmup = likelihood, beta, kl_warmup
+        self.free_bits, self.dropout, self.epochs = free_bits, dropout, epochs
+        self.batch_size, self.lr, self.verbose = batch_size, lr, verbose
+        self.validation_split, self.early_stopping = validation_split, early_stopping
+        self.dtype, self.seed = dtype, seed
+
+
+def chosen_from(X, estimator):
+    """Return values for the arguments that are None, a dict: the one place where they are chosen."""
+    features = math.prod(X.shape[1:])
+    automatic = {
+        "latent_dim": max(1, min(LARGEST, features // 2)),
+        "dtype": "float32" if X.dtype == np.float32 else "float64",
+    }
+    if estimator.epochs is None:
+        batches = math.ceil(len(X) / estimator.batch_size)
+        automatic["epochs"] = max(10, round(STEPS / batches))
+    return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}
+
+
+def as_samples(X):
+    """Return X as an array of samples, or as sparse rows, of one feature at least.
+
+    The words of the errors are those of scikit-learn.
+
+    Raises
+    ------
+    TypeError : an entry is not a number
+    ValueError : a wrong number of axes, or an empty axis
+    """
+    X = as_array(X, "X")
+    if X.dtype.kind == "O":
+        X = np.asarray(X).astype(np.float64)  # numbers stored as objects
+    if X.dtype.kind == "c":
+        raise ValueError("Complex data not supported: X must hold real numbers")
+    if X.ndim < 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your data "
+            "with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a "
+            "single sample"
+        )
+    for axis, what in enumerate(("sample(s)", "feature(s)")):
+        if X.shape[axis] == 0:
+            raise ValueError(
+                f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required."
+            )
+    return X
