@@ -7,6 +7,7 @@ from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
+from miniae.frozen import Frozen
 from miniae.layers import (
     Dense,
     Dropout,
@@ -50,6 +51,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "Frozen",
     "GaussianNLL",
     "GaussianNoise",
     "ImportanceWeightedVAE",

@@ -82,8 +82,8 @@ def conv_networks(
         down += [conv, Activation()]
         up = [transposed, Activation(), *up] if up else [transposed]
         if dropout:
-            down.append(Dropout(dropout))
-            up = [Dropout(dropout), *up]
+            down.append(Dropout(dropout, rng=options["rng"]))
+            up = [Dropout(dropout, rng=options["rng"]), *up]
         size, c_in = [n // stride + 1 for n in free], c_out
     features = size[0] * size[1] * c_in
     code_size = 2 * latent_dim if variational else latent_dim
