@@ -101,9 +101,9 @@ class Convolution(Layer):
 
     def __init__(self, c_in, c_out=None, kernel=None, stride=1, padding=0, *,
                  init="glorot", rng=None, dtype="float32"):  # fmt: skip
-        self.c_in, self.c_out, self.kernel, self.stride = check_sizes(
-            self, c_in=c_in, c_out=c_out, kernel=kernel, stride=stride
-        )
+        sizes = check_sizes(self, c_in=c_in, c_out=c_out, kernel=kernel)
+        self.c_in, self.c_out, self.kernel = sizes
+        (self.stride,) = check_sizes(self, stride=stride)
         self.padding, self.init = check_padding(self, padding), check_weights(self, init, dtype)
         shape = self.kernel, self.kernel, self.c_in, self.c_out
         super().__init__(W=np.zeros(shape, dtype), b=np.zeros(self.c_out, dtype))

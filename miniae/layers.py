@@ -18,7 +18,7 @@ import numpy as np
 from miniae.numerics import relu, sigmoid, softplus
 from miniae.parameters import Parameterized
 from miniae.plumbing.batches import in_slices
-from miniae.plumbing.first_draw import draw_first
+from miniae.plumbing.first_draw import draw_first, mark_first
 from miniae.plumbing.layer_checks import check_layers, check_shape, check_sizes, check_weights
 
 
@@ -213,11 +213,11 @@ class Dropout(Layer):
     config = ("p",)
 
     def __init__(self, p=0.5, *, rng=None):
-        if not 0 <= p < 1:
+        if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise ValueError(f"Dropout: p={p!r} is the probability of dropping, 0 <= p < 1")
-        self.p, self.rng = p, rng
+        self.p, self.rng = p, np.random.default_rng(0 if rng is None else rng)
         super().__init__()
-        draw_first(self, rng)
+        mark_first(self, rng)
 
     def draw(self, rng):
         """Take a generator of its own, so that two layers of a network drop other entries."""

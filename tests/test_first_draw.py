@@ -268,7 +268,9 @@ def test_two_dropouts_of_one_network_drop_different_entries():
     pairs = zip(masks, [*masks[1:], masks[0]], strict=True)
     assert not any(np.array_equal(a, b) for a, b in pairs)
     given = Sequential(Dropout(0.5), Dropout(0.5, rng=0))
-    alone = Dropout(0.5, rng=0).forward(ones, training=True)
+    keep = np.random.default_rng(0).random(ones.shape, dtype=np.float32) >= 0.5
+    alone = Dropout(0.5, rng=np.random.default_rng(0)).forward(ones, training=True)
+    assert np.array_equal(alone, 2.0 * keep)
     assert np.array_equal(given.layers[1].forward(ones, training=True), alone)
     shared = np.random.default_rng(1)
     inner = Sequential(Dropout(0.5), Dropout(0.5))

@@ -18,6 +18,11 @@ def draw_first(layer, rng, *sizes):
     """
     seed = 0 if rng is None else rng
     layer.draw(np.random.default_rng([seed, *sizes] if isinstance(seed, int) else seed))
+    mark_first(layer, rng)
+
+
+def mark_first(layer, rng):
+    """Note the weights that a layer has now as its first, unless it was given an rng."""
     layer.first_draw = fingerprint(layer) if rng is None else None
 
 
@@ -35,12 +40,14 @@ def draw_again(owner, rng):
     for _, layer in owner.walk():
         if is_first(layer):
             layer.draw(rng)
-            layer.first_draw = fingerprint(layer)
+            mark_first(layer, None)
 
 
 def draw_last(owner, rng):
     """Draw them again, for the last time: the weights of a model are its own."""
-    draw_again(owner, rng)
+    for _, layer in owner.walk():
+        if layer.params and is_first(layer):  # Dropout has none: a model replaces its rng anyway
+            layer.draw(rng)
     settle(owner)
 
 

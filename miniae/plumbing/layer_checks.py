@@ -92,4 +92,8 @@ def hint_for(value, base):
         return "the networks of a model are model.encoder and model.decoder"
     if hasattr(value, "weight"):
         return "a penalty acts on the code: Autoencoder(..., penalty=...)"
-    return "is a () missing?"
+    if hasattr(value, "damage"):
+        return "a corruption acts on the input: Autoencoder(..., corruption=...)"
+    if hasattr(value, "entries"):
+        return "a loss is an argument of the model: Autoencoder(..., loss=...)"
+    return "write it as a layer (docs/11_extending.md), or is a () missing?"
