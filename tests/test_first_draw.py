@@ -116,9 +116,21 @@ def test_a_layer_that_was_given_an_rng_keeps_its_weights():
         model = Autoencoder(6, 2, encoder=given, seed=seed)
         assert np.array_equal(model.encoder.theta, given.theta)
     assert np.array_equal(weights(model)[0], Dense(6, 6, rng=0).params["W"])
-    encoder, decoder = conv_networks((8, 8), 2)
+    encoder, decoder = conv_networks((8, 8), 2, rng=0)
     model = Autoencoder((8, 8), 2, encoder=encoder, decoder=decoder, seed=7)
     assert np.array_equal(model.encoder.theta, encoder.theta)
+
+
+def test_ready_made_convolutional_networks_follow_the_seed_of_the_model():
+    def model(seed):
+        encoder, decoder = conv_networks((8, 8), 2, dropout=0.2)
+        return Autoencoder((8, 8), 2, encoder=encoder, decoder=decoder, seed=seed)
+
+    pairs = zip(weights(model(0)), weights(model(1)), strict=True)
+    assert not any(np.isclose(a, b).any() for a, b in pairs)
+    assert np.array_equal(model(1).theta, model(1).theta)
+    for one, other in zip(conv_networks((8, 8), 2), conv_networks((8, 8), 2), strict=True):
+        assert np.array_equal(one.theta, other.theta) and all_differ(weights(one))
 
 
 def trained(net):

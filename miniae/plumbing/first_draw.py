@@ -54,7 +54,8 @@ def draw_last(owner, rng):
 def settle(owner):
     """From now on, nobody draws the weights of these layers again."""
     for _, layer in owner.walk():
-        layer.first_draw = None
+        if layer.first_draw is not None:
+            layer.first_draw = None
 
 
 def is_first(layer):
