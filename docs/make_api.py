@@ -17,6 +17,7 @@ from miniae.plumbing.names import EARLIER
 PAGE = Path(__file__).with_name("16_api.md")
 ROOMS = {  # module: what it is for; None for all that it defines in public
     "layers": "Layers",
+    "frozen": "Frozen layers",
     "conv": "Convolutions",
     "losses": "Losses",
     "optim": "Optimisers",

@@ -8,6 +8,7 @@ from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
 from miniae.estimators import AutoencoderTransformer, VAETransformer
+from miniae.frozen import Frozen
 from miniae.layers import (
     Dense,
     Dropout,
@@ -52,6 +53,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "Frozen",
     "GaussianNLL",
     "GaussianNoise",
     "ImportanceWeightedVAE",

@@ -21,7 +21,8 @@ class Autoencoder(Model):
     activation : "relu", "tanh", "sigmoid" or "softplus", of the hidden layers
     code_activation : the same, or "linear", of the code
     loss : "bce", "mse" or "gaussian", or a Loss
-        "bce" for data in [0, 1]: the decoder outputs logits, and `decode` returns their sigmoid.
+        "bce" for data in [0, 1]: decoder(z) returns logits, and decode(z) and decoder.predict(z)
+        return their sigmoid, the pixels.
     corruption : GaussianNoise, MaskingNoise, SaltAndPepper, or a function of (x, rng) that
         returns a damaged copy of x
         Applied to the input in training only; the target stays clean. Vincent et al. (2008).

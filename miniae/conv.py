@@ -13,13 +13,14 @@ and padding.
 """
 
 import math
-from operator import index
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from miniae.layers import Layer
 from miniae.numerics import as_float
+from miniae.plumbing.first_draw import draw_first
+from miniae.plumbing.layer_checks import check_padding, check_sizes, check_weights
 
 ENTRIES = 2**19  # of the windows in one matrix: it fits the cache, which is up to a fifth faster
 
@@ -98,29 +99,21 @@ class Convolution(Layer):
 
     config = ("c_in", "c_out", "kernel", "stride", "padding", "init")
 
-    def __init__(self, c_in, c_out, kernel, stride=1, padding=0, *,
-                 init="glorot", rng=0, dtype="float32"):  # fmt: skip
-        name = type(self).__name__
-        sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride}
-        for argument, value in sizes.items():
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name}: {argument}={value!r} must be one integer, 1 or more")
-            setattr(self, argument, index(value))
-        if padding != "same":
-            if not isinstance(padding, (int, np.integer)) or padding < 0:
-                raise ValueError(
-                    f'{name}: padding={padding!r} must be an integer, 0 or more, or "same"'
-                )
-            padding = index(padding)
-        if init not in ("glorot", "he"):
-            raise ValueError(f'{name}: init={init!r}; use "glorot" or "he" (for ReLU)')
-        self.padding, self.init = padding, init
-        n_in, n_out = self._products()  # products in an entry of out, and of dx, on average
-        limit = np.sqrt(6 / (n_in + n_out) if init == "glorot" else 6 / n_in)
+    def __init__(self, c_in, c_out=None, kernel=None, stride=1, padding=0, *,
+                 init="glorot", rng=None, dtype="float32"):  # fmt: skip
+        sizes = check_sizes(self, c_in=c_in, c_out=c_out, kernel=kernel)
+        self.c_in, self.c_out, self.kernel = sizes
+        (self.stride,) = check_sizes(self, stride=stride)
+        self.padding, self.init = check_padding(self, padding), check_weights(self, init, dtype)
         shape = self.kernel, self.kernel, self.c_in, self.c_out
-        seed = [rng, *shape] if isinstance(rng, int) else rng
-        W = np.random.default_rng(seed).uniform(-limit, limit, shape)
-        super().__init__(W=W.astype(dtype), b=np.zeros(c_out, dtype))
+        super().__init__(W=np.zeros(shape, dtype), b=np.zeros(self.c_out, dtype))
+        draw_first(self, rng, *shape)
+
+    def draw(self, rng):
+        """Draw W from a Generator."""
+        n_in, n_out = self._products()  # products in an entry of out, and of dx, on average
+        limit = np.sqrt(6 / (n_in + n_out) if self.init == "glorot" else 6 / n_in)
+        self.params["W"] = rng.uniform(-limit, limit, self.params["W"].shape)
 
     def margins(self, size):
         """Return the frame ((top, bottom), (left, right)) of the larger image, size (h, w).
@@ -236,8 +229,8 @@ class ConvTranspose2D(Convolution):
 
     config = ("c_in", "c_out", "kernel", "stride", "padding", "output_padding", "init")
 
-    def __init__(self, c_in, c_out, kernel, stride=1, padding=0, output_padding=0, *,
-                 init="glorot", rng=0, dtype="float32"):  # fmt: skip
+    def __init__(self, c_in, c_out=None, kernel=None, stride=1, padding=0, output_padding=0, *,
+                 init="glorot", rng=None, dtype="float32"):  # fmt: skip
         super().__init__(c_in, c_out, kernel, stride, padding, init=init, rng=rng, dtype=dtype)
         extra = np.ravel(output_padding).tolist()
         highest = 0 if padding == "same" else self.stride - 1

@@ -18,7 +18,7 @@ def conv_networks(
     activation="relu",
     dropout=0.0,
     variational=False,
-    rng=0,
+    rng=None,
     dtype="float32",
 ):
     """Return a convolutional encoder and decoder for images of one shape.
@@ -32,7 +32,8 @@ def conv_networks(
     activation : "relu", "tanh", "sigmoid" or "softplus"
     dropout : float in [0, 1), after each activation
     variational : bool; True for a VAE, whose encoder has 2 * latent_dim outputs
-    rng : Generator or int, the generator of all weights or its seed
+    rng : Generator, int or None, the generator of all weights or its seed
+        With None, the model that the networks are given to draws them from its own seed.
     dtype : float32 or float64
 
     Returns
@@ -61,7 +62,7 @@ def conv_networks(
             "two windows; use a smaller stride or a larger kernel"
         )
     Activation = choose(ACTIVATIONS, activation, "activation")
-    options = {"rng": np.random.default_rng(rng), "dtype": dtype}
+    options = {"rng": None if rng is None else np.random.default_rng(rng), "dtype": dtype}
     init = "he" if activation == "relu" else "glorot"
     height, width, c_in = (int(n) for n in (*input_dim, 1)[:3])
     grey = len(input_dim) == 2  # the networks add the axis of channels, and remove it at the end
@@ -82,8 +83,8 @@ def conv_networks(
         down += [conv, Activation()]
         up = [transposed, Activation(), *up] if up else [transposed]
         if dropout:
-            down.append(Dropout(dropout))
-            up = [Dropout(dropout), *up]
+            down.append(Dropout(dropout, rng=options["rng"]))
+            up = [Dropout(dropout, rng=options["rng"]), *up]
         size, c_in = [n // stride + 1 for n in free], c_out
     features = size[0] * size[1] * c_in
     code_size = 2 * latent_dim if variational else latent_dim

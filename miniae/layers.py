@@ -13,12 +13,13 @@ Two rules hold for all layers:
   `miniae.proof` can differentiate the same code that trains.
 """
 
-from operator import index
-
 import numpy as np
 
 from miniae.numerics import relu, sigmoid, softplus
 from miniae.parameters import Parameterized
+from miniae.plumbing.batches import in_slices
+from miniae.plumbing.first_draw import draw_first, mark_first
+from miniae.plumbing.layer_checks import check_layers, check_shape, check_sizes, check_weights
 
 
 class Layer(Parameterized):
@@ -75,9 +76,10 @@ class Dense(Layer):
         2 / (n_in + n_out), a compromise between forward and backward, for layers followed by
         tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice what a linear layer
         needs, because the ReLU that follows sets half of the units to 0.
-    rng : Generator or int
-        Source of W. The same int gives layers of the same shape the same W, so pass one
-        Generator, or different ints, to the layers of one network.
+    rng : Generator, int or None, the source of W
+        The same int gives layers of the same shape the same W. With None, the layer has a fixed W
+        as long as it is alone; a Sequential draws the W of its layers again, and a model draws
+        them from its seed, unless they were trained or assigned before (docs/02_layers.md).
     dtype : float32 or float64
 
     Attributes
@@ -87,19 +89,16 @@ class Dense(Layer):
 
     config = ("n_in", "n_out", "init")
 
-    def __init__(self, n_in, n_out, *, init="glorot", rng=0, dtype="float32"):
-        if min(n_in, n_out) < 1:
-            raise ValueError(f"Dense: n_in={n_in} and n_out={n_out} must be 1 or more")
-        if init not in ("glorot", "he"):
-            raise ValueError(f'Dense: init={init!r}; use "glorot" or "he" (for ReLU)')
-        self.n_in, self.n_out, self.init = index(n_in), index(n_out), init
-        limit = np.sqrt(6 / (n_in + n_out)) if init == "glorot" else np.sqrt(6 / n_in)
-        # With the sizes in the seed, layers of other sizes draw other numbers.
-        seed = [rng, n_in, n_out] if isinstance(rng, int) else rng
-        if np.dtype(dtype).kind not in "fc":
-            raise ValueError(f"Dense: dtype={dtype!r} must be a floating-point type")
-        W = np.random.default_rng(seed).uniform(-limit, limit, (n_in, n_out))
-        super().__init__(W=W.astype(dtype), b=np.zeros(n_out, dtype))
+    def __init__(self, n_in, n_out=None, *, init="glorot", rng=None, dtype="float32"):
+        self.n_in, self.n_out = check_sizes(self, n_in=n_in, n_out=n_out)
+        self.init = check_weights(self, init, dtype)
+        super().__init__(W=np.zeros((n_in, n_out), dtype), b=np.zeros(n_out, dtype))
+        draw_first(self, rng, n_in, n_out)
+
+    def draw(self, rng):
+        """Draw W from a Generator."""
+        limit = np.sqrt(6 / (self.n_in + self.n_out) if self.init == "glorot" else 6 / self.n_in)
+        self.params["W"] = rng.uniform(-limit, limit, (self.n_in, self.n_out))
 
     def forward(self, x, training=False):
         """x (n, n_in) -> out (n, n_out)."""
@@ -208,16 +207,21 @@ class Dropout(Layer):
     Parameters
     ----------
     p : float, 0 <= p < 1, the probability of dropping
-    rng : Generator or int, the source of the masks; a model replaces it by its own
+    rng : Generator, int or None, the source of the masks; a model replaces it by its own
     """
 
     config = ("p",)
 
-    def __init__(self, p=0.5, *, rng=0):
-        if not 0 <= p < 1:
+    def __init__(self, p=0.5, *, rng=None):
+        if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise ValueError(f"Dropout: p={p!r} is the probability of dropping, 0 <= p < 1")
-        self.p, self.rng = p, np.random.default_rng(rng)
+        self.p, self.rng = p, np.random.default_rng(0 if rng is None else rng)
         super().__init__()
+        mark_first(self, rng)
+
+    def draw(self, rng):
+        """Take a generator of its own, so that two layers of a network drop other entries."""
+        self.rng = np.random.default_rng(rng.integers(2**63))
 
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
@@ -244,7 +248,7 @@ class Reshape(Layer):
     config = ("shape",)
 
     def __init__(self, *shape):
-        self.shape = tuple(shape[0]) if len(shape) == 1 and np.ndim(shape[0]) else shape
+        self.shape = check_shape(self, shape)
         super().__init__()
 
     def forward(self, x, training=False):
@@ -273,23 +277,20 @@ class Flatten(Reshape):
 class Sequential(Layer):
     """Layers one after the other. A Sequential is a layer too.
 
+    Calling it returns the out of the last layer. For the decoder of a model with a Bernoulli loss
+    these are logits, not pixels: `predict` returns pixels.
+
     Parameters
     ----------
     *layers : Layer, or one list of them
+        Layers that were given no rng get different weights, the same ones in each program.
     """
 
     config = ("layers",)
+    to_data = staticmethod(np.asarray)  # out -> data; a model sets that of its loss
 
     def __init__(self, *layers):
-        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
-            layers = layers[0]
-        self.layers = tuple(layers)
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise TypeError(f"Sequential takes layers, got {layer!r}; is a () missing?")
-        distinct = len({id(layer) for layer in self.layers})
-        if distinct != len(self.layers):
-            raise ValueError("Sequential: the same layer is in it twice; make two layers")
+        self.layers = check_layers(self, layers, Layer)
         super().__init__(parts={str(i): layer for i, layer in enumerate(self.layers)})
 
     def forward(self, x, training=False):
@@ -303,6 +304,15 @@ class Sequential(Layer):
         for layer in reversed(self.layers):
             dout = layer.backward(dout)
         return dout
+
+    def predict(self, x):
+        """Return out, for a decoder in data space: probabilities of pixels where out are logits.
+
+        The model sets `to_data`, so ``model.decoder.predict(z)`` returns what ``model.decode(z)``
+        does. ``model.encoder.predict(x)`` is ``model.encoder(x)``: codes, or for a VAE mu and
+        log_var side by side. x passes through in evaluation mode, some rows at a time.
+        """
+        return in_slices(lambda rows: self.to_data(self.forward(rows)), x)
 
     def backward_params(self, dout):
         """As backward, but stop at the first layer that has parameters: its dx is not needed."""

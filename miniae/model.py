@@ -16,6 +16,7 @@ from miniae.parameters import Parameterized
 from miniae.plumbing import batches
 from miniae.plumbing.checks import check_arguments, check_networks, diverged
 from miniae.plumbing.estimator import Estimator
+from miniae.plumbing.first_draw import draw_last
 from miniae.plumbing.inputs import as_array, check_batch, check_data, rows_at_once, select_rows
 from miniae.plumbing.text import as_text
 
@@ -28,6 +29,8 @@ class Model(Estimator, Parameterized):
     Attributes
     ----------
     encoder, decoder : Sequential, the live networks; to exchange one, build a new model
+        ``decoder(z)`` returns logits where the loss is Bernoulli, not pixels. ``decode(z)`` and
+        ``decoder.predict(z)`` return data.
     reconstruction_loss : Loss
     history : dict of str to list, a number per epoch trained so far
     terms : dict of str to float, the last `loss` and its terms
@@ -36,8 +39,8 @@ class Model(Estimator, Parameterized):
     arguments : dict, the arguments that only the constructor uses, as they were given
     """
 
-    encoder = property(attrgetter("_encoder"))
-    decoder = property(attrgetter("_decoder"))
+    encoder = property(attrgetter("_encoder"), doc="x -> code; for a VAE, mu beside log_var.")
+    decoder = property(attrgetter("_decoder"), doc="z -> out, maybe logits; predict(z) is data.")
     reconstruction_loss = property(attrgetter("_loss"))
     n_draws = 1  # codes that `loss` draws for each sample
     first_pass = "loss"
@@ -83,8 +86,10 @@ class Model(Estimator, Parameterized):
         """Move all parameters into two new vectors, and look up the networks and the loss."""
         encoder, decoder, loss = (self.parts[name] for name in ("encoder", "decoder", "loss"))
         self._encoder, self._decoder, self._loss = encoder, decoder, loss
+        decoder.to_data = loss.expected
         layers = [layer for network in (encoder, decoder) for _, layer in network.walk()]
         self.random_layers = [layer for layer in layers if hasattr(layer, "rng")]
+        draw_last(self, self.rng)
         super().lay_out(dtype)
 
     def build(self, code_size, *options):
@@ -233,6 +238,8 @@ class Model(Estimator, Parameterized):
 
     def decode(self, Z):
         """Return the data, in data space, that belong to codes Z.
+
+        ``decoder(Z)`` is what the loss takes: logits, for a Bernoulli loss. This is their sigmoid.
 
         Z (n, latent_dim) -> (n, *input_shape); Z may have more axes before the last, such as
         several draws for each sample, and then the data have them too.

@@ -15,5 +15,5 @@ def mlp(sizes, activation, dropout, rng, dtype):
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]
         if dropout:
-            layers.append(Dropout(dropout))
+            layers.append(Dropout(dropout, rng=rng))
     return [*layers, Dense(sizes[-2], sizes[-1], rng=rng, dtype=dtype)]

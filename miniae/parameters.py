@@ -10,6 +10,8 @@ from operator import attrgetter
 
 import numpy as np
 
+from miniae.plumbing.attributes import Explained
+from miniae.plumbing.first_draw import draw_part, settle
 from miniae.plumbing.names import keep_earlier_names
 
 
@@ -38,7 +40,7 @@ class Views(dict):
         return self
 
 
-class Parameterized:
+class Parameterized(Explained):
     """Whatever has parameters: a layer, a loss, a network, a model.
 
     All parameters are in one flat vector `theta`, and all gradients in `dtheta`. `params` and
@@ -60,6 +62,7 @@ class Parameterized:
 
     config = ()  # attributes that, as constructor arguments, build the object again
     first_pass = "forward"  # what must come before backward
+    first_draw = None  # checksum of weights that may be drawn again: see plumbing/first_draw.py
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -96,6 +99,7 @@ class Parameterized:
                 + (hint if name.isidentifier() else "")
             )
         self._refuse_if_bound(name)
+        draw_part(self, part)
         self.parts[name] = part
         return True
 
@@ -138,6 +142,7 @@ class Parameterized:
 
     def _set_theta(self, value):
         assign(self._theta, value, "theta")
+        settle(self)
 
     theta = property(
         attrgetter("_theta"),
@@ -183,6 +188,7 @@ class Parameterized:
         """Return a deep copy whose parameters have another dtype (complex128 for a check)."""
         copied = copy.deepcopy(self)
         copied.lay_out(dtype)
+        settle(copied)
         return copied
 
     def __copy__(self):

@@ -14,6 +14,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
+from miniae.plumbing.attributes import Explained
 
 NO_PROBABILITY = {  # layers whose output is not a probability, and why
     Dense: "is linear",
@@ -119,7 +120,7 @@ class SaltAndPepper(Corruption):
         return np.where(u < self.p / 2, self.low, np.where(u < self.p, self.high, x))
 
 
-class Penalty(Regularizer):
+class Penalty(Explained, Regularizer):
     """Base class of penalties. Subclasses write `forward(code)` and `backward()`.
 
     Parameters
@@ -127,7 +128,7 @@ class Penalty(Regularizer):
     weight : float >= 0, the factor of the penalty in the loss
     """
 
-    config = ("weight",)
+    config, set_by_init = ("weight",), "weight"
 
     def __init__(self, weight=1.0):
         name = type(self).__name__

@@ -81,8 +81,8 @@ def test_no_hidden_layers_make_it_linear():
 
 
 def test_networks_given_are_copied_and_live_under_their_names():
-    encoder = Sequential(Dense(8, 3), ReLU())
-    decoder = Sequential(Dense(3, 8))
+    encoder = Sequential(Dense(8, 3, rng=1), ReLU())
+    decoder = Sequential(Dense(3, 8, rng=2))
     model = Autoencoder(8, 3, encoder=encoder, decoder=decoder, loss=SquaredError())
     assert np.array_equal(model.encoder.theta, encoder.theta)
     model.theta = np.zeros_like(model.theta)

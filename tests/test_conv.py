@@ -414,7 +414,10 @@ def test_a_dout_of_another_shape_is_refused(layer):
         (lambda: Conv2D(1, 3, (3, 3)), r"kernel=\(3, 3\) must be one integer"),
         (lambda: ConvTranspose2D(1, 3, 3, stride=0), "ConvTranspose2D: stride=0"),
         (lambda: Conv2D(1, 3, 3, padding=-1), "padding=-1 must be an integer"),
-        (lambda: Conv2D(1, 3, 3, padding="valid"), "padding='valid' must be .* or \"same\""),
+        (
+            lambda: Conv2D(1, 3, 3, padding="valid"),
+            'padding=\'valid\' must be .* or "same"; what Keras calls "valid" is padding=0',
+        ),
         (lambda: Conv2D(1, 3, 3, padding=1.0), "padding=1.0"),
         (lambda: Conv2D(1, 3, 3, init="lecun"), "init='lecun'"),
         (lambda: ConvTranspose2D(1, 3, 3, 2, 1, 2), r"output_padding=2 must .* from 0 to 1"),

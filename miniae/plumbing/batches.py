@@ -38,6 +38,13 @@ def map_rows(model, function, X, name="X", **checks):
     return out
 
 
+def in_slices(function, x):
+    """Apply a function to ROWS rows of x at a time, and return the results in one array."""
+    x = np.asarray(x)
+    starts = range(0, max(len(x), 1), ROWS)
+    return np.concatenate([function(x[start : start + ROWS]) for start in starts])
+
+
 class RunningMean:
     """Running means of named numbers, weighted by the number of samples."""
 

@@ -144,7 +144,9 @@ def check_changeable(model):
 
 def last_step(network):
     """Return the last layer of a network that computes something: no Reshape, no Dropout."""
-    return [part for _, part in network.walk() if not isinstance(part, (Reshape, Dropout))][-1]
+    last = [part for _, part in network.walk() if not isinstance(part, (Reshape, Dropout))][-1]
+    is_frozen = isinstance(last, Sequential) and last.layers  # its layers are not its parts
+    return last_step(last.layers[-1]) if is_frozen else last
 
 
 def check_networks(model, code_size):

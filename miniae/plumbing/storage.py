@@ -19,7 +19,7 @@ from miniae.plumbing.estimator import argument_names
 FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
-KNOWN = ["layers", "losses", "conv", "missing", "regularizers", "variants.conditional"]
+KNOWN = ["layers", "losses", "conv", "frozen", "missing", "regularizers", "variants.conditional"]
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 
@@ -204,7 +204,7 @@ def load(cls, path, **given):
         strange = sorted(set(given) - set(argument_names(cls)))
         if strange:
             raise ValueError(f"{name} has no arguments {strange}")
-        check_size(header["arguments"], its["theta"].size)
+        check_size(header["arguments"], sum(array.size for array in its.values()))
         written = header["arguments"]
         arguments = {k: rebuild(v, k) for k, v in written.items() if k not in given} | given
         model = cls(**arguments)

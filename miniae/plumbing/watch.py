@@ -9,12 +9,15 @@ from miniae.layers import Sequential
 
 
 def leaves(network, name):
-    """Yield (name, layer) for the layers of a Sequential, and of those within it, in order."""
+    """Yield (name, layer) for the layers of a Sequential, and of those within it, in order.
+
+    A Frozen network is one layer.
+    """
+    if not isinstance(network, Sequential) or not network.parts:
+        yield name, network
+        return
     for key, layer in network.parts.items():
-        if isinstance(layer, Sequential):
-            yield from leaves(layer, f"{name}.{key}")
-        else:
-            yield f"{name}.{key}", layer
+        yield from leaves(layer, f"{name}.{key}")
 
 
 def model_leaves(model):

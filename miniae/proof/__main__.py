@@ -56,6 +56,7 @@ def subjects():
         miniae.Flatten(),
         miniae.Reshape(2, 3),
         miniae.Condition(3),
+        miniae.Frozen(miniae.Dense(6, 3)),
         miniae.Conv2D(2, 3, kernel=3, stride=2, padding=1),
         miniae.Conv2D(1, 2, kernel=2, stride=3, padding="same"),
         miniae.ConvTranspose2D(2, 3, kernel=3, stride=2, padding=1, output_padding=(1, 0)),

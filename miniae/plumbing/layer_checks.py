@@ -1,0 +1,99 @@
+"""Checks of the arguments of layers. Errors say what to write."""
+
+from operator import index
+
+import numpy as np
+
+INITS = ("glorot", "he")
+
+
+def check_sizes(layer, **sizes):
+    """Return these arguments of a layer as integers.
+
+    Raises
+    ------
+    TypeError : an argument is missing
+    ValueError : an argument is not an integer, or is below 1
+    """
+    kind = type(layer).__name__
+    given = ", ".join(f"{value!r}" for value in sizes.values() if value is not None)
+    for name, value in sizes.items():
+        if value is None:
+            raise TypeError(
+                f"{kind}({given}): {name} is missing; write {kind}({', '.join(sizes)}), the sizes "
+                "of the input first: they are not found out from the data"
+            )
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            hint = "; windows are square and steps equal on both axes" if np.ndim(value) else ""
+            raise ValueError(f"{kind}: {name}={value!r} must be one integer, 1 or more{hint}")
+    return [index(value) for value in sizes.values()]
+
+
+def check_weights(layer, init, dtype):
+    """Return init; refuse one that does not exist, and a dtype that cannot be trained."""
+    kind = type(layer).__name__
+    if init not in INITS:
+        raise ValueError(f'{kind}: init={init!r}; use "glorot" or "he" (for ReLU)')
+    if np.dtype(dtype).kind not in "fc":
+        raise ValueError(f"{kind}: dtype={dtype!r} must be a floating-point type")
+    return init
+
+
+def check_padding(layer, padding):
+    """Return padding as an integer, or "same"."""
+    if isinstance(padding, str) and padding == "same":
+        return padding
+    if not isinstance(padding, (int, np.integer)) or padding < 0:
+        hint = '; what Keras calls "valid" is padding=0' if str(padding).lower() == "valid" else ""
+        raise ValueError(
+            f"{type(layer).__name__}: padding={padding!r} must be an integer, 0 or more, or "
+            f'"same"{hint}'
+        )
+    return index(padding)
+
+
+def check_shape(layer, shape):
+    """Return the arguments of Reshape as a tuple: integers, or one tuple of them."""
+    shape = tuple(shape[0]) if len(shape) == 1 and np.ndim(shape[0]) else shape
+    for n in shape:
+        if not isinstance(n, (int, np.integer)) or n < -1 or n == 0:
+            raise ValueError(
+                f"{type(layer).__name__}: shape={shape!r} must be integers above 0, the shape of "
+                "one sample; one of them may be -1"
+            )
+    if shape.count(-1) > 1:
+        raise ValueError(f"{type(layer).__name__}: shape={shape!r} has -1 more than once")
+    return shape
+
+
+def check_layers(network, layers, base):
+    """Return the arguments of Sequential as a tuple of distinct layers.
+
+    base : the class Layer
+    """
+    kind = type(network).__name__
+    if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+        layers = layers[0]
+    for layer in layers:
+        if not isinstance(layer, base):
+            raise TypeError(f"{kind} takes layers, got {layer!r}; {hint_for(layer, base)}")
+    if len({id(layer) for layer in layers}) != len(layers):
+        raise ValueError(f"{kind}: the same layer is in it twice; make two layers")
+    return tuple(layers)
+
+
+def hint_for(value, base):
+    """Return what to write instead of a value that is not a layer."""
+    if isinstance(value, type) and issubclass(value, base):
+        return "is a () missing?"
+    if isinstance(value, str):
+        return "an activation is a layer of its own, such as ReLU() or Tanh()"
+    if hasattr(value, "encoder"):
+        return "the networks of a model are model.encoder and model.decoder"
+    if hasattr(value, "weight"):
+        return "a penalty acts on the code: Autoencoder(..., penalty=...)"
+    if hasattr(value, "damage"):
+        return "a corruption acts on the input: Autoencoder(..., corruption=...)"
+    if hasattr(value, "entries"):
+        return "a loss is an argument of the model: Autoencoder(..., loss=...)"
+    return "write it as a layer (docs/11_extending.md), or is a () missing?"
