@@ -31,6 +31,7 @@ from miniae.losses import (
 from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
+from miniae.plumbing.foreign import no_attribute
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
@@ -96,4 +97,4 @@ def __getattr__(name):
         return importlib.import_module(f"miniae.{name}")
     if name in CHECKS:
         return getattr(importlib.import_module(f"miniae.proof.{CHECKS[name]}"), name)
-    raise AttributeError(f"module 'miniae' has no attribute {name!r}")
+    raise no_attribute("miniae", name)

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from miniae.digits import synthetic_digits
+from miniae.plumbing.dictionary import DATASET
+from miniae.plumbing.foreign import explains, message, no_attribute
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 
@@ -132,6 +134,11 @@ def _read(file, count):
     return data
 
 
+def __getattr__(name):
+    raise no_attribute("miniae.datasets", name)
+
+
+@explains(DATASET)
 def mnist(split="train", folder=None, *, download=False):
     """Load MNIST: 60,000 training or 10,000 test images of handwritten digits.
 
@@ -174,6 +181,7 @@ def mnist(split="train", folder=None, *, download=False):
     return _load("mnist", split, folder, download)
 
 
+@explains(DATASET)
 def fashion_mnist(split="train", folder=None, *, download=False):
     """Load Fashion-MNIST: 28x28 images of clothes in ten classes, in the format of MNIST.
 
@@ -187,6 +195,14 @@ def fashion_mnist(split="train", folder=None, *, download=False):
     learning algorithms", arXiv:1708.07747, 2017.
     """
     return _load("fashion_mnist", split, folder, download)
+
+
+def _no_load_data():
+    raise AttributeError(message("a function of datasets", "'load_data'", DATASET["load_data"]))
+
+
+# Keras' mnist is a module. A function can only explain itself when it is called.
+mnist.load_data = fashion_mnist.load_data = _no_load_data
 
 
 def _load(name, split, folder, download):

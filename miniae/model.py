@@ -16,6 +16,7 @@ from miniae.parameters import Parameterized
 from miniae.plumbing import batches
 from miniae.plumbing.checks import check_arguments, check_networks, diverged
 from miniae.plumbing.estimator import Estimator
+from miniae.plumbing.foreign import LossValue
 from miniae.plumbing.inputs import check_batch, check_data, select_rows
 from miniae.plumbing.text import as_text
 
@@ -140,7 +141,8 @@ class Model(Estimator, Parameterized):
             self.terms[name] = np.asarray(value).item()
         if not np.isfinite(np.real(loss)):
             raise diverged(self, f"the loss is {loss} (terms: {self.terms})")
-        return self.terms["loss"]
+        value = self.terms["loss"]
+        return value if isinstance(value, complex) else LossValue(value)
 
     map_rows = batches.map_rows
 
@@ -336,7 +338,3 @@ class Model(Estimator, Parameterized):
         from miniae.plumbing.storage import load
 
         return load(cls, path, **given)
-
-    def __repr__(self):
-        shape = self.input_shape if len(self.input_shape) > 1 else self.input_shape[0]
-        return f"{type(self).__name__}(input_dim={shape}, latent_dim={self.latent_dim})"

@@ -10,6 +10,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from miniae.plumbing.foreign import Foreign
 from miniae.plumbing.names import keep_earlier_names
 
 
@@ -38,7 +39,7 @@ class Views(dict):
         return self
 
 
-class Parameterized:
+class Parameterized(Foreign):
     """Whatever has parameters: a layer, a loss, a network, a model.
 
     All parameters are in one flat vector `theta`, and all gradients in `dtheta`. `params` and

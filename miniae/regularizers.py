@@ -14,6 +14,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
+from miniae.plumbing.foreign import Foreign
 
 NO_PROBABILITY = {  # layers whose output is not a probability, and why
     Dense: "is linear",
@@ -25,7 +26,7 @@ NO_PROBABILITY = {  # layers whose output is not a probability, and why
 }
 
 
-class Regularizer:
+class Regularizer(Foreign):
     """Base class of corruptions and penalties. They have no parameters to train."""
 
     config = ()  # names of the constructor's arguments, which are also attributes
