@@ -339,6 +339,20 @@ NAMES = {  # of the package and its modules
     **same("train_test_split", "fit(validation_split=0.1) holds rows out"),
 }  # fmt: skip
 
+PLOTS = {
+    **same("plot_history plot_loss plot_losses history loss plot_training loss_curve curves "
+           "learning_curve learning_curves plot_loss_curves", "loss_curves"),
+    **same("imshow show_images plot_images plot_digits show plot imgrid image_grid make_grid "
+           "save_image plot_gallery gallery", "grid"),
+    **same("reconstruction plot_reconstructions plot_reconstruction show_reconstructions "
+           "compare", "reconstructions"),
+    **same("plot_samples generated generate sample", "samples"),
+    **same("plot_latent_space latent_space scatter latent plot_latent plot_label_clusters",
+           "latent_scatter"),
+    **same("manifold plot_manifold plot_latent_images", "latent_manifold"),
+    **same("weights plot_weights kernels filter", "filters"),
+    **same("traversals latent_traversal", "traversal"),
+}  # fmt: skip
 DATASET = {  # arguments of datasets.mnist and fashion_mnist, and Keras' method
     **same("root path data_dir data_home cache_dir", "folder"),
     **same("train is_train", "it is split, \"train\" or \"test\""),

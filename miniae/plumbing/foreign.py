@@ -71,15 +71,15 @@ def find(table, cls, name):
     return None
 
 
-def no_attribute(module, name):
+def no_attribute(module, name, names=NAMES):
     """Return the error for a name that a module of miniae does not have, to be raised there.
 
     Python replaces the AttributeError of ``from miniae import name`` by an ImportError of its own,
     without the text. So that statement gets an ImportError at once.
     """
-    if name not in NAMES:
+    if name not in names:
         return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
-    text, caller = message(module, repr(name), NAMES[name]), sys._getframe(2)
+    text, caller = message(module, repr(name), names[name]), sys._getframe(2)
     if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
         return ImportError(text, name=module)
     return AttributeError(text, name=name)
