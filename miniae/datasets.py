@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from miniae.digits import synthetic_digits
-from miniae.plumbing.dictionary import DATASET
-from miniae.plumbing.foreign import explains, message, no_attribute
+from miniae.plumbing.dictionary import DATASET, NAMES
+from miniae.plumbing.foreign import asked, explains, message
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 
@@ -46,6 +46,7 @@ _MIRRORS = {
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
 }
+__getattr__ = asked("miniae.datasets", NAMES)
 _IDX_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -132,10 +133,6 @@ def _read(file, count):
     while len(data) < count and (chunk := file.read(min(count - len(data), 2**20))):
         data += chunk
     return data
-
-
-def __getattr__(name):
-    raise no_attribute("miniae.datasets", name)
 
 
 @explains(DATASET)

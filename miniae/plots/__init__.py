@@ -16,7 +16,7 @@ from miniae.plots.latents import (
     traversal,
 )
 from miniae.plumbing.dictionary import PLOTS
-from miniae.plumbing.foreign import no_attribute
+from miniae.plumbing.foreign import asked
 
 __all__ = [
     "code_activity",
@@ -32,7 +32,4 @@ __all__ = [
     "samples",
     "traversal",
 ]
-
-
-def __getattr__(name):
-    raise no_attribute("miniae.plots", name, PLOTS)
+__getattr__ = asked("miniae.plots", PLOTS)

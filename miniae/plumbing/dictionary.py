@@ -64,6 +64,13 @@ ATTRIBUTES = {
         "loss_": "history['loss'][-1] is the last one",
         **same("components_ coefs_", "the weights of a layer are in encoder.layers[i].params['W']"),
         "optim": "optimizer",
+        **same("loss_function loss_fn criterion compute_loss elbo_loss", "loss"),
+    },
+    "AnomalyDetector": {
+        "threshold": "threshold_",
+        **same("decision_scores scores_ scores", "decision_scores_"),
+        "labels": "labels_",
+        **same("anomaly_score anomaly_scores score", "decision_function"),
     },
     "VAE": {
         **same("reparameterize reparametrize reparameterise reparameterization sample_z sampling",
@@ -75,22 +82,27 @@ ATTRIBUTES = {
     "Layer": {
         **same("weight kernel", "the weights are params['W'], their gradient is grads['W']"),
         "bias": "the bias is params['b'], its gradient is grads['b']",
-        **same("in_features input_dim", "n_in"),
-        **same("out_features units output_dim", "n_out"),
-        **same("in_channels", "c_in"),
-        **same("out_channels filters", "c_out"),
-        **same("kernel_size", "kernel"),
-        **same("strides", "stride"),
-        **same("rate", "p"),
         "activation": ACTIVATION,
         "call": "forward",
         **same("input_shape output_shape", "out_shape is the shape of the last out"),
     },
-    "Conv2D": {"weight": "the weights are params['W'], their gradient is grads['W']"},
+    "Dense": {
+        **same("in_features input_dim", "n_in"),
+        **same("out_features units output_dim", "n_out"),
+    },
+    "Convolution": {
+        "in_channels": "c_in",
+        **same("out_channels filters", "c_out"),
+        "kernel_size": "kernel",
+        "strides": "stride",
+    },
+    "Dropout": {"rate": "p"},
     "Sequential": {
         **same("add append insert", "give all layers at once: Sequential(Dense(784, 32), ReLU())"),
-        **same("compile fit predict evaluate encode decode",
+        **same("compile fit evaluate",
                "it is a network; Autoencoder(784, 32, encoder=..., decoder=...) trains two"),
+        **same("predict encode decode",
+               "call it, network(x); encode and decode of the model work in data space"),
         "summary": "summary() is a method of a model",
     },
     "Loss": {
@@ -149,6 +161,7 @@ ARGUMENTS = {
         **same("name", "a model has no name"),
         **same("use_bias bias", BIAS),
         **same("batch_norm batchnorm batch_normalization", "it is not here; see docs/11"),
+        **same("inputs outputs", "Autoencoder(784, 32, encoder=..., decoder=...) takes networks"),
         **same("variational", "VAE(...) is a class of its own"),
         **same("channels filters conv", "conv_networks((28, 28), 32) builds two networks"),
     },
@@ -175,9 +188,12 @@ ARGUMENTS = {
         **same("random_state seed", "the model has a seed"),
         **same("epochs batch_size verbose", FIT),
     },
-    "Layer": {
+    "Dense": {
         **same("units out_features output_dim n_units size output_size", "n_out"),
         **same("in_features input_dim input_size input_shape", "n_in"),
+    },
+    "Layer": {
+        **same("input_shape batch_input_shape", "the shape is that of x; leave it out"),
         **same("activation", ACTIVATION),
         **same("kernel_initializer weight_init initializer weight_initializer", "init"),
         **same("use_bias bias bias_initializer", BIAS),
@@ -353,6 +369,18 @@ PLOTS = {
     **same("weights plot_weights kernels filter", "filters"),
     **same("traversals latent_traversal", "traversal"),
 }  # fmt: skip
+METRICS = {
+    **same("mean_squared_error MSE mse_loss MeanSquaredError", "mse"),
+    **same("roc_auc_score roc_auc auc AUC", "auroc"),
+    **same("binary_crossentropy binary_cross_entropy bce log_loss", "evaluate of a model has it"),
+    **same("peak_signal_noise_ratio PSNR", "psnr"),
+}
+MODULES = {"metrics": METRICS | same("mean_absolute_error mae ssim", "it is not here")}
+MODULES["regularizers"] = NAMES | {
+    **same("l1 L1 activity_l1 l1_penalty", "L1Penalty"),
+    **same("l2 L2 l1_l2 L2Penalty", "Adam(weight_decay=) decays weights"),
+    **same("kl_sparsity kl", "KLSparsity"),
+}
 DATASET = {  # arguments of datasets.mnist and fashion_mnist, and Keras' method
     **same("root path data_dir data_home cache_dir", "folder"),
     **same("train is_train", "it is split, \"train\" or \"test\""),

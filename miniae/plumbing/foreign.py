@@ -15,6 +15,7 @@ from miniae.plumbing.dictionary import (
     ATTRIBUTES,
     FIRST,
     METHODS,
+    MODULES,
     NAMES,
     SIZES,
 )
@@ -83,6 +84,22 @@ def no_attribute(module, name, names=NAMES):
     if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
         return ImportError(text, name=module)
     return AttributeError(text, name=name)
+
+
+def explain_names(*modules):
+    """Let modules say what a foreign name is called: ``from miniae.layers import Linear``."""
+    for module in modules:
+        names = MODULES.get(module.__name__.split(".")[-1], NAMES)
+        module.__getattr__ = asked(module.__name__, names)
+
+
+def asked(module, names):
+    """Return a function that a module can use as its __getattr__."""
+
+    def __getattr__(name):
+        raise no_attribute(module, name, names)
+
+    return __getattr__
 
 
 def check_call(cls, args, options):

@@ -89,6 +89,8 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: Dense(3, 2).bias, AttributeError, r"params\['b'\]"),
     (lambda: Dense(3, 2).units, AttributeError, "here it is called n_out"),
     (lambda: Sequential(ReLU()).add(ReLU()), AttributeError, "all layers at once"),
+    (lambda: Sequential(Dense(3, 2)).predict(X), AttributeError, r"network\(x\)"),
+    (lambda: AnomalyDetector(ae()).threshold, AttributeError, "called threshold_"),
     (lambda: Sequential(Dense(3, 2)).fit(X), AttributeError, "it is a network"),
     # names of the package
     (lambda: miniae.Linear, AttributeError, "miniae has no 'Linear': here it is called Dense"),
@@ -110,6 +112,12 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: datasets.fashion_mnist.load_data(), AttributeError, "call it"),
     (lambda: datasets.mnist(train=True), TypeError, 'it is split, "train" or "test"'),
     (lambda: datasets.mnist(root="."), TypeError, "here it is called folder"),
+    (lambda: exec("from miniae.layers import Linear"), ImportError, "called Dense"),
+    (lambda: exec("from miniae.losses import MSELoss"), ImportError, "called SquaredError"),
+    (lambda: exec("from miniae.optim import RMSprop"), ImportError, "SGD and Adam"),
+    (lambda: exec("from miniae.regularizers import l1"), ImportError, "called L1Penalty"),
+    (lambda: miniae.metrics.mean_squared_error, AttributeError, "called mse"),
+    (lambda: miniae.layers.Input, AttributeError, "not needed"),
     # arguments of constructors
     (lambda: Adam(learning_rate=1), TypeError, "Adam has no argument 'learning_rate': .*called lr"),
     (lambda: Adam(beta_1=0.9), TypeError, "betas, a pair"),
@@ -125,6 +133,8 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: Dense(64, "relu"), TypeError, r"such as ReLU\(\)"),
     (lambda: Dense(3, 2, kernel_initializer="he"), TypeError, "called init"),
     (lambda: Dense(3, 2, use_bias=False), TypeError, "every layer has one"),
+    (lambda: ReLU(inplace=True), TypeError, "new array"),
+    (lambda: Reshape(7, 7, input_shape=(49,)), TypeError, "leave it out"),
     (lambda: Conv2D(filters=32, kernel_size=3), TypeError, "called c_out"),
     (lambda: Conv2D(32, 3), TypeError, "missing .*c_in, c_out, kernel"),
     (lambda: ConvTranspose2D(3, 2, 3, strides=2), TypeError, "called stride"),
@@ -334,8 +344,10 @@ def test_an_answer_of_one_word_exists_here():
         known = {p for f in functions if f for p in inspect.signature(f).parameters} | {"X"}
         for name, answer in names.items():
             assert " " in answer or answer in known, (method, name, answer)
-    for name, answer in dictionary.NAMES.items():
-        assert not answer.isidentifier() or hasattr(miniae, answer), (name, answer)
+    tables = [(miniae, dictionary.NAMES), (miniae.plots, dictionary.PLOTS)]
+    tables.append((miniae.metrics, dictionary.METRICS))
+    for module, name, answer in ((m, *row) for m, table in tables for row in table.items()):
+        assert not answer.isidentifier() or hasattr(module, answer), (name, answer)
 
 
 def test_constructors_with_wrong_arguments_name_them_in_a_fresh_python():
