@@ -267,7 +267,7 @@ QUIET = {
 }
 METHODS = {
     "fit": {
-        **same("callbacks", "it is callback, one function of (model, epoch, logs)"),
+        "callbacks": "callback",
         **same("lr learning_rate", "it is an argument of the optimiser, optimizer=Adam(lr=1e-3)"),
         **same("n_epochs num_epochs nb_epoch nb_epochs max_epochs n_epoch max_iter n_iter "
                "num_train_epochs", "epochs"),
@@ -292,7 +292,7 @@ METHODS = {
         name: QUIET
         for name in (
             "encode", "decode", "transform", "inverse_transform", "predict", "reconstruct",
-            "posterior", "elbo", "anomaly_score", "decision_function", "score", "__call__",
+            "posterior", "elbo", "anomaly_score", "decision_function", "score",
         )
     },
     "evaluate": {

@@ -20,7 +20,7 @@ from miniae.plumbing.dictionary import (
     SIZES,
 )
 from miniae.plumbing.inputs import side_names
-from miniae.plumbing.signatures import argument_names
+from miniae.plumbing.signatures import argument_names, takes_any
 
 
 class Foreign:
@@ -35,7 +35,8 @@ class Foreign:
     def __new__(cls, *args, **options):
         if args or options:  # copies and pickles are made without any
             check_call(cls, args, options)
-        return super().__new__(cls)
+        make = super().__new__  # object's, or that of a class which is a base too
+        return make(cls) if make is object.__new__ else make(cls, *args, **options)
 
     def __getattr__(self, name):
         # Python calls this for attributes that do not exist. A property whose code raises
@@ -115,8 +116,8 @@ def check_call(cls, args, options):
         return  # its code may take names that its signature does not show
     known = argument_names(cls)
     check_names(cls, options, known)
-    if open_ended and not hasattr(cls, "get_params"):
-        return  # a layer's **params are names that its author chooses
+    if open_ended and (not hasattr(cls, "get_params") or takes_any(cls)):
+        return  # a layer's **params, for one, are names that its author chooses
     for name in options:
         if name not in known:
             raise TypeError(f"{cls.__name__} has no argument {name!r}{suggestion(name, known)}")

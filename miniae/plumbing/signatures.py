@@ -25,6 +25,13 @@ def argument_defaults(cls):
     return defaults
 
 
+def takes_any(cls):
+    """Return whether a constructor takes **options that no base class lists."""
+    constructors = [each.__init__ for each in cls.__mro__ if "__init__" in vars(each)]
+    kinds = [[p.kind for p in inspect.signature(c).parameters.values()] for c in constructors]
+    return all(inspect.Parameter.VAR_KEYWORD in kind for kind in kinds)
+
+
 def argument_names(cls):
     """Return the names of a constructor's arguments; **options are looked up in the base class."""
     return list(argument_defaults(cls))

@@ -39,6 +39,7 @@ from miniae import (
     datasets,
 )
 from miniae.plumbing import dictionary
+from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.foreign import find
 
 X = np.random.default_rng(0).random((20, 6), dtype=np.float32)
@@ -175,7 +176,7 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: ae(activation="gelu"), ValueError, r"docs/11_extending\.md"),
     (lambda: ae(code_activation="identity"), ValueError, "called 'linear'"),
     # arguments of methods
-    (lambda: ae().fit(X, callbacks=[]), TypeError, "Autoencoder.fit has no .*: it is callback"),
+    (lambda: ae().fit(X, callbacks=[]), TypeError, "Autoencoder.fit has no .*called callback"),
     (lambda: vae().fit(X, lr=1e-3), TypeError, r"optimizer=Adam\(lr=1e-3\)"),
     (lambda: vae().fit(X, learning_rate=1e-3), TypeError, r"optimizer=Adam\(lr=1e-3\)"),
     (lambda: vae().fit(X, n_epochs=3), TypeError, "called epochs"),
@@ -185,6 +186,7 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: vae().fit(X, patience=3), TypeError, "called early_stopping"),
     (lambda: ae().predict(X, batch_size=3), TypeError, "predict has no .*'batch_size': .*leave it"),
     (lambda: vae().predict(X, verbose=0), TypeError, "prints nothing"),
+    (lambda: vae()(X, training=True), TypeError, "evaluation is the mode"),
     (lambda: vae().encode(X, batch_size=3), TypeError, "VAE.encode has no argument 'batch_size'"),
     (lambda: ae().evaluate(X, batch_size=3), TypeError, "leave it out"),
     (lambda: vae().elbo(X, batch_size=3), TypeError, "leave it out"),
@@ -277,6 +279,15 @@ def test_a_subclass_may_give_any_foreign_name_a_meaning():
 
     assert Step(learning_rate=0.3).lr == 0.3
 
+    class Wrapper(Estimator):
+        """One that passes all its options on to something else."""
+
+        def __init__(self, size, **options):
+            self.options = options
+
+    Wrapper.__init__.__module__ = "miniae.wrapper"  # as if it were miniae's own
+    assert Wrapper(3, widgets=4).options == {"widgets": 4}
+
     class Scale(Layer):
         pass
 
@@ -286,14 +297,19 @@ def test_a_subclass_may_give_any_foreign_name_a_meaning():
 def test_a_mixin_with_a_constructor_of_its_own_still_gets_its_arguments():
     class Logged:
         def __new__(cls, *args, **options):
-            made = super().__new__(cls, *args, **options)
+            make = super().__new__
+            made = make(cls) if make is object.__new__ else make(cls, *args, **options)
             made.given = options
             return made
 
-    class Mine(Logged, Dense):
+    class Before(Logged, Dense):
         pass
 
-    assert Mine(3, 2, init="he").given == {"init": "he"}
+    class After(Dense, Logged):
+        pass
+
+    for cls in (Before, After):
+        assert cls(3, 2, init="he").given == {"init": "he"}
 
 
 def test_a_method_that_explains_itself_shows_its_own_signature():
