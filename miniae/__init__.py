@@ -2,7 +2,7 @@
 
 import importlib
 
-from miniae import metrics
+from miniae import conv, layers, losses, metrics, optim, regularizers
 from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
@@ -33,6 +33,7 @@ from miniae.losses import (
 from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
+from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
@@ -85,6 +86,8 @@ __all__ = [
     "gradient_check",
     "metrics",
 ]
+explain_names(conv, layers, losses, metrics, optim, regularizers)
+
 CHECKS = {  # and the rooms of miniae.proof that they are in
     "check_function": "gradcheck",
     "check_optimizer": "optimizers",
@@ -101,4 +104,4 @@ def __getattr__(name):
         return importlib.import_module(f"miniae.{name}")
     if name in CHECKS:
         return getattr(importlib.import_module(f"miniae.proof.{CHECKS[name]}"), name)
-    raise AttributeError(f"module 'miniae' has no attribute {name!r}")
+    raise no_attribute("miniae", name)

@@ -129,6 +129,3 @@ class AnomalyDetector(Estimator):
     def fit_predict(self, X, y=None, **options):
         """Fit, and return the verdict on X itself."""
         return self.fit(X, **options).labels_
-
-    def __repr__(self):
-        return f"AnomalyDetector({self.model}, contamination={self.contamination})"

@@ -13,6 +13,8 @@ import numpy as np
 
 from miniae.digits import synthetic_digits
 from miniae.plumbing.archives import atomic
+from miniae.plumbing.dictionary import DATASET, NAMES
+from miniae.plumbing.foreign import asked, explains, message
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 
@@ -45,6 +47,7 @@ _MIRRORS = {
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
 }
+__getattr__ = asked("miniae.datasets", NAMES)
 _IDX_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -133,6 +136,7 @@ def _read(file, count):
     return data
 
 
+@explains(DATASET)
 def mnist(split="train", folder=None, *, download=False):
     """Load MNIST: 60,000 training or 10,000 test images of handwritten digits.
 
@@ -175,6 +179,7 @@ def mnist(split="train", folder=None, *, download=False):
     return _load("mnist", split, folder, download)
 
 
+@explains(DATASET)
 def fashion_mnist(split="train", folder=None, *, download=False):
     """Load Fashion-MNIST: 28x28 images of clothes in ten classes, in the format of MNIST.
 
@@ -188,6 +193,14 @@ def fashion_mnist(split="train", folder=None, *, download=False):
     learning algorithms", arXiv:1708.07747, 2017.
     """
     return _load("fashion_mnist", split, folder, download)
+
+
+def _no_load_data():
+    raise AttributeError(message("a function of datasets", "'load_data'", DATASET["load_data"]))
+
+
+# Keras' mnist is a module. A function can only explain itself when it is called.
+mnist.load_data = fashion_mnist.load_data = _no_load_data
 
 
 def _load(name, split, folder, download):

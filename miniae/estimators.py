@@ -238,7 +238,7 @@ class VAETransformer(ModelTransformer):
 
 
 def chosen_from(X, estimator):
-    """Return values for the arguments that are None, a dict: the one place where they are chosen."""
+    """Return values for the arguments that are None, a dict; they are chosen only here."""
     features = math.prod(X.shape[1:])
     automatic = {
         "latent_dim": max(1, min(LARGEST, features // 2)),
@@ -267,8 +267,8 @@ def as_samples(X):
         raise ValueError("Complex data not supported: X must hold real numbers")
     if X.ndim < 2:
         raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your data "
-            "with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a "
+            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your "
+            "data with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a "
             "single sample"
         )
     for axis, what in enumerate(("sample(s)", "feature(s)")):

@@ -17,6 +17,7 @@ from miniae.plumbing import batches
 from miniae.plumbing.checks import check_arguments, check_networks, diverged
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.first_draw import draw_last
+from miniae.plumbing.foreign import LossValue
 from miniae.plumbing.inputs import as_array, check_batch, check_data, rows_at_once, select_rows
 from miniae.plumbing.text import as_text
 
@@ -145,7 +146,8 @@ class Model(Estimator, Parameterized):
             self.terms[name] = np.asarray(value).item()
         if not np.isfinite(np.real(loss)):
             raise diverged(self, f"the loss is {loss} (terms: {self.terms})")
-        return self.terms["loss"]
+        value = self.terms["loss"]
+        return value if isinstance(value, complex) else LossValue(value)
 
     map_rows = batches.map_rows
 
@@ -343,7 +345,3 @@ class Model(Estimator, Parameterized):
         from miniae.plumbing.storage import load
 
         return load(cls, path, **given)
-
-    def __repr__(self):
-        shape = self.input_shape if len(self.input_shape) > 1 else self.input_shape[0]
-        return f"{type(self).__name__}(input_dim={shape}, latent_dim={self.latent_dim})"

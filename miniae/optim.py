@@ -8,6 +8,9 @@ from operator import itemgetter
 
 import numpy as np
 
+from miniae.plumbing.foreign import Foreign
+from miniae.plumbing.signatures import described
+
 BLOCK = 131072  # elements: larger blocks leave the cache, smaller ones need more calls
 
 
@@ -19,7 +22,7 @@ def as_number(value, name):
     return float(array)
 
 
-class Optimizer:
+class Optimizer(Foreign):
     """Base of the optimisers: learning rate, gradient clipping, the loop over blocks.
 
     Parameters
@@ -124,7 +127,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} has no update rule yet")
 
     def __repr__(self):
-        return f"{type(self).__name__}(lr={self.lr!r})"
+        return described(self, vars(self), first=1)
 
 
 class SGD(Optimizer):

@@ -10,8 +10,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from miniae.plumbing.attributes import Explained
 from miniae.plumbing.first_draw import draw_part, settle
+from miniae.plumbing.foreign import Foreign, refused
 from miniae.plumbing.names import keep_earlier_names
 
 
@@ -40,7 +40,7 @@ class Views(dict):
         return self
 
 
-class Parameterized(Explained):
+class Parameterized(Foreign):
     """Whatever has parameters: a layer, a loss, a network, a model.
 
     All parameters are in one flat vector `theta`, and all gradients in `dtheta`. `params` and
@@ -62,6 +62,8 @@ class Parameterized(Explained):
 
     config = ()  # attributes that, as constructor arguments, build the object again
     first_pass = "forward"  # what must come before backward
+    set_by_init = "_theta"
+    trainable, requires_grad = refused("trainable"), refused("requires_grad")
     first_draw = None  # checksum of weights that may be drawn again: see plumbing/first_draw.py
 
     def __init_subclass__(cls, **options):

@@ -6,6 +6,9 @@ The target has no noise, so the model learns to remove noise. Vincent et al. (20
 
 A penalty has ``forward(code)``, a scalar that is added to the loss, and ``backward()``, its
 gradient dcode. Like a loss, it is a mean over samples: repeating every sample does not change it.
+It is added to a loss that is a sum over the features. Keras' loss is a mean over them, so a weight
+from Keras must be multiplied by the number of features: ``activity_regularizer=l1(10e-5)`` for
+images of 784 pixels is ``penalty=L1Penalty(784 * 10e-5)``.
 """
 
 import numpy as np
@@ -14,7 +17,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
-from miniae.plumbing.attributes import Explained
+from miniae.plumbing.foreign import Foreign
 
 NO_PROBABILITY = {  # layers whose output is not a probability, and why
     Dense: "is linear",
@@ -26,7 +29,7 @@ NO_PROBABILITY = {  # layers whose output is not a probability, and why
 }
 
 
-class Regularizer:
+class Regularizer(Foreign):
     """Base class of corruptions and penalties. They have no parameters to train."""
 
     config = ()  # names of the constructor's arguments, which are also attributes
@@ -120,12 +123,13 @@ class SaltAndPepper(Corruption):
         return np.where(u < self.p / 2, self.low, np.where(u < self.p, self.high, x))
 
 
-class Penalty(Explained, Regularizer):
+class Penalty(Regularizer):
     """Base class of penalties. Subclasses write `forward(code)` and `backward()`.
 
     Parameters
     ----------
-    weight : float >= 0, the factor of the penalty in the loss
+    weight : float >= 0, the factor of the penalty in the loss, which is a sum over features
+        A weight from Keras, where the loss is a mean, is multiplied by the number of features.
     """
 
     config, set_by_init = ("weight",), "weight"
@@ -151,7 +155,7 @@ class L1Penalty(Penalty):
 
     Parameters
     ----------
-    weight : float >= 0
+    weight : float >= 0; that of Keras' l1 times the number of features (see `Penalty`)
     """
 
     def forward(self, code):
@@ -179,7 +183,7 @@ class KLSparsity(Penalty):
     Parameters
     ----------
     rho : float, 0 < rho < 1, the wanted mean activation
-    weight : float >= 0
+    weight : float >= 0; one for a mean over features is multiplied by their number (see `Penalty`)
 
     Notes
     -----

@@ -156,12 +156,12 @@ class VAE(Model):
         self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
 
     def posterior(self, X):
-        """Return mu and log_var of q(z|x), each of shape (n, latent_dim)."""
+        """Return a pair, mu and log_var of q(z|x), each of shape (n, latent_dim)."""
         both = self.map_rows(lambda x: np.concatenate(self.infer(x), axis=1), X)
         return both[:, : self.latent_dim], both[:, self.latent_dim :]
 
     def encode(self, X):
-        """Return the codes of X, the means of q(z|x), shape (n, latent_dim)."""
+        """Return one array, the means of q(z|x), (n, latent_dim); `posterior` has log_var too."""
         return self.map_rows(lambda x: self.infer(x)[0], X)
 
     def sample(self, n, seed=None, **side):

@@ -244,7 +244,7 @@ def test_a_batch_of_a_wrong_shape_is_refused_as_by_the_loss(images):
 
 def test_a_printed_trace_is_a_table_with_dashes_for_what_was_not_measured(images):
     lines = str(trace(VAE((4, 5), 2, (6,)), images)).splitlines()
-    assert lines[0] == f"VAE(input_dim=(4, 5), latent_dim=2), a batch of {N}"
+    assert lines[0] == f"VAE(input_dim=(4, 5), latent_dim=2, hidden=(6,)), a batch of {N}"
     header, first = lines[1], lines[2]
     for name in ("parameters", "cached", "mean |out|", "mean |dL/dout|", "mean |dL/dtheta|"):
         end = header.index(name) + len(name)

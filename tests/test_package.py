@@ -172,8 +172,9 @@ def test_plumbing_contains_no_formula():
     """Of NumPy it uses what makes, checks and describes arrays, and there is no power of a name."""
     allowed = """
         asarray array empty zeros arange broadcast_to atleast_1d ravel where savez frombuffer
-        concatenate isnan isfinite inf nan ndim shape prod dtype finfo errstate geterr argwhere min
-        max ndarray generic integer bool_ float32 float64 uint8 ma lib random default_rng MaskedArray
+        concatenate isnan isfinite inf nan ndim shape prod dtype finfo errstate geterr argwhere
+        min max ndarray generic integer bool_ float32 float64 uint8 ma lib random default_rng
+        MaskedArray
         getmaskarray format read_magic read_array_header_1_0 read_array_header_2_0
     """.split()
     for path in (PACKAGE / "plumbing").glob("*.py"):

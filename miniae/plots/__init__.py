@@ -6,7 +6,7 @@ Grey images are drawn as black ink on white paper: 0 is white, 1 is black. For g
 ``fig.axes[0].images[0].set_cmap("gray")`` afterwards. Colour images keep their colours.
 """
 
-from miniae.plots.images import denoising, filters, loss_curves, reconstructions, samples
+from miniae.plots.images import denoising, filters, grid, loss_curves, reconstructions, samples
 from miniae.plots.latents import (
     code_activity,
     interpolation,
@@ -15,11 +15,14 @@ from miniae.plots.latents import (
     latent_scatter,
     traversal,
 )
+from miniae.plumbing.dictionary import PLOTS
+from miniae.plumbing.foreign import asked
 
 __all__ = [
     "code_activity",
     "denoising",
     "filters",
+    "grid",
     "interpolation",
     "kl_per_dimension",
     "latent_manifold",
@@ -29,3 +32,4 @@ __all__ = [
     "samples",
     "traversal",
 ]
+__getattr__ = asked("miniae.plots", PLOTS)

@@ -1,6 +1,7 @@
 """Plots of training and of images: loss curves, reconstructions, samples, filters."""
 
 import math
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +32,9 @@ def loss_curves(history, unit="nats per sample"):
 
     Parameters
     ----------
-    history : dict of lists with one number per epoch, such as ``model.history``
-        "val_x" is drawn in the panel of "x". NaN leaves a gap, and an empty list is ignored.
+    history : a trained model, its ``model.history``, or a list of losses, one per epoch
+        Of a dict of lists, "val_x" is drawn in the panel of "x". NaN leaves a gap, and an empty
+        list is ignored.
     unit : str, the unit of "loss", "reconstruction" and "kl"
         For a squared error write "squared error per sample". Other keys, such as "kl_weight", get
         a panel without a unit.
@@ -45,6 +47,13 @@ def loss_curves(history, unit="nats per sample"):
     ------
     ValueError : history is empty, or its lists have different lengths.
     """
+    history = getattr(history, "history", history)  # that of a model
+    if not isinstance(history, Mapping):
+        if isinstance(history, str) or np.ndim(history) != 1:
+            raise ValueError(
+                f"history must be a model, its history, or a list of losses, got {history!r}"
+            )
+        history = {"loss": history}
     curves = {key: np.asarray(values, float) for key, values in history.items() if np.size(values)}
     if not curves:
         raise ValueError(f"history has no epochs, its keys are {list(history)}: call fit first")
@@ -75,6 +84,33 @@ def loss_curves(history, unit="nats per sample"):
         ax.remove()
     fig.suptitle(f"Training over {counted(n_epochs, 'epoch')}")
     return fig
+
+
+def grid(X, n=64, image_shape=None, title=None):
+    """Draw the first `n` images of an array, in a grid that is nearly square.
+
+    Parameters
+    ----------
+    X : (N, h, w), (N, h, w, 1), (N, h, w, 3) or (N, h * w), values in [0, 1]
+        Images of any source, such as ``model.decode(Z)`` or a data set.
+    n : int, number of images; all of them if `X` has fewer
+    image_shape : (h, w) or (h, w, channels), for flat images that are not square
+    title : str, by default the number of images
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError : X is empty, has NaN, has not the shape of images, or is not in [0, 1]; n < 1.
+    """
+    check_count(n)
+    images = as_images(X, "X", image_shape)[:n]
+    check_scale(images, "X")
+    cols = math.ceil(math.sqrt(len(images)))
+    title = counted(len(images), "image") if title is None else title
+    return draw(images, math.ceil(len(images) / cols), cols, title)[0]
 
 
 def reconstructions(model, X, n=10, image_shape=None):

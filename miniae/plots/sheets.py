@@ -35,6 +35,8 @@ def check_finite(array, name):
 
 def check_method(model, name, reason):
     """Raise ValueError if the model has no method that the plot needs."""
+    if isinstance(model, np.ndarray):
+        raise ValueError(f"model is an array of shape {model.shape}: plots.grid draws images")
     if not hasattr(model, name):
         raise ValueError(f"model {type(model).__name__} has no {name} method: {reason}")
 

@@ -1,10 +1,11 @@
 """The interface of scikit-learn, so that clone, Pipeline and GridSearchCV accept a model."""
 
-import inspect
 from types import MappingProxyType
 
 from miniae.plumbing.floating import calm_methods
+from miniae.plumbing.foreign import Foreign, check_names
 from miniae.plumbing.names import choose
+from miniae.plumbing.signatures import argument_names, described
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -12,7 +13,10 @@ class NotFittedError(ValueError, AttributeError):
 
 
 def not_fitted(estimator):
-    """Return the error to raise if an estimator is used before `fit`: scikit-learn's, if it is there."""
+    """Return the error to raise if an estimator is used before `fit`.
+
+    It is scikit-learn's where scikit-learn is installed.
+    """
     try:
         from sklearn.exceptions import NotFittedError as error
     except ImportError:
@@ -21,7 +25,7 @@ def not_fitted(estimator):
     return error(f"This {name} instance is not fitted yet: call fit before you use it")
 
 
-class Estimator:
+class Estimator(Foreign):
     """Base of `Model`: gets and sets the constructor's arguments, as scikit-learn does.
 
     An argument that takes effect whenever it is used, such as `beta`, is an attribute. One that
@@ -46,6 +50,7 @@ class Estimator:
     def set_params(self, **changes):
         """Rebuild the model with some arguments changed; what it has learned is lost."""
         known = self.get_params()
+        check_names(type(self), changes, known)
         for name in changes:
             choose(known, name, "set_params: argument")
         if changes:
@@ -64,16 +69,5 @@ class Estimator:
     def __sklearn_is_fitted__(self):
         return bool(self.history)
 
-
-def argument_names(cls):
-    """Return the names of a constructor's arguments; **options are looked up in the base class."""
-    names = {}
-    for each in cls.__mro__:
-        if "__init__" not in vars(each):
-            continue
-        parameters = list(inspect.signature(each.__init__).parameters.values())[1:]  # after self
-        passed_on = [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        names |= {p.name: None for p in parameters if p not in passed_on}
-        if not passed_on:
-            break
-    return list(names)
+    def __repr__(self):
+        return described(self, self.get_params(deep=False), first=2)

@@ -1,5 +1,7 @@
 """Names: looked up in tables, and those of version 0.1, which still work."""
 
+from miniae.plumbing.dictionary import ELSEWHERE
+
 
 def choose(table, name, argument, more=()):
     """Look a name up in a table. The error for an unknown name suggests the nearest known one.
@@ -10,9 +12,18 @@ def choose(table, name, argument, more=()):
         return table[name]
     import difflib  # needed for the error only, and slow to import
 
-    known = sorted([*table, *more])
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4) or known
-    raise ValueError(f"{argument}={name!r} is unknown; did you mean {near[0]!r}? {known}")
+    known, given = sorted([*table, *more]), str(name).lower()
+    answer = ELSEWHERE.get(argument, {}).get(given)
+    if answer is None:
+        near = difflib.get_close_matches(given, known, n=1, cutoff=0.4) or known
+        answer = f"did you mean {near[0]!r}?"
+    elif answer in known:
+        answer = f"here it is called {answer!r};"
+    elif " " in answer:
+        answer += ";"
+    else:  # called so in other libraries, and there is none here
+        answer = "it is not here; docs/11_extending.md shows how to write it;"
+    raise ValueError(f"{argument}={name!r} is unknown; {answer} {known}")
 
 
 EARLIER = {  # class: names of version 0.1, and those of today

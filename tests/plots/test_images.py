@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from stand_ins import HISTORY, Codes, Negative, Ramp, picture, ticks
 
-from miniae import VAE, Autoencoder, ConditionalVAE, Conv2D, Dense, Flatten, Sequential, plots
+from miniae import (
+    VAE,
+    Autoencoder,
+    ConditionalVAE,
+    Conv2D,
+    Dense,
+    Flatten,
+    Sequential,
+    plots,
+)
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
 
@@ -297,3 +306,41 @@ def test_denoising_refuses_images_that_do_not_match(wide):
     with pytest.raises(ValueError, match="n must be"):
         plots.denoising(Ramp(), wide, wide, n=0)
     assert plt.get_fignums() == []
+
+
+def test_loss_curves_take_a_model_its_history_or_a_list():
+    model = Autoencoder(6, 2, (4,))
+    X = np.random.default_rng(0).random((20, 6), dtype=np.float32)
+    with pytest.raises(ValueError, match="call fit first"):
+        plots.loss_curves(model)
+    model.fit(X, epochs=3, validation_split=0.2, verbose=0)
+    for given in (model, model.history):
+        lines = plots.loss_curves(given).axes[0].lines
+        assert lines[0].get_ydata().tolist() == model.history["loss"]
+    (line,) = plots.loss_curves([3.0, 2.0]).axes[0].lines
+    assert line.get_ydata().tolist() == [3.0, 2.0]
+    for wrong in ("loss", 3.0, X, None):
+        with pytest.raises(ValueError, match="history must be a model, its history, or a list"):
+            plots.loss_curves(wrong)
+
+
+def test_a_grid_shows_the_first_images_of_a_bare_array():
+    images = np.random.default_rng(0).random((7, 4, 4))
+    fig = plots.grid(images, 5)
+    sheet = fig.axes[0].images[0].get_array()
+    assert sheet.shape == (2 * 4 + 1, 3 * 4 + 2) and fig.axes[0].get_title() == "5 images"
+    np.testing.assert_array_equal(sheet[:4, 5:9], images[1])
+    np.testing.assert_array_equal(sheet[5:, :4], images[3])
+    flat = plots.grid(images.reshape(7, 16), 5, title="mine")
+    np.testing.assert_array_equal(flat.axes[0].images[0].get_array(), sheet)
+    assert flat.axes[0].get_title() == "mine"
+    with pytest.raises(ValueError, match=r"reaches 255.*expected \[0, 1\]"):
+        plots.grid(images * 0 + 255)
+    with pytest.raises(ValueError, match=r"array of shape \(7, 4, 4\): plots.grid draws"):
+        plots.samples(images)
+
+
+@pytest.mark.parametrize("name", ["plot_history", "imshow", "plot_latent_space", "make_grid"])
+def test_a_name_of_another_library_says_which_plot_it_is(name):
+    with pytest.raises(AttributeError, match=f"miniae.plots has no '{name}': here it is called"):
+        getattr(plots, name)

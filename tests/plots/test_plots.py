@@ -25,6 +25,7 @@ def draw_all(images, wide, points):
         plots.loss_curves(HISTORY),
         plots.reconstructions(Negative(), images),
         plots.samples(Negative(), 5),
+        plots.grid(images),
         plots.latent_scatter(Codes(), points, labels),
         plots.latent_scatter(Codes(), points, np.linspace(0, 1, len(points))),
         plots.latent_manifold(Slopes(), 4),

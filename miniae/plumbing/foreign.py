@@ -1,0 +1,213 @@
+"""Names of Keras, PyTorch and scikit-learn: the error says what each is called here.
+
+None of them works as a second spelling. The tables are in `plumbing.dictionary`; this module looks
+names up in them, for an attribute, an argument of a constructor and an argument of a method.
+"""
+
+import functools
+import inspect
+import sys
+from opcode import opmap
+
+from miniae.plumbing.dictionary import (
+    ACTIVATION,
+    ARGUMENTS,
+    ATTRIBUTES,
+    FIRST,
+    METHODS,
+    MODULES,
+    NAMES,
+    SIZES,
+)
+from miniae.plumbing.inputs import side_names
+from miniae.plumbing.signatures import argument_names, takes_any
+
+
+def refused(name):
+    """Return a property that cannot be set, since that would have no effect."""
+
+    def refuse(self, value):
+        answer = find(ATTRIBUTES, type(self), name)
+        raise AttributeError(f"{type(self).__name__}.{name} has no effect: {answer}")
+
+    return property(fset=refuse)
+
+
+class Foreign:
+    """Base of whatever is asked for foreign names: layers, losses, models, optimisers."""
+
+    set_by_init = None  # an attribute that the constructor of the base class sets
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if is_ours(cls):  # a method of your own may take whatever it likes
+            for name in METHODS.keys() & vars(cls).keys():
+                setattr(cls, name, explained(vars(cls)[name], name))
+
+    def __new__(cls, *args, **options):
+        if args or options:  # copies and pickles are made without any
+            check_call(cls, args, options)
+        make = super().__new__  # object's, or that of a class which is a base too
+        return make(cls) if make is object.__new__ else make(cls, *args, **options)
+
+    def __getattr__(self, name):
+        # Python calls this for attributes that do not exist. A property whose code raises
+        # AttributeError comes here too, and keeps its own error.
+        kind, first = type(self).__name__, self.set_by_init
+        if first and first not in vars(self) and not name.startswith("__"):
+            raise AttributeError(
+                f"{kind} has no {name!r} yet: call super().__init__() in {kind}.__init__, before "
+                "this attribute is used"
+            )
+        answer = find(ATTRIBUTES, type(self), name)
+        if answer is None or hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # raises Python's own error
+        raise AttributeError(message(type(self).__name__, repr(name), answer), name=name, obj=self)
+
+
+class LossValue(float):
+    """A loss: a float, whose error explains ``loss.backward()``, which is a method of the model."""
+
+    set_by_init, __getattr__ = None, Foreign.__getattr__
+
+
+def is_ours(thing):
+    """Return whether a class or function is miniae's own."""
+    return thing.__module__.split(".")[0] == "miniae"
+
+
+def message(owner, what, answer):
+    """Return the text of an error. An answer of one word is what it is called here."""
+    if " " not in answer:
+        answer = f"here it is called {answer}"
+    return f"{owner} has no {what}: {answer}"
+
+
+def find(table, cls, name):
+    """Return the answer for a name in a table by class, that of the nearest class, or None."""
+    for each in cls.__mro__:
+        if name in table.get(each.__name__, ()):
+            return table[each.__name__][name]
+    return None
+
+
+def no_attribute(module, name, names=NAMES):
+    """Return the error for a name that a module of miniae does not have, to be raised there.
+
+    Python replaces the AttributeError of ``from miniae import name`` by an ImportError of its own,
+    without the text. So that statement gets an ImportError at once.
+    """
+    if name not in names:
+        return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+    text, caller = message(module, repr(name), names[name]), sys._getframe(2)
+    if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
+        return ImportError(text, name=module)
+    return AttributeError(text, name=name)
+
+
+def explain_names(*modules):
+    """Let modules say what a foreign name is called: ``from miniae.layers import Linear``."""
+    for module in modules:
+        names = MODULES.get(module.__name__.split(".")[-1], NAMES)
+        module.__getattr__ = asked(module.__name__, names)
+
+
+def asked(module, names):
+    """Return a function that a module can use as its __getattr__."""
+
+    def __getattr__(name):
+        raise no_attribute(module, name, names)
+
+    return __getattr__
+
+
+def check_call(cls, args, options):
+    """Refuse arguments of a constructor that do not fit, and say which ones it has.
+
+    Raises
+    ------
+    TypeError : an argument with a foreign or misspelt name, one too many, or one too few
+    """
+    signature = inspect.signature(cls.__init__)
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values())
+    if open_ended and not is_ours(cls.__init__):
+        return  # its code may take names that its signature does not show
+    known = argument_names(cls)
+    check_names(cls, options, known)
+    if open_ended and (not hasattr(cls, "get_params") or takes_any(cls)):
+        return  # a layer's **params, for one, are names that its author chooses
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{cls.__name__} has no argument {name!r}{suggestion(name, known)}")
+    first = find(FIRST, cls, "first")
+    if first and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
+        raise TypeError(f"{cls.__name__}: {first}")
+    try:
+        given = signature.bind(None, *args, **options).arguments
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}: {error}; its arguments are {', '.join(known)}") from None
+    for name in SIZES & given.keys():
+        if isinstance(given[name], str):
+            raise TypeError(
+                f"{cls.__name__}: {name}={given[name]!r} must be an integer; {ACTIVATION}"
+            )
+
+
+def check_names(cls, names, known):
+    """Refuse the foreign names among those of a constructor's arguments."""
+    for name in names:
+        answer = None if name in known else find(ARGUMENTS, cls, name)
+        if answer is not None:
+            raise TypeError(message(cls.__name__, f"argument {name!r}", answer))
+
+
+def suggestion(name, known):
+    """Return "; did you mean ...?", or what there is if nothing is near."""
+    import difflib  # needed for the error only, and slow to import
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; its arguments are {', '.join(known)}"
+
+
+def check_options(owner, method, answers, options, more=()):
+    """Refuse the arguments of a method or function that other libraries have, but not this one.
+
+    more : names that it passes on
+    """
+    for name in options:
+        if name in answers and name not in inspect.signature(method).parameters:
+            if name not in more:
+                raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+
+
+def explained(method, name):
+    """Return a method that first looks for arguments of foreign names, and then does its work."""
+
+    @functools.wraps(method)
+    def call(self, *args, **options):
+        if options:
+            more = side_names(self) if hasattr(type(self), "loss") else ()
+            owner = f"{type(self).__name__}.{name}"
+            check_options(owner, method, METHODS[name], options, more)
+        if name == "sample" and args and getattr(args[0], "ndim", 0):
+            raise TypeError(
+                f"sample takes a number, got an array of shape {args[0].shape}: codes z are "
+                "decoded by decode(z)"
+            )
+        return method(self, *args, **options)
+
+    return call
+
+
+def explains(answers):
+    """Return a decorator for a function: its error explains the foreign names of arguments."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def call(*args, **options):
+            check_options(function.__name__, function, answers, options)
+            return function(*args, **options)
+
+        return call
+
+    return decorate
