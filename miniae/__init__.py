@@ -25,12 +25,14 @@ from miniae.losses import (
     Loss,
     MultinomialNLL,
     SquaredError,
+    StandardNormal,
     gaussian_kl,
     gaussian_kl_grad,
 )
 from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
+from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
@@ -52,6 +54,7 @@ __all__ = [
     "Flatten",
     "GaussianNLL",
     "GaussianNoise",
+    "GaussianPrior",
     "ImportanceWeightedVAE",
     "KLSparsity",
     "L1Penalty",
@@ -59,9 +62,11 @@ __all__ = [
     "Loss",
     "Masked",
     "MaskingNoise",
+    "MixturePrior",
     "Model",
     "MultinomialNLL",
     "Optimizer",
+    "Prior",
     "ReLU",
     "Reshape",
     "SaltAndPepper",
@@ -69,6 +74,7 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "SquaredError",
+    "StandardNormal",
     "Tanh",
     "check_function",
     "check_optimizer",

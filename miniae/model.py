@@ -18,6 +18,7 @@ from miniae.plumbing.checks import check_arguments, check_networks, diverged
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.inputs import check_batch, check_data, select_rows
 from miniae.plumbing.text import as_text
+from miniae.plumbing.views import view
 
 EVALUATION_SEED = 20131220  # of the noise in each evaluation; the date of the first VAE paper
 
@@ -277,11 +278,11 @@ class Model(Estimator, Parameterized):
     def mean_terms(self, data):
         """Return the loss and its terms in evaluation mode, means over checked data, a dict."""
         rng, means = np.random.default_rng(EVALUATION_SEED), batches.RunningMean()
-        step = max(1, batches.ROWS // self.n_draws)
+        step, own = max(1, batches.ROWS // self.n_draws), view(self)  # `terms` of this call only
         for start in range(0, len(data["x"]), step):
             rows = slice(start, start + step)
-            self.loss(**select_rows(data, rows), rng=rng)
-            means.add(self.terms, len(data["x"][rows]))
+            own.loss(**select_rows(data, rows), rng=rng)
+            means.add(own.terms, len(data["x"][rows]))
         self.cache = None
         return means.values()
 

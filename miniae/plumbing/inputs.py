@@ -86,7 +86,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     for name, values in (side or {}).items():
         if name not in side_names(model):
             raise TypeError(f"{type(model).__name__} takes no argument {name!r}")
-        data[name] = np.asarray(values)
+        data[name] = as_array(values, name)
         n = data[name].shape[:1]
         if n != data["x"].shape[:1]:
             raise ValueError(
