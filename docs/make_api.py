@@ -21,6 +21,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "optim": "Optimisers",
     "autoencoder": "The autoencoder",
     "vae": "The variational autoencoder",
+    "priors": "Priors of the VAE",
     "variants": "Variants of the VAE",
     "model": "What all models share",
     "regularizers": "Corruptions and penalties",

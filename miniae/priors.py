@@ -77,7 +77,7 @@ class GaussianPrior(Prior):
     config = ("mean", "std")
 
     def __init__(self, mean=0.0, std=1.0):
-        self.mean, self.std = as_numbers(self, mean, "mean", 1), as_numbers(self, std, "std", 1)
+        self.mean, self.std = _as_numbers(self, mean, "mean", 1), _as_numbers(self, std, "std", 1)
         if not (self.std > 0).all():
             raise ValueError(f"GaussianPrior: std={std!r} must be above 0")
         if self.mean.size != 1 != self.std.size and self.mean.shape != self.std.shape:
@@ -137,11 +137,11 @@ class MixturePrior(Prior):
     config = ("means", "stds", "weights")
 
     def __init__(self, means, stds=1.0, weights=None):
-        self.means = as_numbers(self, means, "means", 2)
-        self.stds = as_numbers(self, stds, "stds")
+        self.means = _as_numbers(self, means, "means", 2)
+        self.stds = _as_numbers(self, stds, "stds")
         n = len(self.means)
         weights = np.full(n, 1 / n) if weights is None else weights
-        self.weights = as_numbers(self, weights, "weights")
+        self.weights = _as_numbers(self, weights, "weights")
         if not (self.stds > 0).all() or self.stds.shape not in ((1,), self.means.shape):
             raise ValueError(
                 f"MixturePrior: stds={stds!r} must be above 0, a number or of the shape of means, "
@@ -196,7 +196,7 @@ class MixturePrior(Prior):
         return self.means[k] + stds[k] * rng.standard_normal(shape)
 
 
-def as_numbers(prior, value, name, ndim=None):
+def _as_numbers(prior, value, name, ndim=None):
     """Return an argument as finite float64 with `ndim` axes, a number with one; or refuse it."""
     try:
         array = np.atleast_1d(np.array(value, dtype=np.float64))

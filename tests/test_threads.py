@@ -151,10 +151,11 @@ def test_a_condition_that_the_labels_cannot_reach_is_refused():
 
 def test_inference_between_loss_and_backward_is_refused_not_mixed_up():
     model, X = conditional(), np.random.default_rng(0).random((4, 6))
-    model.loss(X, labels=[0, 1, 2, 0])
-    model.encode(X, labels=[2, 2, 2, 2])
-    with pytest.raises(RuntimeError, match="backward was called before loss"):
-        model.backward()
+    for method in (model.encode, model.evaluate, model.elbo, model.kl_per_dimension):
+        model.loss(X, labels=[0, 1, 2, 0])
+        method(X, labels=[2, 2, 2, 2])
+        with pytest.raises(RuntimeError, match="backward was called before loss"):
+            model.backward()
 
 
 def test_inference_copies_no_parameters():

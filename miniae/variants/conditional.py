@@ -212,6 +212,7 @@ class ConditionalVAE(VAE):
 
     def mean_terms(self, data):
         """As VAE.mean_terms, with Condition layers of this call's own."""
+        self.cache = None  # as in `labelled`
         return super(ConditionalVAE, with_parts(self, Condition)).mean_terms(data)
 
     def fit(self, X, y=None, *, labels=None, **options):
