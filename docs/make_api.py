@@ -24,6 +24,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "callbacks": "Callbacks",
     "autoencoder": "The autoencoder",
     "vae": "The variational autoencoder",
+    "priors": "Priors of the VAE",
     "variants": "Variants of the VAE",
     "model": "What all models share",
     "regularizers": "Corruptions and penalties",

@@ -27,6 +27,7 @@ from miniae.losses import (
     Loss,
     MultinomialNLL,
     SquaredError,
+    StandardNormal,
     gaussian_kl,
     gaussian_kl_grad,
 )
@@ -34,6 +35,7 @@ from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
+from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
@@ -57,6 +59,7 @@ __all__ = [
     "Frozen",
     "GaussianNLL",
     "GaussianNoise",
+    "GaussianPrior",
     "ImportanceWeightedVAE",
     "KLSparsity",
     "L1Penalty",
@@ -64,9 +67,11 @@ __all__ = [
     "Loss",
     "Masked",
     "MaskingNoise",
+    "MixturePrior",
     "Model",
     "MultinomialNLL",
     "Optimizer",
+    "Prior",
     "ReLU",
     "Reshape",
     "SaltAndPepper",
@@ -74,6 +79,7 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "SquaredError",
+    "StandardNormal",
     "Tanh",
     "VAETransformer",
     "check_function",

@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 
-from miniae.losses import gaussian_kl
 from miniae.model import Model
 from miniae.plumbing.checks import diverged
 from miniae.plumbing.estimator import Estimator
@@ -32,7 +31,7 @@ def anomaly_score(model, X):
         code = Model.infer(model, x)  # VAE.infer would refuse all rows for one that is far out
         mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
         nll = loss.per_sample(model.decoder.forward(mu), x)
-        return nll + gaussian_kl(mu, log_var).sum(axis=1) if log_var.size else nll
+        return nll + model.prior.kl(mu, log_var).sum(axis=1) if log_var.size else nll
 
     with np.errstate(over="ignore", invalid="ignore"):
         scores = model.map_rows(score, X, bounds=loss.bounds)

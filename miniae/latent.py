@@ -1,8 +1,9 @@
-"""Walks in latent space: between two codes, along one latent; and how many are in use."""
+"""What a VAE's code tells: log p(x), walks between two codes and along one, latents in use."""
 
 import numpy as np
 
-from miniae.losses import gaussian_kl
+from miniae.model import EVALUATION_SEED
+from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole
 from miniae.vae import ACTIVE
 
@@ -35,9 +36,9 @@ def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
 
     Parameters
     ----------
-    x : one sample (*input_shape), whose code is the start; by default the prior's mean, 0
+    x : one sample (*input_shape), whose code is the start; by default the prior's mean
     dims : sequence of int, the latents to move; by default all
-    span : (low, high), the values that a latent takes; the prior has standard deviation 1
+    span : (low, high), the values that a latent takes; N(0, I) has standard deviation 1
     steps : int, 2 or more
 
     Returns
@@ -52,8 +53,8 @@ def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
         raise ValueError(f"dims={dims.tolist()} must lie between 0 and {model.latent_dim - 1}")
     if np.shape(span) != (2,) or not np.isfinite(span).all() or not span[0] < span[1]:
         raise ValueError(f"span={span!r} must be two finite numbers, low < high")
-    z = np.zeros(model.latent_dim) if x is None else model.encode(np.asarray(x)[None])[0]
-    Z = np.tile(z, (len(dims), steps, 1))
+    z = model.prior.mean if x is None else model.encode(np.asarray(x)[None])[0]
+    Z = np.zeros((len(dims), steps, model.latent_dim)) + z
     Z[np.arange(len(dims)), :, dims] = np.linspace(*span, steps)
     return model.decode(Z)
 
@@ -61,6 +62,32 @@ def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):
 def _check_steps(steps):
     if not is_whole(steps, 2):
         raise ValueError(f"steps={steps!r} must be an integer, 2 or more")
+
+
+def log_likelihood(model, X, k=1000):
+    """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
+
+    log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is estimated
+    by a mean over k draws. On average, the result is a lower bound. It rises with k, and tends
+    to log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
+    Memory does not grow with k.
+    """
+    if not is_whole(k, 1):
+        raise ValueError(f"k={k!r} must be an integer above 0")
+    rng = np.random.default_rng(EVALUATION_SEED)
+
+    def estimate(x):
+        mu, log_var = model.infer(x)
+        total = np.full(len(x), -np.inf)
+        draws = max(1, ROWS // len(x))
+        for start in range(0, k, draws):
+            m = min(draws, k - start)
+            eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
+            _, _, log_weight = model.log_weight(x, mu, log_var, eps)
+            total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
+        return total - np.log(k)
+
+    return model.map_rows(estimate, X, bounds=model.reconstruction_loss.bounds)
 
 
 def posterior_sample(model, X, n_draws=1, seed=None, **side):
@@ -79,7 +106,7 @@ def posterior_sample(model, X, n_draws=1, seed=None, **side):
 
 def kl_per_dimension(model, X, **side):
     """Return the KL of each latent from the prior, mean over X: (latent_dim,), in nats."""
-    return gaussian_kl(*model.posterior(X, **side)).mean(axis=0)
+    return model.prior.kl(*model.posterior(X, **side)).mean(axis=0)
 
 
 def active_units(model, X, **side):

@@ -71,8 +71,8 @@ class Loss(Parameterized):
                 "(n, features) or (n, *image_shape), and equal"
             )
         dtype = np.result_type(out, target, np.float32)
-        self.cache = out.astype(dtype, copy=False), target.astype(dtype, copy=False)
-        return self.cache
+        pair = self.cache = out.astype(dtype, copy=False), target.astype(dtype, copy=False)
+        return pair  # not self.cache, which another thread may have replaced
 
 
 class SquaredError(Loss):
@@ -225,6 +225,26 @@ def gaussian_kl(mu, log_var):
 def gaussian_kl_grad(mu, log_var):
     """Gradient of `gaussian_kl`, each (n, latent): dmu = mu, dlog_var = (exp(log_var) - 1) / 2."""
     return mu.copy(), 0.5 * np.expm1(log_var)
+
+
+class StandardNormal:
+    """The prior N(0, I) of a VAE. Others, and what a prior of your own needs: `miniae.priors`."""
+
+    config = ()
+    mean = 0.0
+    kl, kl_grad = staticmethod(gaussian_kl), staticmethod(gaussian_kl_grad)
+
+    def nll(self, z):
+        """Return -log p(z) of codes z (..., latent_dim), shape (...), in nats."""
+        return 0.5 * (z**2 + LOG_2PI).sum(axis=-1)
+
+    def nll_grad(self, z):
+        """Return the gradient of `nll` with respect to z, of the shape of z."""
+        return z
+
+    def draw(self, shape, rng):
+        """Draw codes of shape (n, latent_dim)."""
+        return rng.standard_normal(shape)
 
 
 LOSSES = {  # by name: add yours

@@ -20,6 +20,7 @@ from miniae.plumbing.first_draw import draw_last
 from miniae.plumbing.foreign import LossValue
 from miniae.plumbing.inputs import as_array, check_batch, check_data, rows_at_once, select_rows
 from miniae.plumbing.text import as_text
+from miniae.plumbing.views import view
 
 EVALUATION_SEED = 20131220  # of the noise in each evaluation; the date of the first VAE paper
 
@@ -287,10 +288,11 @@ class Model(Estimator, Parameterized):
         """Return the loss and its terms in evaluation mode, means over checked data, a dict."""
         rng, means = np.random.default_rng(EVALUATION_SEED), batches.RunningMean()
         step = max(1, rows_at_once(data["x"], batches.ROWS) // self.n_draws)
+        own = view(self)  # `terms` of this call only
         for start in range(0, len(data["x"]), step):
             rows = slice(start, start + step)
-            self.loss(**select_rows(data, rows), rng=rng)
-            means.add(self.terms, len(data["x"][rows]))
+            own.loss(**select_rows(data, rows), rng=rng)
+            means.add(own.terms, len(data["x"][rows]))
         self.cache = None
         return means.values()
 

@@ -1,10 +1,12 @@
 """VAE: an autoencoder whose code is a distribution, trained on a bound of the likelihood."""
 
+from operator import attrgetter
+
 import numpy as np
 
-from miniae.losses import gaussian_kl, gaussian_kl_grad
+from miniae.losses import StandardNormal
 from miniae.model import EVALUATION_SEED, Model
-from miniae.plumbing.batches import ROWS
+from miniae.numerics import LOG_2PI
 from miniae.plumbing.checks import check_vae, diverged, is_whole, whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
@@ -15,7 +17,7 @@ class VAE(Model):
     """A variational autoencoder. Kingma and Welling (2014); Rezende et al. (2014).
 
     The encoder maps x to mu and log_var, the posterior q(z|x) = N(mu, exp(log_var)); the decoder
-    maps z to p(x|z); the prior is p(z) = N(0, I). Training minimises, in nats per sample,
+    maps z to p(x|z); the prior p(z) is N(0, I). Training minimises, in nats per sample,
 
         loss = E_q[-log p(x|z)] + beta KL(q(z|x) || p(z)),
 
@@ -38,6 +40,7 @@ class VAE(Model):
         In training, a latent whose KL (mean over the batch) is below this value counts with this
         value, and its KL has no gradient, so training does not switch it off. Kingma et al. (2016),
         appendix C.8
+    prior : Prior, such as GaussianPrior(mean, std); by default N(0, I). See `miniae.priors`
     dropout, encoder, decoder, dtype, seed : as in Autoencoder
         The encoder ends in 2 * latent_dim outputs: mu, then log_var.
 
@@ -48,6 +51,7 @@ class VAE(Model):
         a data set.
     """
 
+    prior = property(attrgetter("_prior"))
     loss_argument = "likelihood"
 
     def __init__(
@@ -61,6 +65,7 @@ class VAE(Model):
         beta=1.0,
         kl_warmup=0,
         free_bits=0.0,
+        prior=None,
         dropout=0.0,
         encoder=None,
         decoder=None,
@@ -73,6 +78,7 @@ class VAE(Model):
             decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
+        self.arguments["prior"], self._prior = prior, prior or StandardNormal()
         self.start_epoch(0)
 
     def start_epoch(self, epoch):
@@ -128,7 +134,7 @@ class VAE(Model):
 
         # the loss
         reconstruction = self.reconstruction_loss.forward(out, target)
-        kl = gaussian_kl(mu, log_var).mean(axis=0)
+        kl = self.prior.kl(mu, log_var).mean(axis=0)
         beta, floor = (self.kl_weight, self.free_bits) if training else (self.beta, 0.0)
         counted = kl.real > floor
         loss = reconstruction + beta * np.where(counted, kl, floor).sum()
@@ -149,7 +155,7 @@ class VAE(Model):
         """
         mu, log_var, std, eps, weight = self.cached()
         dz = self.decoder.backward(self.reconstruction_loss.backward())
-        kl_dmu, kl_dlog_var = gaussian_kl_grad(mu, log_var)
+        kl_dmu, kl_dlog_var = self.prior.kl_grad(mu, log_var)
         weight = (weight / len(mu)).astype(mu.dtype)
         dmu = dz + weight * kl_dmu
         dlog_var = dz * (0.5 * eps * std) + weight * kl_dlog_var
@@ -171,7 +177,7 @@ class VAE(Model):
         """
         if not is_whole(n, 1):
             raise ValueError(f"n={n!r} must be an integer above 0")
-        z = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        z = self.prior.draw((n, self.latent_dim), np.random.default_rng(seed))
         return self.decode(z, **side)
 
     def elbo(self, X, split=False):
@@ -188,7 +194,7 @@ class VAE(Model):
             mu, log_var = self.infer(x)
             eps = rng.standard_normal(mu.shape, dtype=mu.dtype)
             out = self.decoder.forward(mu + eps * np.exp(0.5 * log_var))
-            kl = gaussian_kl(mu, log_var).sum(axis=1)
+            kl = self.prior.kl(mu, log_var).sum(axis=1)
             return np.stack([-self.reconstruction_loss.per_sample(out, x), kl], axis=1)
 
         log_p, kl = self.map_rows(bound, X, bounds=self.reconstruction_loss.bounds).T
@@ -203,34 +209,16 @@ class VAE(Model):
         out = self.decoder.forward(z.reshape(-1, self.latent_dim), training)
         targets = np.broadcast_to(target, (len(eps), *target.shape)).reshape(out.shape)
         nll = self.reconstruction_loss.per_sample(out, targets).reshape(eps.shape[:2])
-        return z, nll, 0.5 * (eps**2 - z**2 + log_var).sum(axis=2) - nll
-
-    def log_likelihood(self, X, k=1000):
-        """Estimate log p(x) of each sample by importance sampling, shape (n,), in nats.
-
-        log p(x) = log E_q[p(x|z) p(z) / q(z|x)] with q = q(z|x), and the expectation is estimated
-        by a mean over k draws. On average, the result is a lower bound. It rises with k, and tends
-        to log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
-        Memory does not grow with k.
-        """
-        if not is_whole(k, 1):
-            raise ValueError(f"k={k!r} must be an integer above 0")
-        rng = np.random.default_rng(EVALUATION_SEED)
-
-        def estimate(x):
-            mu, log_var = self.infer(x)
-            total = np.full(len(x), -np.inf)
-            draws = max(1, ROWS // len(x))
-            for start in range(0, k, draws):
-                m = min(draws, k - start)
-                eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-                _, _, log_weight = self.log_weight(x, mu, log_var, eps)
-                total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
-            return total - np.log(k)
-
-        return self.map_rows(estimate, X, bounds=self.reconstruction_loss.bounds)
+        log_q = -0.5 * (eps**2 + log_var + LOG_2PI).sum(axis=2)  # as a density of z
+        return z, nll, -self.prior.nll(z) - log_q - nll
 
     # Features: see miniae/latent.py.
+
+    def log_likelihood(self, X, k=1000):
+        """Estimate log p(x) of each sample, (n,), in nats: see `miniae.latent.log_likelihood`."""
+        from miniae.latent import log_likelihood
+
+        return log_likelihood(self, X, k)
 
     def posterior_sample(self, X, n_draws=1, seed=None, **side):
         """Draw codes from q(z|x): see `miniae.latent.posterior_sample`."""

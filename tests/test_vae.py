@@ -65,6 +65,7 @@ def test_without_options_it_is_the_vae_of_the_paper_with_two_latents():
         "beta": 1.0,
         "kl_warmup": 0,
         "free_bits": 0.0,
+        "prior": None,
         "dropout": 0.0,
         "dtype": "float32",
         "seed": 0,

@@ -120,6 +120,37 @@ def check_vae(model):
         value = getattr(model, name)
         if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(f"{name}={value!r} must be a finite number, 0 or more")
+    check_prior(model)
+
+
+def check_prior(model):
+    """Refuse a prior that the model cannot use, or of another number of latents."""
+    prior = model.prior
+    methods = ["nll", "nll_grad", "draw", "kl", "kl_grad"]
+    missing = [name for name in methods if not hasattr(prior, name)]
+    if isinstance(prior, type) or missing:
+        raise ValueError(
+            f"prior={prior!r} must be an object such as GaussianPrior(mean, std) of miniae.priors; "
+            f"it lacks {', '.join(missing) or 'its arguments: it is a class'}"
+        )
+    if hasattr(prior, "theta"):
+        raise ValueError(
+            f"prior={prior!r} has parameters, but a prior is not trained: a decoder that starts "
+            "with Dense learns mean and scale of z by itself"
+        )
+    z = np.zeros((1, model.latent_dim), model.theta.dtype)
+    try:
+        shapes = {"nll": prior.nll(z).shape, "nll_grad": prior.nll_grad(z).shape}
+        expected = {"nll": (1,), "nll_grad": z.shape}
+        if "beta" in model.get_params():  # it weighs a KL
+            shapes["kl"], expected["kl"] = prior.kl(z, z).shape, z.shape
+    except ValueError as error:
+        raise ValueError(f"prior={prior!r} with latent_dim={model.latent_dim}: {error}") from error
+    if shapes != expected:
+        raise ValueError(
+            f"prior={prior!r} does not fit latent_dim={model.latent_dim}: for z of shape {z.shape} "
+            f"it returns {shapes}, expected {expected}"
+        )
 
 
 def check_changeable(model):

@@ -19,7 +19,9 @@ from miniae.plumbing.estimator import argument_names
 FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
-KNOWN = ["layers", "losses", "conv", "frozen", "missing", "regularizers", "variants.conditional"]
+KNOWN = """
+    layers losses conv frozen missing regularizers variants.conditional priors
+""".split()
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
 

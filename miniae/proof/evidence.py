@@ -9,7 +9,7 @@ import numpy as np
 from miniae.inspection import model_leaves, watch
 from miniae.latent import is_active
 from miniae.layers import ReLU, Sigmoid, Tanh
-from miniae.losses import MultinomialNLL, gaussian_kl
+from miniae.losses import MultinomialNLL
 from miniae.proof.oracles import PCA
 from miniae.vae import VAE
 
@@ -136,7 +136,7 @@ class Evidence:
         drawn = self.out
         if self.is_vae:
             mu, log_var = call(model.posterior, X, side)
-            self.kl = gaussian_kl(mu, log_var).mean(axis=0)
+            self.kl = model.prior.kl(mu, log_var).mean(axis=0)
             self.active = is_active(mu)
             noise = np.exp(log_var.astype(np.float64)).mean(axis=0)
             self.information = 0.5 * np.log1p(mu.var(axis=0, dtype=np.float64) / noise)

@@ -6,10 +6,11 @@
 import numpy as np
 
 from miniae.layers import Dense, Reshape
-from miniae.losses import GaussianNLL, gaussian_kl
+from miniae.losses import GaussianNLL, StandardNormal
 from miniae.numerics import LOG_2PI
 from miniae.plumbing.checks import is_whole
 from miniae.plumbing.inputs import check_batch
+from miniae.priors import GaussianPrior
 from miniae.vae import VAE
 
 
@@ -231,8 +232,9 @@ class ProbabilisticPCA:
 def joint_gaussian(vae):
     """Return mean and covariance of (z, x) for a VAE with a linear decoder, Gaussian likelihood.
 
-    z ~ N(0, I) and x = z W + b + sigma noise. So the mean is (0, b) and the covariance is
-    [[I, W], [W', W'W + sigma^2 I]]. The encoder is not used. Bishop (2006), section 2.3.3.
+    z ~ N(m, S), by default N(0, I), and x = z W + b + sigma noise. So the mean is (m, m W + b) and
+    the covariance is [[S, S W], [W'S, W'S W + sigma^2 I]]. The encoder is not used. Bishop (2006),
+    section 2.3.3.
 
     Returns
     -------
@@ -240,24 +242,30 @@ def joint_gaussian(vae):
 
     Raises
     ------
-    ValueError : the decoder is not one Dense layer (and reshapes), or the likelihood not Gaussian
+    ValueError : the decoder is not one Dense layer (and reshapes), or likelihood or prior are not
+        Gaussian
     """
     if not (isinstance(vae, VAE) and isinstance(vae.reconstruction_loss, GaussianNLL)):
         raise ValueError(f"vae={vae} must be a VAE with a Gaussian likelihood")
+    if not isinstance(vae.prior, (StandardNormal, GaussianPrior)):
+        raise ValueError(f"vae={vae} must have a Gaussian prior, got {vae.prior}")
     exact = vae.astype(np.float64)
     layers = [layer for layer in exact.decoder.layers if not isinstance(layer, Reshape)]
     if len(layers) != 1 or not isinstance(layers[0], Dense):
         raise ValueError(f"vae={vae} must have a linear decoder, hidden=(); it has layers {layers}")
     W, b = (layers[0].params[name] for name in "Wb")
     noise = exact.reconstruction_loss.sigma**2 * np.eye(len(b))
-    mean = np.concatenate([np.zeros(len(W)), b])
-    return mean, np.block([[np.eye(len(W)), W], [W.T, W.T @ W + noise]])
+    m = np.broadcast_to(vae.prior.mean, len(W))
+    S = np.diag(np.broadcast_to(getattr(vae.prior, "std", 1.0), len(W)) ** 2)
+    covariance = np.block([[S, S @ W], [W.T @ S, W.T @ S @ W + noise]])
+    return np.concatenate([m, m @ W + b]), covariance
 
 
 def gaussian_marginal(vae, X):
-    """Return the exact log p(x) = log N(x; b, W'W + sigma^2 I) under a linear VAE, (n,), in nats.
+    """Return the exact log p(x) under a linear VAE, shape (n,), in nats.
 
-    The decoder must be as for `joint_gaussian`; X is (n, *input_shape).
+    It is log N(x; m W + b, W'S W + sigma^2 I) for the prior N(m, S), by default N(0, I). The
+    decoder must be as for `joint_gaussian`; X is (n, *input_shape).
     """
     mean, covariance = joint_gaussian(vae)
     X = check_batch(vae.astype(np.float64), X, "X")
@@ -294,4 +302,4 @@ def exact_elbo(vae, X):
         exact.reconstruction_loss.per_sample(exact.decoder.forward(mu + eps * std), X)
         for eps in sigma_points(vae.latent_dim)
     ]
-    return -np.mean(nll, axis=0) - gaussian_kl(mu, log_var).sum(axis=1)
+    return -np.mean(nll, axis=0) - exact.prior.kl(mu, log_var).sum(axis=1)

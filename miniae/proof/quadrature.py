@@ -14,7 +14,7 @@ The values do not show what happens between the points, or outside the grid: `_c
 
 import numpy as np
 
-from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL
+from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL, StandardNormal
 from miniae.numerics import LOG_2PI
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.inputs import check_batch
@@ -58,6 +58,8 @@ def grid_log_likelihood(vae, X, points=401, width=8.0):
     """
     if not isinstance(vae, VAE) or vae.latent_dim not in (1, 2):
         raise ValueError(f"vae={vae} must be a VAE of 1 or 2 latents")
+    if not isinstance(vae.prior, StandardNormal):
+        raise ValueError(f"vae={vae}: the grid is for the prior N(0, I), not for {vae.prior}")
     if not isinstance(points, (int, np.integer)) or points < 5 or points % 2 == 0:
         raise ValueError(f"points={points!r} must be an odd integer, 5 or more")
     if not 0 < width < np.inf:

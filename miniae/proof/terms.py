@@ -10,8 +10,6 @@ one, and noise that is drawn twice from a KL that counts twice.
 
 import numpy as np
 
-from miniae.losses import gaussian_kl, gaussian_kl_grad
-
 CLOSE = 1e-6  # the largest relative difference between a gradient and a sum of terms
 
 
@@ -219,7 +217,7 @@ def of_vae(subject, terms, analytic, numeric):
         return None  # several draws per sample, or another kind of code
     mu, log_var = terms.code[:, :d], terms.code[:, d:]
     zero, path = np.zeros_like(mu), dz * (terms.z - mu) / 2
-    kmu, klv = (kl / n for kl in gaussian_kl_grad(mu, log_var))
+    kmu, klv = (kl / n for kl in model.prior.kl_grad(mu, log_var))
 
     def through(dmu, dlog_var):
         return terms.encoder(np.concatenate([dmu, dlog_var], axis=1))
@@ -234,7 +232,7 @@ def of_vae(subject, terms, analytic, numeric):
     usual = np.array([1.0, 1.0, 1.0] + [weight] * 2 * d)
     backward, forward = (counts(terms, side, basis) for side in (analytic, numeric))
     if subject.training and getattr(model, "free_bits", 0):
-        counted = gaussian_kl(mu, log_var).mean(axis=0) > model.free_bits
+        counted = model.prior.kl(mu, log_var).mean(axis=0) > model.free_bits
         floored = usual * np.concatenate([[1, 1, 1], counted, counted])
         known = forward is not None and near(forward, floored) and not counted.all()
         if known and backward is not None and near(backward, usual):
@@ -272,6 +270,8 @@ def slips(terms, mu, log_var, k, dmu, path, klv):
     eps = (terms.z - mu) / std
     words = "the - 1 of (exp(log_var) - 1) / 2 is missing"
     yield "missing term", words, dmu, path + klv + k / 2
+    words = f"the KL's gradient is that from the prior N(0, I), not from {terms.model.prior}"
+    yield "prior", words, dz + k * mu, path + k * np.expm1(log_var) / 2
     words = "eps is missing in the path dz * eps * std / 2"
     yield "missing term", words, dmu, dz * std / 2 + klv
     words = "std is exp(log_var / 2): forward and backward use different ones"

@@ -1,7 +1,6 @@
 """ConditionalVAE: a VAE that is told the label, and learns what the label does not say."""
 
 import copy
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -10,6 +9,8 @@ from miniae.networks import mlp
 from miniae.numerics import as_float
 from miniae.plumbing.batches import is_loader
 from miniae.plumbing.checks import is_whole
+from miniae.plumbing.inputs import as_array
+from miniae.plumbing.views import with_parts
 from miniae.vae import VAE
 
 
@@ -58,11 +59,16 @@ class ConditionalVAE(VAE):
     methods (pictures, impute, interpolate, traverse) `given` fixes one label and returns a model to
     use as a plain VAE: ``model.given(3).traverse()``.
 
+    Each of these calls carries its labels with it, so several threads can call them at once. `loss`
+    and `backward` use the model's own layers: train in one thread.
+
     Parameters
     ----------
     n_classes : int; labels are integers from 0 to n_classes - 1
+    label : int or None, the label of all rows, as `given` fixes it; such a model is not trained
     all others : as in VAE. An encoder or decoder of your own needs a Condition(n_classes) layer
-        where the label is appended.
+        where the label is appended. A layer of your own may hold it, as an attribute or in a tuple,
+        list or dict.
 
     Examples
     --------
@@ -70,18 +76,37 @@ class ConditionalVAE(VAE):
     >>> sevens = model.sample(16, labels=7)
     """
 
-    def __init__(self, input_dim, latent_dim=2, hidden=(128,), *, n_classes, **options):
+    def __init__(self, input_dim, latent_dim=2, hidden=(128,), *, n_classes, label=None, **options):
         if not is_whole(n_classes, 1):
             raise ValueError(f"n_classes={n_classes!r} must be an integer above 0")
         self.n_classes, self.label, self.rows_one_hot = n_classes, None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
         self.arguments["n_classes"] = n_classes
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            sizes = [p.n_classes for _, p in network.walk() if isinstance(p, Condition)]
+            sizes = [part.n_classes for part in conditions(network)]
             if not sizes or set(sizes) != {n_classes}:
                 raise ValueError(
                     f"{name} needs a Condition({n_classes}) layer to append the label; it has "
                     f"Condition layers of {sizes} classes"
+                )
+        self.check_reach()
+        if label is not None:
+            self.fix(label)
+
+    def check_reach(self):
+        """Refuse networks whose Condition layers `labelled` cannot replace, or that go unused."""
+        other = self.labelled(0, 1)
+        for name, shape in (("encoder", self.input_shape), ("decoder", (self.latent_dim,))):
+            network = getattr(other, name)
+            parts = conditions(network)
+            for part in parts:
+                part.out_shape = None
+            network.forward(np.zeros((1, *shape), self.theta.dtype))
+            if any(part.out_shape is None for part in parts):
+                raise ValueError(
+                    f"{name}: a Condition layer is not used, or is kept where its labels cannot be "
+                    "set: let the layer that holds it keep it as an attribute, or in a tuple, list "
+                    "or dict, and call its forward"
                 )
 
     def build(self, code_size, *options):
@@ -106,16 +131,16 @@ class ConditionalVAE(VAE):
                 "labels=None, but this model is conditional: pass labels=, one per row, or fix one "
                 "for all with model.given(label)"
             )
+        if isinstance(labels, np.ma.MaskedArray) and np.ma.getmaskarray(labels).any():
+            raise ValueError(
+                "labels is a masked array with hidden entries, but each row needs a label: leave "
+                "out the rows without one"
+            )
         labels = np.asarray(labels)
         if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)) or not labels.size:
-            hint = ""
-            if labels.ndim == 2 and labels.shape[1] == 1:
-                hint = "; ravel() makes a row of a column"
-            elif labels.ndim == 2:
-                hint = "; argmax(axis=1) undoes a one-hot"
             raise ValueError(
                 f"labels must be integers, one per row: shape ({n},), got {labels.dtype} of shape "
-                f"{labels.shape}{hint}"
+                f"{labels.shape}{hint_for(labels)}"
             )
         low, high = labels.min(), labels.max()
         if low < 0 or high >= self.n_classes:
@@ -127,48 +152,69 @@ class ConditionalVAE(VAE):
     def given(self, label):
         """Return p(x|label): a copy whose label is fixed, to use as a plain VAE.
 
-        Its samples, traversals, interpolations, likelihoods and pictures are all of that class. To
-        save or train, use the original model.
+        Its samples, traversals, interpolations, likelihoods and pictures are all of that class, and
+        its file keeps the label. To train, use the original model.
         """
         copied = copy.deepcopy(self)
-        copied.label = label
-        copied.set_labels(copied.one_hot(None, 1))
+        copied.fix(label)
         return copied
+
+    def fix(self, label):
+        """Fix the label of all rows."""
+        if np.ndim(label):
+            raise ValueError(
+                f"label={label!r} must be one integer; labels= of a method takes one for each row"
+            )
+        one_hot = self.one_hot(label, 1)
+        self.label = int(label)
+        self.set_labels(one_hot)
 
     def set_labels(self, one_hot):
         """Give all Condition layers these labels, (n or 1, n_classes)."""
-        for _, part in self.walk():
-            if isinstance(part, Condition):
-                part.one_hot = one_hot
+        for part in conditions(self):
+            part.one_hot = one_hot
 
-    @contextmanager
     def labelled(self, labels, n):
-        """Within the block, these are the labels of the n rows."""
-        self.rows_one_hot = self.one_hot(labels, n)
-        self.set_labels(self.rows_one_hot)
-        try:
-            yield
-        finally:
-            self.rows_one_hot = None
-            no_label = np.zeros((1, self.n_classes), np.float32)
-            self.set_labels(no_label if self.label is None else self.one_hot(None, 1))
+        """Return a view of this model in which the n rows have these labels.
+
+        It shares the parameters and all layers but the Condition layers. So calls in several
+        threads do not see each other's labels.
+        """
+        one_hot = self.one_hot(labels, n)
+        self.cache = None  # the shared layers lose what loss() left for backward()
+        other = with_parts(self, Condition)
+        other.rows_one_hot = one_hot
+        other.set_labels(one_hot)
+        return other
+
+    def plain(self, labels, X):
+        """Return the methods of VAE for rows X with these labels."""
+        return super(ConditionalVAE, self.labelled(labels, count_rows(X)))
 
     def use_rows(self, rows):
-        """Give the Condition layers the labels of these rows."""
+        """Give the Condition layers of a view the labels of these rows."""
         if self.rows_one_hot is not None and len(self.rows_one_hot) > 1:
             self.set_labels(self.rows_one_hot[rows])
 
     def infer(self, x, training=False):
         """As VAE.infer; refuses a call without labels."""
-        conditions = [p for _, p in self.encoder.walk() if isinstance(p, Condition)]
-        if not all(p.one_hot.any() for p in conditions):
+        if not all(part.one_hot.any() for part in conditions(self.encoder)):
             self.one_hot(None, len(x))  # a method without labels was called: raise the error
         return super().infer(x, training)
 
     def loss(self, x, target=None, *, labels=None, eps=None, rng=None, training=False):
         """As VAE.loss, of x given labels (n,)."""
-        with self.labelled(labels, len(x)):
+        self.set_labels(self.one_hot(labels, count_rows(x)))
+        try:
             return super().loss(x, target, eps=eps, rng=rng, training=training)
+        finally:
+            no_label = np.zeros((1, self.n_classes), np.float32)
+            self.set_labels(no_label if self.label is None else self.one_hot(None, 1))
+
+    def mean_terms(self, data):
+        """As VAE.mean_terms, with Condition layers of this call's own."""
+        self.cache = None  # as in `labelled`
+        return super(ConditionalVAE, with_parts(self, Condition)).mean_terms(data)
 
     def fit(self, X, y=None, *, labels=None, **options):
         """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y may be None."""
@@ -178,8 +224,9 @@ class ConditionalVAE(VAE):
             )
         if (callable(X) or is_loader(X)) and labels is None:  # they come with its batches
             return super().fit(X, y, **options)
-        self.one_hot(labels, len(X))  # refuses labels before any training
-        return super().fit(X, y, labels=np.broadcast_to(labels, len(X)), **options)
+        n = count_rows(X)
+        self.one_hot(labels, n)  # refuses labels before any training
+        return super().fit(X, y, labels=np.broadcast_to(labels, n), **options)
 
     def fit_transform(self, X, y=None, *, labels=None, **options):
         """Fit to X and return its codes."""
@@ -187,19 +234,24 @@ class ConditionalVAE(VAE):
 
     def encode(self, X, labels=None):
         """As VAE.encode, given labels."""
-        with self.labelled(labels, len(X)):
-            return super().encode(X)
+        return self.plain(labels, X).encode(X)
 
     def decode(self, Z, labels=None):
         """As VAE.decode, given labels: one for each Z[i], or with more axes for each Z[..., i, :].
 
         So the draws (n_draws, n, latent_dim) of `posterior_sample` take the n labels of their rows.
         """
-        Z = np.asarray(Z)
+        Z = as_array(Z, "Z")
         if labels is not None and Z.ndim > 2:
-            labels = np.broadcast_to(labels, Z.shape[:-1]).ravel()
-        with self.labelled(labels, int(np.prod(Z.shape[:-1]))):
-            return super().decode(Z)
+            labels = as_array(labels, "labels")
+            try:
+                labels = np.broadcast_to(labels, Z.shape[:-1]).ravel()
+            except ValueError:
+                raise ValueError(
+                    f"labels of shape {labels.shape} do not fit Z of shape {Z.shape}: there must "
+                    f"be one for each row, ({Z.shape[-2]},)"
+                ) from None
+        return self.plain(labels, Z.reshape(-1, *Z.shape[-1:])).decode(Z)
 
     def reconstruct(self, X, labels=None):
         """As VAE.reconstruct, given labels."""
@@ -207,20 +259,54 @@ class ConditionalVAE(VAE):
 
     def posterior(self, X, labels=None):
         """As VAE.posterior, given labels."""
-        with self.labelled(labels, len(X)):
-            return super().posterior(X)
+        return self.plain(labels, X).posterior(X)
 
     def elbo(self, X, split=False, labels=None):
         """As VAE.elbo, given labels."""
-        with self.labelled(labels, len(X)):
-            return super().elbo(X, split)
+        return self.plain(labels, X).elbo(X, split)
 
     def log_likelihood(self, X, k=1000, labels=None):
         """As VAE.log_likelihood, of X given labels."""
-        with self.labelled(labels, len(X)):
-            return super().log_likelihood(X, k)
+        return self.plain(labels, X).log_likelihood(X, k)
 
     def anomaly_score(self, X, labels=None):
         """As VAE.anomaly_score, given labels."""
-        with self.labelled(labels, len(X)):
-            return super().anomaly_score(X)
+        return self.plain(labels, X).anomaly_score(X)
+
+
+def conditions(part):
+    """Return the Condition layers inside a model or network."""
+    return [inside for _, inside in part.walk() if isinstance(inside, Condition)]
+
+
+def count_rows(X):
+    """Return the length of X, which may be a list, an array or a table; 1 for a single number."""
+    return (*np.shape(X), 1)[0]
+
+
+def hint_for(labels):
+    """Return what to write in place of labels that are not integers (n,), for the end of an error.
+
+    "" if there is no such way.
+    """
+    shape, kind = labels.shape, labels.dtype.kind
+    if len(shape) == 2 and shape[1] == 1:
+        return "; ravel() makes a row of a column"
+    if len(shape) == 2:
+        is_one_hot = kind in "biuf" and (np.sort(labels, axis=1) == np.eye(shape[1])[-1:]).all()
+        if is_one_hot:
+            return "; argmax(axis=1) undoes a one-hot"
+        return "; a row has exactly one class here, so several labels per row cannot be used"
+    if len(shape) != 1 or not labels.size:
+        return ""
+    if kind == "b":
+        return "; astype(int) makes them 0 and 1"
+    if kind == "f" and (labels == np.floor(labels)).all() and np.isfinite(labels).all():
+        return "; astype(int) makes integers of them"
+    if kind == "f":
+        return "; they are not whole numbers, so they are not classes"
+    if kind == "O" and all(isinstance(label, (int, np.integer)) for label in labels):
+        return "; astype(int) makes integers of them"
+    if kind in "OUS":
+        return "; np.unique(labels, return_inverse=True)[1] numbers the classes"
+    return ""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from miniae.losses import gaussian_kl
+from miniae.model import EVALUATION_SEED
 from miniae.plumbing.checks import is_whole
+from miniae.priors import has_kl
 from miniae.vae import ACTIVE, VAE
 
 WEIGHTS_OF_KL = {"beta", "kl_warmup", "free_bits"}
@@ -19,6 +20,8 @@ class ImportanceWeightedVAE(VAE):
     ----------
     k : int, draws of z per sample, in training and in `evaluate`
     all others : as in VAE, without beta, kl_warmup and free_bits: the bound has no KL to weigh
+        The prior needs no KL in closed form. Without one, such as for a MixturePrior, "kl" in the
+        history and the terms of `elbo` are estimates from the draws of z.
     """
 
     def __init__(self, input_dim, latent_dim=2, hidden=(128,), *, k=5, **options):
@@ -55,7 +58,10 @@ class ImportanceWeightedVAE(VAE):
         total = w.sum(axis=0)
         self.cache = log_var, eps, z, w / total
         loss = -(highest + np.log(total / self.k)).mean()
-        kl = gaussian_kl(mu, log_var).sum(axis=1).mean()
+        if has_kl(self.prior):
+            kl = self.prior.kl(mu, log_var).sum(axis=1).mean()
+        else:  # E_q[log q(z|x) - log p(z)], from the draws
+            kl = -(log_w + nll).mean()
         active = (mu.real.var(axis=0) > ACTIVE).sum()
         return self.record(loss, reconstruction=nll.mean(), kl=kl, active_units=active)
 
@@ -69,12 +75,28 @@ class ImportanceWeightedVAE(VAE):
 
         dz_j is v_j / n times (the decoder's gradient + z_j). As in VAE, z reaches mu with the
         factor 1 and log_var with eps std / 2. The term -log_var / 2 adds -1/2, because the shares
-        sum to 1.
+        sum to 1. For another prior than N(0, I), z_j is replaced by the gradient of -log p(z_j).
         """
         log_var, eps, z, share = self.cached()
         share = share / len(log_var)
         dout = self.reconstruction_loss.backward(share.ravel())
-        dz = self.decoder.backward(dout).reshape(z.shape) + share[:, :, None] * z
+        dz = self.decoder.backward(dout).reshape(z.shape)
+        dz = dz + share[:, :, None] * self.prior.nll_grad(z)
         dmu = dz.sum(axis=0)
         dlog_var = (dz * (0.5 * eps * np.exp(0.5 * log_var))).sum(axis=0) - 0.5 / len(log_var)
         self.encoder.backward_params(np.concatenate([dmu, dlog_var], axis=1))
+
+    def elbo(self, X, split=False):
+        """As VAE.elbo. If the prior has no KL in closed form, the KL is that of one draw of z."""
+        if has_kl(self.prior):
+            return super().elbo(X, split)
+        rng = np.random.default_rng(EVALUATION_SEED)
+
+        def bound(x):
+            mu, log_var = self.infer(x)
+            eps = rng.standard_normal((1, *mu.shape), dtype=mu.dtype)
+            _, nll, log_w = self.log_weight(x, mu, log_var, eps)
+            return np.concatenate([-nll, -log_w - nll]).T
+
+        log_p, kl = self.map_rows(bound, X, bounds=self.reconstruction_loss.bounds).T
+        return (log_p, kl) if split else log_p - kl

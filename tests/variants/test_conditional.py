@@ -185,3 +185,95 @@ def test_a_given_model_keeps_its_label_and_is_for_looking_only():
     with pytest.raises(ValueError, match="pass labels="):
         model.impute(X)
     assert model.given(2).impute(X, steps=2).shape == X.shape
+
+
+MANY = np.eye(3)[LABELS]
+MANY[0] = 1
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (LABELS / 1.0, r"float64 of shape \(8,\); astype\(int\) makes integers"),
+        (LABELS / 2, "not whole numbers, so they are not classes"),
+        (np.where(LABELS == 1, np.nan, LABELS), "not whole numbers, so they are not classes"),
+        (LABELS > 0, r"bool .*; astype\(int\) makes them 0 and 1"),
+        (LABELS.astype(str), "return_inverse=True.* numbers the classes"),
+        (["a", "b", None, "a", "b", "a", "b", "a"], "return_inverse=True.* numbers the classes"),
+        (LABELS.astype(object), r"astype\(int\) makes integers"),
+        (LABELS[:, None], r"ravel\(\) makes a row of a column"),
+        (np.eye(3)[LABELS], r"argmax\(axis=1\) undoes a one-hot"),
+        (np.eye(3, dtype=bool)[LABELS], r"argmax\(axis=1\) undoes a one-hot"),
+        (MANY, "exactly one class here, so several labels per row cannot be used"),
+        (np.zeros((8, 3), int), "exactly one class here"),
+        (np.full((8, 3), 0.5), "exactly one class here"),
+        (np.ma.masked_equal(LABELS, 1), "masked array with hidden entries"),
+        (np.ma.masked_equal(LABELS[:1], 2), "masked array with hidden entries"),
+    ],
+)
+def test_labels_of_another_kind_are_told_what_to_write(labels, message):
+    model, X = conditional()
+    before = model.theta.copy()
+    for call in (
+        lambda: model.fit(X, labels=labels, verbose=0),
+        lambda: model.elbo(X, labels=labels),
+        lambda: model.loss(X, labels=labels),
+    ):
+        with pytest.raises(ValueError, match=message) as error:
+            call()
+        assert "argmax" in message or "argmax" not in str(error.value)
+    assert np.array_equal(model.theta, before)
+
+
+def test_hidden_labels_are_not_used_in_evaluation_or_validation():
+    model, X = conditional()
+    hidden = np.ma.masked_equal(LABELS, 1)
+    with pytest.raises(ValueError, match="labels is a masked array with hidden entries"):
+        model.evaluate(X, labels=hidden)
+    with pytest.raises(ValueError, match="labels is a masked array with hidden entries"):
+        model.fit(X, labels=LABELS, validation_data=(X, None, hidden), verbose=0)
+    with pytest.raises(ValueError, match="Z is a masked array with hidden entries"):
+        model.decode(np.ma.masked_less(X[:, :2], 0.5), labels=LABELS)
+    with pytest.raises(ValueError, match="labels is a masked array with hidden entries"):
+        model.decode(np.zeros((2, 8, 2)), labels=hidden)
+    with pytest.raises(
+        ValueError, match=r"labels of shape \(3,\) do not fit Z of shape \(2, 8, 2\)"
+    ):
+        model.decode(np.zeros((2, 8, 2)), labels=[0, 1, 2])
+    shown = np.ma.array(LABELS)
+    assert np.array_equal(model.encode(X, shown), model.encode(X, LABELS))
+
+
+def test_lists_and_tables_are_rows_as_arrays_are():
+    model, X = conditional()
+    pandas = pytest.importorskip("pandas")
+    codes = model.encode(X, LABELS)
+    assert np.array_equal(model.encode(X.tolist(), LABELS.tolist()), codes)
+    assert np.array_equal(model.encode(pandas.DataFrame(X), pandas.Series(LABELS)), codes)
+
+
+def test_the_file_of_a_given_model_keeps_its_label(tmp_path):
+    model, X = conditional((2, 3))
+    ones = model.fit(X, labels=LABELS, epochs=1, verbose=0).given(np.int64(1))
+    ones.save(tmp_path / "ones.npz")
+    again = ConditionalVAE.load(tmp_path / "ones.npz")
+    assert again.label == 1 and again.get_params()["label"] == 1
+    assert np.array_equal(again.elbo(X), model.elbo(X, labels=np.ones(8, int)))
+    assert np.array_equal(again.sample(3, seed=0), model.sample(3, seed=0, labels=1))
+    model.save(tmp_path / "all.npz")
+    with pytest.raises(ValueError, match="pass labels="):
+        ConditionalVAE.load(tmp_path / "all.npz").elbo(X)
+
+
+@pytest.mark.parametrize("label", [[1], np.array([0, 1]), 3, -1, 1.0, "1", True, None])
+def test_a_label_that_cannot_be_fixed_is_refused(label):
+    model, _ = conditional()
+    with pytest.raises(ValueError, match="label"):
+        model.given(label)
+
+
+def test_a_scikit_learn_clone_of_a_given_model_has_its_label():
+    base = pytest.importorskip("sklearn.base")
+    model, X = conditional()
+    twin = base.clone(model.given(2))
+    assert twin.label == 2 and twin.elbo(X).shape == (8,)

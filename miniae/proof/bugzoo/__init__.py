@@ -17,6 +17,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     models,
     objectives,
     optimizers,
+    priors,
     readers,
     samplers,
     unseen,
