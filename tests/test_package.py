@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
-    "numerics parameters metrics layers conv losses optim networks convolutional "
+    "numerics parameters metrics layers conv losses likelihoods optim networks convolutional "
     "training model autoencoder vae variants missing regularizers latent anomaly inspection "
     "digits datasets plots proof explorer exercises microvae"
 ).split()
