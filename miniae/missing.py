@@ -10,6 +10,7 @@ from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole
+from miniae.plumbing.inputs import as_array
 from miniae.vae import LOG_VAR_LIMIT
 
 
@@ -160,7 +161,7 @@ def _with_holes(model, X, start):
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)
-    is_missing, start = np.isnan(X), as_float(start)
+    is_missing, start = np.isnan(X), as_float(as_array(start, "start"))
     if not np.isfinite(start).all() or not _fits(start.shape, X.shape):
         raise ValueError(
             f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"

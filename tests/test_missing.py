@@ -8,10 +8,12 @@ from miniae import (
     Adam,
     Autoencoder,
     BernoulliNLL,
+    ConditionalVAE,
     GaussianNLL,
     Masked,
     MultinomialNLL,
     SquaredError,
+    conv_networks,
     missing,
 )
 from miniae.proof.oracles import conditional_gaussian
@@ -415,8 +417,8 @@ def test_a_start_that_does_not_fit_is_refused_by_name(start):
 def test_imputed_data_have_the_dtype_of_those_given_and_words_are_no_numbers():
     model, X = Autoencoder(4, 2, (5,)), np.random.default_rng(0).random((6, 4))
     for dtype in (np.float16, np.float32, np.float64):
-        assert model.impute(X.astype(dtype)).dtype == dtype
-    assert model.impute(np.ones((2, 4), int)).dtype == np.float64
+        assert model.impute(X.astype(dtype), steps=3).dtype == dtype
+    assert model.impute(np.ones((2, 4), int), steps=3).dtype == np.float64
     for bad in (np.full((2, 4), "0.5"), np.full((2, 4), 1j)):
         with pytest.raises(TypeError, match="X must hold real numbers, NaN where missing"):
             model.impute(bad)
@@ -428,3 +430,66 @@ def test_data_far_out_are_imputed_without_a_warning():
     with pytest.raises(ValueError, match="within"):
         Autoencoder(4, 2, (5,)).impute(X)  # of the cross-entropy, data are in [0, 1]
     Autoencoder(4, 2, (5,), loss="mse").impute(X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wine", "breast_cancer", "diabetes", "digits"])
+def test_a_vae_of_complete_rows_imputes_real_tables_better_than_column_means(name):
+    X = getattr(pytest.importorskip("sklearn.datasets"), f"load_{name}")().data
+    X = np.random.default_rng(0).permutation(X)[:300]
+    X = X[:, X.std(axis=0) > 0.3 * X.std()] if name == "digits" else X  # not the empty pixels
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    n = 2 * len(X) // 3
+    vae = VAE(X.shape[1], X.shape[1] // 2, (64,), likelihood="gaussian")
+    vae.fit(X[:n], epochs=100, batch_size=32, optimizer=Adam(3e-3), verbose=0)
+    for share in (0.1, 0.3, 0.5):
+        holed = with_holes(X[n:], share)
+        gone = np.isnan(holed)
+        rmse = np.sqrt(np.mean((vae.impute(holed, steps=100) - X[n:])[gone] ** 2))
+        assert rmse < 0.97 * np.sqrt(np.mean((X[n:] - X[:n].mean(axis=0))[gone] ** 2)), share
+    assert np.isfinite(vae.impute(holed, steps=10, n_draws=2)).all()
+
+
+def test_a_conditional_model_imputes_with_its_label_and_refuses_without():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=200)
+    X = np.where(labels[:, None] == 1, 3.0, -3.0) + 0.1 * rng.standard_normal((200, 4))
+    cvae = ConditionalVAE(4, 1, (8,), n_classes=2, likelihood=GaussianNLL(0.3))
+    cvae.fit(X, labels=labels, epochs=20, batch_size=20, optimizer=Adam(0.02), verbose=0)
+    empty = np.full((3, 4), NAN)
+    for label, mean in ((0, -3), (1, 3)):
+        assert np.abs(cvae.given(label).impute(empty) - mean).max() < 1
+        assert abs(cvae.given(label).impute(empty, n_draws=20, steps=4).mean() - mean) < 1.5
+    with pytest.raises(ValueError, match="labels=None"):
+        cvae.impute(empty)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_convolutional_models_impute(masked):
+    likelihood = Masked("bernoulli") if masked else "bernoulli"
+    encoder, decoder = conv_networks((8, 8), 3, channels=(4, 4), variational=True)
+    vae = VAE((8, 8), 3, encoder=encoder, decoder=decoder, likelihood=likelihood)
+    X = with_holes(np.random.default_rng(0).random((20, 8, 8)), 0.3)
+    draws = vae.impute(X, steps=4, n_draws=2)
+    assert draws.shape == (2, 20, 8, 8) and np.isin(draws[:, np.isnan(X)], [0, 1]).all()
+    guess = vae.impute(X, steps=4)
+    assert ((guess >= 0) & (guess <= 1)).all()
+    assert np.array_equal(guess[~np.isnan(X)], X[~np.isnan(X)])
+
+
+def test_draws_of_more_rows_than_one_slice_keep_their_order():
+    X = with_holes(np.random.default_rng(0).random((600, 3)), 0.3)
+    draws = VAE(3, 1, (4,)).impute(X, steps=2, n_draws=3)  # 1800 chains, 1024 at a time
+    seen = ~np.isnan(X)
+    assert all(np.array_equal(draw[seen], X[seen]) for draw in draws)
+    assert np.isin(draws[:, ~seen], [0, 1]).all()
+
+
+def test_start_may_be_a_masked_array_without_hidden_entries_only():
+    model, X = Autoencoder(4, 2, (5,)), np.full((6, 4), 0.5)
+    X[0, 0] = NAN
+    start = np.ma.array(np.full((6, 4), 0.3), mask=np.zeros((6, 4), bool))
+    assert np.array_equal(model.impute(X, start=start), model.impute(X, start=0.3))
+    start[2, 2] = np.ma.masked
+    with pytest.raises(ValueError, match="start is a masked array with hidden entries"):
+        model.impute(X, start=start)
