@@ -8,15 +8,16 @@ import copy
 
 import numpy as np
 
-from miniae.losses import LOSSES, GaussianNLL, Loss
+from miniae.losses import LOSSES, Loss
 from miniae.numerics import LOG_2PI, as_float, log_softmax
 from miniae.plumbing.checks import is_whole
 from miniae.plumbing.names import choose
 
 LOG_2 = float(np.log(2))
+LARGEST_RATE = 1e18  # NumPy counts in 64 bits, and refuses to draw larger numbers
 
 
-class ColumnGaussianNLL(GaussianNLL):
+class ColumnGaussianNLL(Loss):
     """-log N(target; out, diag(sigma^2)) in nats: `GaussianNLL` with a sigma for each column.
 
     A column that the latents explain well gets a small sigma, and a column of noise a large one.
@@ -35,6 +36,8 @@ class ColumnGaussianNLL(GaussianNLL):
     >>> vae = VAE(20, likelihood=ColumnGaussianNLL(np.ones(20), learn_sigma=True))
     """
 
+    config = ("sigma", "learn_sigma")
+
     def __init__(self, sigma, learn_sigma=False):
         sigma = np.array(sigma, np.float64)
         if not sigma.ndim or not sigma.size or not ((sigma > 0) & (sigma < np.inf)).all():
@@ -43,7 +46,7 @@ class ColumnGaussianNLL(GaussianNLL):
                 f"such as np.ones(20), got {sigma.tolist()}; GaussianNLL takes one for all"
             )
         self.fixed, self.learn_sigma = sigma, learn_sigma
-        Loss.__init__(self, {"log_sigma": np.log(sigma)} if learn_sigma else {})
+        super().__init__({"log_sigma": np.log(sigma)} if learn_sigma else {})
 
     @property
     def sigma(self):
@@ -58,6 +61,11 @@ class ColumnGaussianNLL(GaussianNLL):
                 f"{out.shape[1:]}: it needs one sigma for each column"
             )
         return self.params["log_sigma"] if self.learn_sigma else np.log(self.fixed, dtype=out.dtype)
+
+    def entries(self, out, target):
+        """Means and targets (n, ...) -> (n, ...), in nats."""
+        log_sigma = self.log_sigma(out)
+        return (target - out) ** 2 * (0.5 * np.exp(-2 * log_sigma)) + (log_sigma + 0.5 * LOG_2PI)
 
     def slopes(self, out, target, weight):
         """Per entry the loss is r^2 e^(-2s) / 2 + s, with r = target - out and s = log sigma_j.
@@ -79,7 +87,7 @@ class ColumnGaussianNLL(GaussianNLL):
         return out + self.sigma.astype(out.dtype) * noise
 
     def __repr__(self):
-        return f"ColumnGaussianNLL({self.sigma.tolist()}, {self.learn_sigma})"
+        return f"ColumnGaussianNLL(sigma of shape {self.fixed.shape}, {self.learn_sigma})"
 
 
 class PoissonNLL(Loss):
@@ -108,7 +116,7 @@ class PoissonNLL(Loss):
     def draw(self, out, rng):
         """Log rates -> counts."""
         rate = self.expected(out)
-        return rng.poisson(rate).astype(rate.dtype)
+        return rng.poisson(np.fmin(rate, LARGEST_RATE)).astype(rate.dtype)
 
 
 def log_factorial(k):
@@ -362,11 +370,11 @@ class Mixed(Loss):
         """out and target (n, columns) -> (n, columns), each group by its own loss."""
         parts = []
         for loss, first, (o, t) in self.split(out, target):
-            low, high = loss.bounds
-            if not (low <= t.min() and t.max() <= high):
+            (low, high), slack = loss.bounds, 8 * np.finfo(t.real.dtype).eps  # as for all data
+            if not (low - slack <= t.real.min() and t.real.max() <= high + slack):
                 raise ValueError(
                     f"Mixed: columns {first} to {first + t.shape[1] - 1} are for {loss} and must "
-                    f"be within {[low, high]}, but reach from {t.min():g} to {t.max():g}"
+                    f"be within {[low, high]}, but reach from {t.real.min():g} to {t.real.max():g}"
                 )
             parts.append(loss.entries(o, t))
         return np.concatenate(parts, axis=1)

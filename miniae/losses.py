@@ -171,8 +171,11 @@ class GaussianNLL(Loss):
     config = ("sigma", "learn_sigma")
 
     def __init__(self, sigma=1.0, learn_sigma=False):
-        if not 0 < sigma < np.inf:
-            raise ValueError(f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
+        if np.ndim(sigma) or not 0 < sigma < np.inf:
+            raise ValueError(
+                f"GaussianNLL: sigma={sigma!r} must be a number above 0 and finite; "
+                "ColumnGaussianNLL takes one for each column"
+            )
         self.fixed, self.learn_sigma = float(sigma), learn_sigma
         super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 

@@ -353,3 +353,27 @@ def test_a_masked_loss_is_made_from_a_name():
         for loss in ("gaussian", GaussianNLL(learn_sigma=True))
     )
     assert np.array_equal(named.theta, built.theta)
+
+
+def test_a_sigma_per_column_given_to_the_wrong_class_is_told_the_right_one():
+    with pytest.raises(ValueError, match="ColumnGaussianNLL takes one for each column"):
+        GaussianNLL(np.ones(3))
+
+
+def test_a_rate_that_cannot_be_drawn_is_cut_off_and_ends_nothing():
+    drawn = PoissonNLL().draw(np.array([[60.0, 0.0]]), np.random.default_rng(0))
+    assert drawn[0, 0] == pytest.approx(1e18, rel=1e-6) and drawn[0, 1] < 20
+
+
+def test_rounding_errors_of_a_scaler_are_within_the_bounds_of_a_group():
+    X = np.full((4, 2), np.nextafter(np.float32(1), np.float32(2)))
+    VAE(2, 1, (), likelihood=Mixed([("gaussian", 1), ("bernoulli", 1)])).fit(X, epochs=1, verbose=0)
+
+
+@each_likelihood
+def test_the_instruments_take_models_of_each_likelihood(loss):
+    _, X = pair(loss, 60)
+    model = VAE(6, 2, (5,), likelihood=loss)
+    assert gradient_check(model, X[:5]).max_error < 1e-12
+    report = miniae.check_training(model, X)
+    assert str(report)
