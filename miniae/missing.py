@@ -132,19 +132,25 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     if n_draws is not None and (not is_whole(n_draws, 1) or n_draws is True):
         raise ValueError(f"n_draws={n_draws!r} must be None or an integer above 0")
     X, is_missing, current = _with_holes(model, X, start)
-    model, n = copy.deepcopy(model), len(X)  # a copy: the passes below overwrite its gradients
+    model = copy.deepcopy(model)  # the passes below overwrite its gradients
     model.encode(np.zeros_like(X[:1]))  # refuses a conditional model without a label
-    loss = model.reconstruction_loss
-    x = X.astype(model.theta.dtype)
-    Z = np.concatenate([find_codes(model, *rows, steps) for rows in _slices(x, current)])
-    if n_draws is None:
-        decoded = [loss.expected(model.decoder.forward(z)) for (z,) in _slices(Z)]
-    else:
-        rng, index = np.random.default_rng(seed), np.tile(np.arange(n), n_draws)
-        decoded = [draw_rows(model, x[i], Z[i], steps, rng) for (i,) in _slices(index)]
-    filled = np.concatenate(decoded).reshape(-1, *X.shape)
-    filled = np.where(is_missing, filled, X).astype(X.dtype, copy=False)
+    filled = np.repeat(X[None], n_draws or 1, axis=0)
+    rows = is_missing.reshape(len(X), -1).any(axis=1)  # the others are complete
+    if rows.any():
+        x = X[rows].astype(model.theta.dtype)
+        Z = [find_codes(model, *both, steps) for both in _slices(x, current[rows])]
+        out = _decode(model, x, np.concatenate(Z), steps, n_draws, seed)
+        filled[:, rows] = np.where(is_missing[rows], out.reshape(-1, *x.shape), X[rows])
     return filled[0] if n_draws is None else filled
+
+
+def _decode(model, x, Z, steps, n_draws, seed):
+    """Return what the codes Z of the rows x expect, or n_draws draws, one after the other."""
+    if n_draws is None:
+        expected = model.reconstruction_loss.expected
+        return np.concatenate([expected(model.decoder.forward(z)) for (z,) in _slices(Z)])
+    rng, index = np.random.default_rng(seed), np.tile(np.arange(len(x)), n_draws)
+    return np.concatenate([draw_rows(model, x[i], Z[i], steps, rng) for (i,) in _slices(index)])
 
 
 def _slices(*arrays):
@@ -201,7 +207,8 @@ def find_codes(model, x, current, steps):
 
     The search starts at the encoder's code, or at 0 where that has less energy: the code of a row
     unlike those of training may be far out, or not finite. Adam treats each number by itself, so
-    rows have no effect on each other. The step falls to 0, and the best code on the way is kept.
+    rows have no effect on each other (for an autoencoder, the length of the first step is that of
+    most codes). The step falls to 0, and the best code on the way is kept.
     """
     z, _ = encoded(model, x, current)
     energy, _ = code_energy(model, z, x)
@@ -235,7 +242,6 @@ def draw_rows(model, x, z, steps, rng):
 
     x : (n, *input_shape), NaN where missing
     z : (n, latent), where the chains start
-
 
     Each chain of codes starts at z. Its invariant distribution is
 
