@@ -21,6 +21,7 @@ class Loss(Parameterized):
     """
 
     bounds = (-np.inf, np.inf)  # between which targets must lie
+    is_likelihood = True  # whether it is -log p of a distribution: a VAE needs one
     takes_nan = False  # whether NaN in a target means "not observed", as in Masked
     base = property(lambda self: self)  # this loss; in Masked, the loss inside
 
@@ -37,12 +38,13 @@ class Loss(Parameterized):
     def backward(self, weight=None):
         """Return dout, the gradient of sum_i weight_i per_sample_i of the last forward.
 
-        weight has shape (n,); by default each is 1 / n, since the loss is a mean over samples.
+        weight has shape (n,) or (n, 1, ...), or that of out: a weight for each entry. By default
+        each is 1 / n, since the loss is a mean over samples.
         """
         out, target, *_ = self.cached()
         if weight is None:
             weight = 1 / len(out)
-        else:
+        elif np.ndim(weight) == 1:
             weight = np.expand_dims(weight, tuple(range(1, out.ndim)))
         return self.slopes(out, target, weight)
 
@@ -51,7 +53,10 @@ class Loss(Parameterized):
         raise NotImplementedError(f"{type(self).__name__} has no value yet")
 
     def slopes(self, out, target, weight):
-        """Return weight * d entries / d out, of the shape of out; weight broadcasts to it."""
+        """Return weight * d entries / d out, of the shape of out; weight broadcasts to it.
+
+        weight is a number, or an array (n, 1, ...) or of the shape of out.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no gradient yet")
 
     def expected(self, out):
@@ -77,6 +82,8 @@ class Loss(Parameterized):
 
 class SquaredError(Loss):
     """Sum over features of (target - out)^2, without a half, mean over samples."""
+
+    is_likelihood = False
 
     def entries(self, out, target):
         """out, target (n, ...) -> (n, ...), in squared units of the data."""
@@ -138,10 +145,12 @@ class MultinomialNLL(Loss):
     def slopes(self, out, target, weight):
         """With N = sum_j t_j, the loss is N log sum_k e^l_k - sum_j t_j l_j.
 
-        Its derivative with respect to l_i is N e^l_i / sum_k e^l_k - t_i = N softmax_i - t_i.
+        Its derivative with respect to l_i is N e^l_i / sum_k e^l_k - t_i = N softmax_i - t_i. A
+        weight of each entry multiplies its t.
         """
+        target = target * weight
         total = target.sum(axis=tuple(range(1, target.ndim)), keepdims=True)
-        return (total * np.exp(log_softmax(out)) - target) * weight
+        return total * np.exp(log_softmax(out)) - target
 
     def expected(self, out):
         """Logits -> probabilities, which sum to 1: the expected share of each feature."""
@@ -162,8 +171,8 @@ class GaussianNLL(Loss):
     config = ("sigma", "learn_sigma")
 
     def __init__(self, sigma=1.0, learn_sigma=False):
-        if not 0 < sigma < np.inf:
-            raise ValueError(f"GaussianNLL: sigma={sigma!r} must be above 0 and finite")
+        if np.ndim(sigma) or not 0 < sigma < np.inf:
+            raise ValueError(f"GaussianNLL: sigma={sigma!r} must be one finite number above 0")
         self.fixed, self.learn_sigma = float(sigma), learn_sigma
         super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 

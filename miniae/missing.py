@@ -4,10 +4,14 @@ import copy
 
 import numpy as np
 
+from miniae.likelihoods import as_loss
 from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
+from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole
+from miniae.plumbing.inputs import as_array
+from miniae.vae import LOG_VAR_LIMIT
 
 
 class Masked(Loss):
@@ -21,11 +25,17 @@ class Masked(Loss):
 
     Parameters
     ----------
-    loss : Loss whose entries are independent, such as BernoulliNLL() or GaussianNLL() (copied)
+    loss : Loss whose entries are independent, such as BernoulliNLL() (copied), or its name
 
     Examples
     --------
-    >>> vae = VAE(20, likelihood=Masked(GaussianNLL(learn_sigma=True))).fit(X_with_nan)
+    For a table of 20 columns and some hundred rows. It needs a code of half the columns, and far
+    more steps than the default 10 epochs have.
+
+    >>> X = (X - np.nanmean(X, axis=0)) / np.nanstd(X, axis=0)  # NaN where missing
+    >>> vae = VAE(20, latent_dim=10, hidden=(64,), likelihood=Masked("gaussian"))
+    >>> vae.fit(X, epochs=250, batch_size=64, optimizer=Adam(3e-3))
+    >>> filled = vae.impute(X)
     """
 
     config = ("loss",)
@@ -34,18 +44,19 @@ class Masked(Loss):
     base = property(lambda self: self.loss)
 
     def __init__(self, loss):
-        if not isinstance(loss, Loss):
-            raise TypeError(f"Masked takes a Loss such as BernoulliNLL(), got {loss!r}")
-        if isinstance(loss, (Masked, MultinomialNLL)):
+        loss = as_loss(loss)
+        if loss.takes_nan or has_shares(loss):
             raise ValueError(
                 f"Masked: the entries of {loss} are not independent, so none can be left out"
             )
-        self.loss = copy.deepcopy(loss)
+        self.loss = loss
         super().__init__(parts={"loss": self.loss})
 
     def entries(self, out, target):
         """out and target (n, ...), with NaN -> (n, ...), 0 where the target is missing."""
         seen, target = observed(target)
+        if hasattr(self.loss, "check_observed"):
+            self.loss.check_observed(seen)
         return np.where(seen, self.loss.entries(out, target), 0)
 
     def slopes(self, out, target, weight):
@@ -68,34 +79,41 @@ def observed(target):
     return seen, np.where(seen, target, 0)
 
 
-def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
+def has_shares(loss):
+    """Return whether a loss has a multinomial in it, whose entries share one normaliser."""
+    parts = (part for _, part in loss.walk())
+    return any(isinstance(part, MultinomialNLL) for part in parts)
+
+
+def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     """Return X with a number in place of each NaN; observed entries are unchanged.
 
-    An autoencoder searches for the code whose decoding is closest to the observed entries, by
-    `steps` steps of Adam from the code of X with `start` in the missing entries. (Replacing missing
-    entries by reconstructions again and again looks simpler, but diverges for many well-trained
-    models.) A VAE draws z from q(z|x), then the missing entries from p(x|z), and so on in turn.
-    Rezende et al. (2014), appendix F. This is pseudo-Gibbs sampling: a Gibbs sampler would draw z
-    from p(z|x), and the distribution of the chain tends to p(missing|observed) only if q(z|x)
-    equals p(z|x). Mattei and Frellsen (2018).
+    **The best guess** (n_draws=None). For each row, `steps` steps of Adam search for the code z
+    with the least energy -log p(x_observed|z) + |z|^2 / 2. The guess is the decoding of that code.
+    For a VAE this z is the mode of p(z|x_observed). An autoencoder has no prior, so its energy is
+    the loss of the observed entries alone. The encoder only gives the start, so the guess does not
+    depend on how well it copes with incomplete rows. (Replacing missing entries by reconstructions
+    again and again looks simpler, but diverges for many well-trained models.)
+
+    **Draws** (n_draws=k, of a VAE) are the ends of k Markov chains of `steps` steps. Each starts at
+    the code of the best guess. With more steps, their distribution tends to the model's
+    p(x_missing|x_observed), however wrong the encoder is: see `draw_rows`.
 
     Like the loss `Masked`, the method assumes that entries are missing at random: observed values
-    may say which entries are missing, but their own values may not. Rubin (1976).
-
-    A model with a Masked loss was trained on rows with missing entries. Then an autoencoder needs
-    one pass only, and the draws of a VAE are independent.
+    may say which entries are missing, but their own values may not. Rubin (1976). The model may
+    have been trained on complete rows or, with a Masked loss, on incomplete ones.
 
     Parameters
     ----------
     X : (n, *input_shape), NaN where missing; a masked array counts as missing where it is masked
-        A row without observed entries becomes the reconstruction of `start` (an autoencoder) or a
-        draw from the model (a VAE).
+        For a row without observed entries, the guess of a VAE is the decoding of z = 0, and a draw
+        is a draw from the model.
     steps : int, 2 or more
     n_draws : int or None
-        With a VAE: the number of imputations, each the end of its own chain; their spread shows the
-        uncertainty. By default one imputation, the best guess: the decoder's mean, averaged over
-        the second half of the chain.
-    start : number or array that broadcasts to X, the first value of missing entries
+        With a VAE: the number of imputations. Their spread shows the uncertainty.
+    start : number or array that broadcasts to X
+        What the encoder sees in missing entries when it gives the start of the search. It is not
+        used if the loss is Masked: that encoder sees 0.
     seed : int, of the draws
 
     Returns
@@ -104,21 +122,41 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
     """
     if not is_whole(steps, 2):
         raise ValueError(f"steps={steps!r} must be 2 or more")
-    loss, is_vae = model.reconstruction_loss, hasattr(model, "posterior")
-    if isinstance(loss.base, MultinomialNLL):
+    if has_shares(model.reconstruction_loss):
         raise ValueError(
-            f"impute: {loss} models the shares of counts, not their sum: it cannot fill them in"
+            f"impute: {model.reconstruction_loss} models the shares of counts, not their sum: it "
+            "cannot fill them in"
         )
-    if n_draws is not None and not is_vae:
+    if n_draws is not None and not hasattr(model, "posterior"):
         raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
     if n_draws is not None and (not is_whole(n_draws, 1) or n_draws is True):
         raise ValueError(f"n_draws={n_draws!r} must be None or an integer above 0")
     X, is_missing, current = _with_holes(model, X, start)
-    if is_vae:
-        filled = _run_chains(model, X, is_missing, current, steps, n_draws, seed)
-    else:
-        filled = model.reconstruct(X) if loss.takes_nan else _fit_codes(model, X, current, steps)
-    return np.where(is_missing, filled, X).astype(X.dtype, copy=False)
+    model = copy.deepcopy(model)  # the passes below overwrite its gradients
+    model.encode(np.zeros_like(X[:1]))  # refuses a conditional model without a label
+    filled = np.repeat(X[None], n_draws or 1, axis=0)
+    rows = is_missing.reshape(len(X), -1).any(axis=1)  # the others are complete
+    if rows.any():
+        x = X[rows].astype(model.theta.dtype)
+        Z = [find_codes(model, *both, steps) for both in _slices(x, current[rows])]
+        out = _decode(model, x, np.concatenate(Z), steps, n_draws, seed)
+        filled[:, rows] = np.where(is_missing[rows], out.reshape(-1, *x.shape), X[rows])
+    return filled[0] if n_draws is None else filled
+
+
+def _decode(model, x, Z, steps, n_draws, seed):
+    """Return what the codes Z of the rows x expect, or n_draws draws, one after the other."""
+    if n_draws is None:
+        expected = model.reconstruction_loss.expected
+        return np.concatenate([expected(model.decoder.forward(z)) for (z,) in _slices(Z)])
+    rng, index = np.random.default_rng(seed), np.tile(np.arange(len(x)), n_draws)
+    return np.concatenate([draw_rows(model, x[i], Z[i], steps, rng) for (i,) in _slices(index)])
+
+
+def _slices(*arrays):
+    """Yield the arrays' rows, ROWS at a time."""
+    for start in range(0, len(arrays[0]), ROWS):
+        yield [array[start : start + ROWS] for array in arrays]
 
 
 def _with_holes(model, X, start):
@@ -129,42 +167,14 @@ def _with_holes(model, X, start):
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)
-    is_missing, start = np.isnan(X), as_float(start)
+    is_missing, start = np.isnan(X), as_float(as_array(start, "start"))
     if not np.isfinite(start).all() or not _fits(start.shape, X.shape):
         raise ValueError(
             f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"
         )
     current = np.where(is_missing, start, X)
     model.map_rows(lambda x: x, current, bounds=model.reconstruction_loss.bounds)  # checks it
-    return X, is_missing, current
-
-
-def _run_chains(model, X, is_missing, current, steps, n_draws, seed):
-    """Return the mean of a chain's second half, or the ends of n_draws chains."""
-    loss, rng, chains = model.reconstruction_loss, np.random.default_rng(seed), n_draws or 1
-    if loss.takes_nan and n_draws is not None:
-        steps = 1  # the model knows what is missing: each draw is independent
-
-    def repeated(a):
-        return np.broadcast_to(a, (chains, *X.shape)).reshape(-1, *model.input_shape)
-
-    current, is_gone, known = repeated(current), repeated(is_missing), repeated(X)
-    total = np.zeros(current.shape)
-
-    def step(x):
-        mu, log_var = model.infer(x)
-        z = mu + np.exp(0.5 * log_var) * rng.standard_normal(mu.shape, dtype=mu.dtype)
-        out = model.decoder.forward(z)
-        return np.stack([loss.expected(out), loss.draw(out, rng)], axis=1)
-
-    for i in range(steps):
-        both = model.map_rows(step, known if loss.takes_nan else current)
-        current = np.where(is_gone, both[:, 1], known)
-        if i >= steps // 2:
-            total += both[:, 0]
-    if n_draws is not None:
-        return current.reshape(n_draws, *X.shape)
-    return total / (steps - steps // 2)
+    return X, is_missing, current.astype(model.theta.dtype)
 
 
 def _fits(shape, whole):
@@ -173,23 +183,138 @@ def _fits(shape, whole):
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
 
 
-def _fit_codes(model, X, current, steps):
-    """Return the decodings of the codes that fit the observed entries of each row best."""
-    model, loss = copy.deepcopy(model), Masked(model.reconstruction_loss)
-    Z = model.encode(current)
-    out = np.empty(X.shape, Z.dtype)
-    for start in range(0, len(X), 1024):
-        rows = slice(start, start + 1024)
-        z, x = Z[rows].copy(), X[rows].astype(Z.dtype)
-        scale = 0.1 * max(float(Z.std(dtype=np.float64)), 1e-3)
-        optimizer = Adam(lambda step, scale=scale: scale * (1 - step / steps))
-        best, least, one = z.copy(), np.full(len(z), np.inf), np.ones(len(z), Z.dtype)
-        for _ in range(steps):
-            with np.errstate(over="ignore", invalid="ignore"):  # data far out may overflow
-                error = loss.per_sample(model.decoder.forward(z), x)
-                dz = model.decoder.backward(loss.backward(one))
-                better = error < least
-                best[better], least[better] = z[better], error[better]
-                optimizer.step(z.reshape(-1), dz.reshape(-1))
-        out[rows] = loss.expected(model.decoder.forward(best))
-    return out
+def code_energy(model, z, x):
+    """Return U(z) = -log p(x_observed|z) + |z|^2 / 2 of each row, (n,), and dU/dz, (n, latent).
+
+    Up to a constant, U = -log p(z|x_observed). For an autoencoder, the loss takes the place of
+    -log p, and there is no prior. x is NaN where missing. A row far out may have an infinite U.
+    """
+    loss = model.reconstruction_loss
+    loss = loss if loss.takes_nan else Masked(loss)
+    with np.errstate(all="ignore"):
+        energy = loss.per_sample(model.decoder.forward(z), x)
+        dz = model.decoder.backward(loss.backward(np.ones(len(z), z.dtype)))
+        if hasattr(model, "posterior"):
+            energy, dz = energy + 0.5 * (z**2).sum(axis=1), dz + z
+    return energy, dz
+
+
+def find_codes(model, x, current, steps):
+    """Return the code of least energy that Adam finds for each row, (n, latent).
+
+    x : (n, *input_shape), NaN where missing
+    current : x with other numbers there, for the encoder
+
+    The search starts at the encoder's code, or at 0 where that has less energy: the code of a row
+    unlike those of training may be far out, or not finite. Adam treats each number by itself, so
+    rows have no effect on each other (for an autoencoder, the length of the first step is that of
+    most codes). The step falls to 0, and the best code on the way is kept.
+    """
+    z, _ = encoded(model, x, current)
+    energy, _ = code_energy(model, z, x)
+    z[~(energy < code_energy(model, 0 * z, x)[0])] = 0
+    scale = 1.0  # of the codes: the prior's, or that of most rows
+    if not hasattr(model, "posterior"):
+        scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
+    optimizer = Adam(lambda step: 0.1 * scale * (1 - step / steps))
+    best, least = z.copy(), np.full(len(z), np.inf)
+    for _ in range(steps):
+        energy, dz = code_energy(model, z, x)
+        better = energy < least
+        best[better], least[better] = z[better], energy[better]
+        with np.errstate(all="ignore"):
+            optimizer.step(z.reshape(-1), dz.reshape(-1))
+    return best
+
+
+def encoded(model, x, current):
+    """Return mu and log_var of q(z|x) (of an autoencoder, the code and None); 0 if not finite."""
+    seen = np.where(np.isnan(x), 0, x) if model.reconstruction_loss.takes_nan else current
+    with np.errstate(all="ignore"):
+        code = np.array(model.encoder.forward(seen))
+    code[~np.isfinite(code)] = 0
+    mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
+    return np.ascontiguousarray(mu), log_var.clip(-LOG_VAR_LIMIT, LOG_VAR_LIMIT)
+
+
+def draw_rows(model, x, z, steps, rng):
+    """Return draws of whole rows, (n, *input_shape), from p(x|x_observed), one for each row.
+
+    x : (n, *input_shape), NaN where missing
+    z : (n, latent), where the chains start
+
+    Each chain of codes starts at z. Its invariant distribution is
+
+        p(z|x_observed) = p(x_observed|z) p(z) / p(x_observed),
+
+    and at its end a row is drawn from p(x|z). Entries are independent given z, so the pair is a
+    draw from p(z, x_missing|x_observed). A step makes two moves, each with a Metropolis-Hastings
+    correction: z becomes z' with probability min(1, r), else it stays.
+
+    1. From the encoder. Mattei and Frellsen (2018), algorithm 1: Metropolis-within-Gibbs. First
+       x_missing is drawn from p(x_missing|z), a Gibbs step. Then z' is drawn from q(z|x), and the
+       distribution to keep is p(z|x), which is proportional to p(x|z) p(z). This proposal does not
+       depend on z, so
+
+           r = p(x|z') p(z') q(z|x) / (p(x|z) p(z) q(z'|x)).
+
+       Pseudo-Gibbs sampling (Rezende et al. 2014, appendix F) accepts every z'. It would be a Gibbs
+       sampler if q(z|x) were p(z|x). It is not, so that chain has another invariant distribution,
+       and it may diverge. The encoder of a model with a Masked loss sees x_observed only. Then r
+       has x_observed in place of x, and x_missing is not needed.
+    2. Along the gradient, which works where the encoder does not. Neal (2011), section 5.2, with
+       one leapfrog step. With momentum p ~ N(0, I) and step size e s, where s is the standard
+       deviation of q:
+
+           h = p - e s U'(z) / 2;  z' = z + e s h;  p' = h - e s U'(z') / 2
+
+       The map from (z, p) to (z', -p') preserves volume and is its own inverse. So the distribution
+       with density exp(-U(z) - |p|^2 / 2) is kept with
+
+           r = exp(U(z) + |p|^2 / 2 - U(z') - |p'|^2 / 2).
+
+       In the first half of the chain, e is adjusted until 65 % of these moves are accepted. Then it
+       stays: a step size that depends on earlier moves would change the distribution.
+    """
+    loss = model.reconstruction_loss
+    gone, full = np.isnan(x), Masked(loss) if not loss.takes_nan else loss
+
+    def noise():
+        return rng.standard_normal(z.shape, dtype=z.dtype)
+
+    def accepted(log_r):
+        return np.log(rng.random(len(log_r))) < log_r  # False for NaN, where z' is far out
+
+    def weight(out, z, eps, log_var, x):  # log of p(x|z) p(z) / q(z|x), up to a constant
+        return 0.5 * (eps**2 - z**2 + log_var).sum(axis=1) - full.per_sample(out, x)
+
+    mean = loss.expected(model.decoder.forward(z))
+    _, log_var = encoded(model, x, np.where(gone, mean, x))
+    scale = np.exp(0.5 * log_var).clip(0.03, 1.0)  # the prior's is 1, and p(z|x) is narrower
+    log_e = np.zeros((len(z), 1), z.dtype)
+    for i in range(steps):
+        # 1. from the encoder
+        with np.errstate(all="ignore"):
+            out = model.decoder.forward(z)
+            current = np.where(gone, loss.draw(out, rng), x)
+            seen = x if loss.takes_nan else current
+            mu, log_var = encoded(model, x, current)
+            std, eps = np.exp(0.5 * log_var), noise()
+            new = mu + eps * std
+            before = weight(out, z, (z - mu) / std, log_var, seen)
+            after = weight(model.decoder.forward(new), new, eps, log_var, seen)
+            z = np.where(accepted(after - before)[:, None], new, z)
+
+            # 2. along the gradient
+            energy, dz = code_energy(model, z, x)
+            p, e = noise(), np.exp(log_e) * scale
+            half = p - 0.5 * e * dz
+            new = z + e * half
+            new_energy, new_dz = code_energy(model, new, x)
+            new_p = half - 0.5 * e * new_dz
+            log_r = energy - new_energy + 0.5 * (p**2 - new_p**2).sum(axis=1)
+            z = np.where(accepted(log_r)[:, None], new, z)
+            if i < steps // 2:
+                rate = np.exp(np.fmin(log_r, 0))
+                log_e += (np.nan_to_num(rate) - 0.65)[:, None] * (2 / np.sqrt(i + 1))
+    return np.where(gone, loss.draw(model.decoder.forward(z), rng), x)

@@ -311,7 +311,7 @@ class Model(Estimator, Parameterized):
 
         return anomaly_score(self, X)
 
-    def impute(self, X, *, steps=100, n_draws=None, start=0.0, seed=0):
+    def impute(self, X, *, steps=300, n_draws=None, start=0.0, seed=0):
         """Return X with a number for each NaN: see `miniae.missing.impute`."""
         from miniae.missing import impute
 

@@ -8,10 +8,13 @@ from miniae import (
     Adam,
     Autoencoder,
     BernoulliNLL,
+    ConditionalVAE,
     GaussianNLL,
     Masked,
     MultinomialNLL,
     SquaredError,
+    conv_networks,
+    missing,
 )
 from miniae.proof.oracles import conditional_gaussian
 
@@ -151,8 +154,10 @@ def test_what_cannot_be_masked_is_refused():
         Masked(MultinomialNLL())
     with pytest.raises(ValueError, match="not independent"):
         Masked(Masked(BernoulliNLL()))
-    with pytest.raises(TypeError, match="takes a Loss"):
-        Masked("bernoulli")
+    with pytest.raises(TypeError, match="must be a Loss such as"):
+        Masked(BernoulliNLL)
+    with pytest.raises(ValueError, match="loss='gauss' is unknown; did you mean 'gaussian'"):
+        Masked("gauss")
     with pytest.raises(ValueError, match="squared error is not a likelihood"):
         VAE(3, 2, likelihood=Masked(SquaredError()))
 
@@ -165,13 +170,17 @@ def test_a_masked_model_survives_its_file(tmp_path):
     assert np.array_equal(again.elbo(X), vae.elbo(X))
 
 
-def exact_vae():
-    """Return a linear VAE whose encoder is its exact posterior, and its mean and covariance."""
+def exact_vae(masked=False):
+    """Return a linear VAE whose encoder is its exact posterior, and its mean and covariance.
+
+    With `masked`, the loss is Masked, and the encoder is exact for complete rows only.
+    """
     rng = np.random.default_rng(0)
     sigma, scale, b = 0.5, np.array([1.5, 0.8]), rng.standard_normal(5)
     W = (np.linalg.qr(rng.standard_normal((5, 2)))[0] * scale).T
     precision = 1 + scale**2 / sigma**2
-    vae = VAE(5, 2, (), likelihood=GaussianNLL(sigma), dtype="float64")
+    likelihood = Masked(GaussianNLL(sigma)) if masked else GaussianNLL(sigma)
+    vae = VAE(5, 2, (), likelihood=likelihood, dtype="float64")
     to_mu = W.T / sigma**2 / precision
     vae.encoder.layers[0].params["W"] = np.hstack([to_mu, np.zeros((5, 2))])
     vae.encoder.layers[0].params["b"] = np.concatenate([-b @ to_mu, -np.log(precision)])
@@ -179,31 +188,121 @@ def exact_vae():
     return vae, b, W.T @ W + sigma**2 * np.eye(5)
 
 
+def spoil(vae, how):
+    """Make the encoder of `exact_vae` wrong on purpose."""
+    params = vae.encoder.layers[0].params
+    if how == "too wide":
+        params["b"][2:] += np.log(4)  # twice the standard deviation
+    elif how == "too narrow, elsewhere":
+        params["b"][:2] += 2
+        params["b"][2:] -= np.log(100)
+    elif how == "pseudo-Gibbs diverges":
+        params["W"][:, :2] *= -30
+    elif how == "overflows":
+        params["W"][:] = 1e308
+
+
+SPOILT = ["exact", "too wide", "too narrow, elsewhere", "pseudo-Gibbs diverges", "overflows"]
+ROW = np.array([0.7, np.nan, -1.0, np.nan, 0.2])
+
+
+def assert_moments(draws, mean, covariance):
+    """Compare draws (n, d) with a Gaussian: each figure within 5 of its standard errors.
+
+    The variance of a sample mean is c_ii / n, that of a sample covariance, for Gaussian draws,
+    (c_ii c_jj + c_ij^2) / n.
+    """
+    n, var = len(draws), np.diag(covariance)
+    assert (np.abs(draws.mean(axis=0) - mean) < 5 * np.sqrt(var / n)).all()
+    error = np.sqrt((np.outer(var, var) + covariance**2) / n)
+    assert (np.abs(np.cov(draws.T) - covariance) < 5 * error).all()
+
+
 @pytest.mark.slow
-def test_imputations_of_an_exact_vae_have_the_law_of_the_conditional_gaussian():
+@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("masked", [False, True])
+def test_draws_have_the_law_of_the_conditional_gaussian_however_wrong_the_encoder(how, masked):
+    vae, mean, covariance = exact_vae(masked)
+    spoil(vae, how)
+    expected, spread = conditional_gaussian(mean, covariance, ROW)
+    draws = vae.impute(ROW[None], steps=60, n_draws=4000, seed=1)[:, 0]
+    assert np.array_equal(draws[:, [0, 2, 4]], np.tile(ROW[[0, 2, 4]], (4000, 1)))
+    assert_moments(draws[:, [1, 3]], expected[[1, 3]], spread)
+
+
+@pytest.mark.slow
+def test_a_row_without_observed_entries_is_drawn_from_the_model():
     vae, mean, covariance = exact_vae()
-    x = np.array([[0.7, np.nan, -1.0, np.nan, 0.2]])
-    expected, spread = conditional_gaussian(mean, covariance, x[0])
+    draws = vae.impute(np.full((1, 5), NAN), steps=60, n_draws=4000, seed=1)[:, 0]
+    assert_moments(draws, mean, covariance)
+
+
+@pytest.mark.slow
+def test_zeros_and_ones_are_drawn_with_the_probabilities_that_quadrature_gives():
+    vae = VAE(6, 1, (5,), dtype="float64", seed=3)
+    vae.theta = 2 * vae.theta + 0.3
+    x = np.array([1.0, NAN, 0.0, NAN, 1.0, NAN])
+    z = np.linspace(-8, 8, 4001)[:, None]  # the posterior is smooth and 0 at both ends
+    p, seen = vae.decode(z), ~np.isnan(x)
+    log_p = (
+        np.log(np.where(x[seen] == 1, p[:, seen], 1 - p[:, seen])).sum(axis=1) - z[:, 0] ** 2 / 2
+    )
+    weight = np.exp(log_p - log_p.max())
+    pair = p[:, ~seen].T @ (weight[:, None] * p[:, ~seen]) / weight.sum()  # P(both are 1)
+    single = (weight @ p[:, ~seen]) / weight.sum()
     n = 4000
-    draws = vae.impute(x, steps=60, n_draws=n, seed=1)[:, 0]
-    gone = [1, 3]
-    assert np.array_equal(draws[:, [0, 2, 4]], np.tile(x[:, [0, 2, 4]], (n, 1)))
-    std = np.sqrt(np.diag(spread))
-    assert (np.abs(draws.mean(axis=0) - expected)[gone] < 5 * std / np.sqrt(n)).all()
-    assert (np.abs(draws.std(axis=0)[gone] - std) < 5 * std / np.sqrt(2 * n)).all()
-    # The best guess averages one chain: with 6,000 steps its error is far below the spread.
-    guess = vae.impute(x, steps=6000)
-    assert (np.abs(guess[0] - expected)[gone] < 0.1 * std).all()
+    draws = vae.impute(x[None], steps=60, n_draws=n, seed=2)[:, 0][:, ~seen]
+    assert set(np.unique(draws)) == {0, 1}
+    both = draws.T @ draws / n
+    np.fill_diagonal(pair, single)
+    assert (np.abs(both - pair) < 5 * np.sqrt(pair * (1 - pair) / n)).all()
 
 
-def test_the_imputations_are_of_too_wide_a_law_where_q_is_too_wide():
-    vae, mean, covariance = exact_vae()
-    x, n = np.array([[0.7, np.nan, -1.0, np.nan, 0.2]]), 2000
-    std = np.sqrt(np.diag(conditional_gaussian(mean, covariance, x[0])[1]))
-    vae.encoder.layers[0].params["b"][2:] += np.log(4)  # twice the standard deviation
-    draws = vae.impute(x, steps=20, n_draws=n, seed=1)[:, 0, [1, 3]]
-    # The chain is pseudo-Gibbs: at its end the spread is off by far more than 5 standard errors.
-    assert (draws.std(axis=0) - std > 5 * std / np.sqrt(2 * n)).all()
+@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_best_guess_is_the_conditional_mean_however_wrong_the_encoder(how, masked):
+    vae, mean, covariance = exact_vae(masked)
+    spoil(vae, how)
+    X = np.random.default_rng(0).multivariate_normal(mean, covariance, 20)
+    X[np.random.default_rng(1).random(X.shape) < 0.4] = NAN
+    X[3] = NAN
+    guess = vae.impute(X)
+    expected = [conditional_gaussian(mean, covariance, x)[0] for x in X]
+    # z is the mode of a Gaussian, so it is the mean, and a linear decoder keeps means. The last
+    # steps of Adam, of length 0.1 / 300 and less, leave an error of that size.
+    assert np.abs(guess - expected).max() < 1e-3
+
+
+def test_a_row_far_out_is_filled_in_and_changes_no_other_row():
+    rng = np.random.default_rng(0)
+    X = with_holes(rng.standard_normal((30, 6)).astype(np.float32), 0.4)
+    far = X.copy()
+    far[4] = np.where(np.isnan(X[4]), NAN, 1e30)
+    far[7] = np.where(np.isnan(X[7]), NAN, -3e4)
+    others = np.delete(np.arange(30), [4, 7])
+    for model in (
+        VAE(6, 2, (8,), activation="relu", likelihood="gaussian"),
+        VAE(6, 2, (8,), activation="relu", likelihood=Masked("gaussian")),
+        Autoencoder(6, 2, (8,), loss="mse"),
+        Autoencoder(6, 2, (8,), loss=Masked("mse")),
+    ):
+        filled = model.impute(far, steps=30)
+        assert np.isfinite(filled).all()
+        # BLAS may add up the same row in another order
+        assert np.allclose(filled[others], model.impute(X, steps=30)[others], atol=1e-4)
+        if isinstance(model, VAE):
+            assert np.isfinite(model.impute(far, steps=6, n_draws=2)).all()
+
+
+def test_imputing_leaves_the_model_as_it_was():
+    X = np.random.default_rng(0).random((20, 6))
+    vae = VAE(6, 2, (8,), likelihood="gaussian").fit(X, epochs=1, verbose=0)
+    vae.loss(X, training=True)
+    vae.backward()
+    theta, dtheta, state = vae.theta.copy(), vae.dtheta.copy(), vae.rng.bit_generator.state
+    vae.impute(with_holes(X, 0.3), steps=4, n_draws=2)
+    assert np.array_equal(vae.theta, theta) and np.array_equal(vae.dtheta, dtheta)
+    assert vae.rng.bit_generator.state == state
 
 
 def test_an_autoencoder_imputes_what_its_reconstruction_repeats():
@@ -277,11 +376,21 @@ def test_a_trained_autoencoder_imputes_better_than_the_mean_whatever_its_network
         assert np.sqrt(np.mean((filled - X)[gone] ** 2)) < zeros
 
 
-def test_a_masked_autoencoder_sees_its_holes_and_fills_them_in_one_pass():
+def test_a_masked_autoencoder_fits_the_observed_entries_better_than_one_pass_does():
     _, holed = rank_two()
     ae = Autoencoder(8, 2, (6,), loss=Masked(SquaredError()), dtype="float64")
+    ae.fit(holed, epochs=10, optimizer=Adam(0.01), verbose=0)
     gone = np.isnan(holed)
-    assert np.array_equal(ae.impute(holed)[gone], ae.reconstruct(holed)[gone])
+    filled = ae.impute(holed)
+    assert not gone[:, 0].all() and np.isfinite(filled).all()
+    # What is filled in is the decoding of a code: that of the encoder, or a better one.
+    z, _ = missing.encoded(ae, holed, holed)
+    found = missing.find_codes(ae, holed, holed, 100)
+    energy, better = (missing.code_energy(ae, codes, holed)[0] for codes in (z, found))
+    assert (better <= energy).all() and better.sum() < 0.9 * energy.sum()
+    some = gone.any(axis=1)  # rows without holes are not searched
+    found = missing.find_codes(ae, holed[some], holed[some], 300)
+    assert np.allclose(filled[some][gone[some]], ae.decode(found)[gone[some]])
 
 
 def test_counts_cannot_be_imputed_and_codes_cannot_be_missing():
@@ -310,8 +419,8 @@ def test_a_start_that_does_not_fit_is_refused_by_name(start):
 def test_imputed_data_have_the_dtype_of_those_given_and_words_are_no_numbers():
     model, X = Autoencoder(4, 2, (5,)), np.random.default_rng(0).random((6, 4))
     for dtype in (np.float16, np.float32, np.float64):
-        assert model.impute(X.astype(dtype)).dtype == dtype
-    assert model.impute(np.ones((2, 4), int)).dtype == np.float64
+        assert model.impute(X.astype(dtype), steps=3).dtype == dtype
+    assert model.impute(np.ones((2, 4), int), steps=3).dtype == np.float64
     for bad in (np.full((2, 4), "0.5"), np.full((2, 4), 1j)):
         with pytest.raises(TypeError, match="X must hold real numbers, NaN where missing"):
             model.impute(bad)
@@ -323,3 +432,80 @@ def test_data_far_out_are_imputed_without_a_warning():
     with pytest.raises(ValueError, match="within"):
         Autoencoder(4, 2, (5,)).impute(X)  # of the cross-entropy, data are in [0, 1]
     Autoencoder(4, 2, (5,), loss="mse").impute(X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wine", "breast_cancer", "diabetes", "digits"])
+def test_a_vae_of_complete_rows_imputes_real_tables_better_than_column_means(name):
+    X = getattr(pytest.importorskip("sklearn.datasets"), f"load_{name}")().data
+    X = np.random.default_rng(0).permutation(X)[:300]
+    X = X[:, X.std(axis=0) > 0.3 * X.std()] if name == "digits" else X  # not the empty pixels
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    n = 2 * len(X) // 3
+    vae = VAE(X.shape[1], X.shape[1] // 2, (64,), likelihood="gaussian")
+    vae.fit(X[:n], epochs=100, batch_size=32, optimizer=Adam(3e-3), verbose=0)
+    for share in (0.1, 0.3, 0.5):
+        holed = with_holes(X[n:], share)
+        gone = np.isnan(holed)
+        rmse = np.sqrt(np.mean((vae.impute(holed, steps=100) - X[n:])[gone] ** 2))
+        assert rmse < 0.97 * np.sqrt(np.mean((X[n:] - X[:n].mean(axis=0))[gone] ** 2)), share
+    assert np.isfinite(vae.impute(holed, steps=10, n_draws=2)).all()
+
+
+def test_a_conditional_model_imputes_with_its_label_and_refuses_without():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=200)
+    X = np.where(labels[:, None] == 1, 3.0, -3.0) + 0.1 * rng.standard_normal((200, 4))
+    cvae = ConditionalVAE(4, 1, (8,), n_classes=2, likelihood=GaussianNLL(0.3))
+    cvae.fit(X, labels=labels, epochs=20, batch_size=20, optimizer=Adam(0.02), verbose=0)
+    empty = np.full((3, 4), NAN)
+    for label, mean in ((0, -3), (1, 3)):
+        assert np.abs(cvae.given(label).impute(empty) - mean).max() < 1
+        assert abs(cvae.given(label).impute(empty, n_draws=20, steps=4).mean() - mean) < 1.5
+    with pytest.raises(ValueError, match="labels=None"):
+        cvae.impute(empty)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_convolutional_models_impute(masked):
+    likelihood = Masked("bernoulli") if masked else "bernoulli"
+    encoder, decoder = conv_networks((8, 8), 3, channels=(4, 4), variational=True)
+    vae = VAE((8, 8), 3, encoder=encoder, decoder=decoder, likelihood=likelihood)
+    X = with_holes(np.random.default_rng(0).random((20, 8, 8)), 0.3)
+    draws = vae.impute(X, steps=4, n_draws=2)
+    assert draws.shape == (2, 20, 8, 8) and np.isin(draws[:, np.isnan(X)], [0, 1]).all()
+    guess = vae.impute(X, steps=4)
+    assert ((guess >= 0) & (guess <= 1)).all()
+    assert np.array_equal(guess[~np.isnan(X)], X[~np.isnan(X)])
+
+
+def test_draws_of_more_rows_than_one_slice_keep_their_order():
+    X = with_holes(np.random.default_rng(0).random((600, 3)), 0.3)
+    draws = VAE(3, 1, (4,)).impute(X, steps=2, n_draws=3)  # 1800 chains, 1024 at a time
+    seen = ~np.isnan(X)
+    assert all(np.array_equal(draw[seen], X[seen]) for draw in draws)
+    assert np.isin(draws[:, ~seen], [0, 1]).all()
+
+
+def test_start_may_be_a_masked_array_without_hidden_entries_only():
+    model, X = Autoencoder(4, 2, (5,)), np.full((6, 4), 0.5)
+    X[0, 0] = NAN
+    start = np.ma.array(np.full((6, 4), 0.3), mask=np.zeros((6, 4), bool))
+    assert np.array_equal(model.impute(X, start=start), model.impute(X, start=0.3))
+    start[2, 2] = np.ma.masked
+    with pytest.raises(ValueError, match="start is a masked array with hidden entries"):
+        model.impute(X, start=start)
+
+
+def test_rows_without_holes_come_back_at_once(monkeypatch):
+    X = np.random.default_rng(0).random((5000, 4))
+    model, rows = VAE(4, 1, (4,)), []
+    search = missing.find_codes
+    monkeypatch.setattr(
+        missing, "find_codes", lambda m, x, *rest: rows.append(len(x)) or search(m, x, *rest)
+    )
+    assert np.array_equal(model.impute(X), X)
+    assert np.array_equal(model.impute(X, n_draws=2, steps=4), np.stack([X, X])) and not rows
+    X[[3, 4000], 2] = NAN
+    filled = model.impute(X, steps=4)
+    assert rows == [2] and np.isfinite(filled).all()

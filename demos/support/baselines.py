@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae import Adam, Dense, MultinomialNLL
-from miniae.proof.oracles import PCA
+from miniae.proof.oracles import PCA, conditional_gaussian
 
 
 def independent_pixels(X, X_test):
@@ -27,6 +27,34 @@ def nearest(X, labels, X_test):
     """Return the label of each test row's nearest neighbour among the rows of X."""
     X, X_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
     return labels[((X**2).sum(axis=1) - 2 * X_test @ X.T).argmin(axis=1)]
+
+
+def incomplete_pca(H, k, steps):
+    """Fit probabilistic PCA with k components to rows with missing entries, by EM.
+
+    Each step completes every row by its conditional mean, given the observed entries, and adds the
+    conditional covariance of what was missing to the covariance of the completed rows. To that the
+    maximum of the likelihood is known in closed form: see `ProbabilisticPCA`.
+
+    H : (n, features), NaN where missing
+
+    Returns
+    -------
+    mean, covariance : (features,), (features, features) of the Gaussian that was fitted
+    """
+    mean, C = np.nanmean(H, axis=0), np.diag(np.nanvar(H, axis=0) + 1e-6)
+    for _ in range(steps):
+        F, extra = np.empty_like(H), np.zeros_like(C)
+        for i, row in enumerate(H):
+            gone = np.isnan(row)
+            F[i], spread = conditional_gaussian(mean, C, row)
+            extra[np.ix_(gone, gone)] += spread / len(H)
+        mean = F.mean(axis=0)
+        values, vectors = np.linalg.eigh(np.cov(F.T, bias=True) + extra)
+        noise = values[:-k].mean()
+        W = vectors[:, -k:] * np.sqrt(values[-k:] - noise)
+        C = W @ W.T + noise * np.eye(len(C))
+    return mean, C
 
 
 class SoftmaxRegression:

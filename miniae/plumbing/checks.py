@@ -110,11 +110,17 @@ def check_apart(encoder, decoder):
 
 def check_vae(model):
     """Refuse settings of a VAE that do not fit, and a loss that is not a likelihood."""
-    if isinstance(model.reconstruction_loss.base, SquaredError):
+    loss = model.reconstruction_loss.base
+    if isinstance(loss, SquaredError):
         raise ValueError(
             "likelihood: a squared error is not a likelihood: added to the KL, it fixes a sigma "
             "that "
             'nobody chose; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
+        )
+    if not loss.is_likelihood:
+        raise ValueError(
+            f"likelihood: {loss} is not a likelihood, the -log of a density, so it has no scale to "
+            'compare with the KL; for long tails use "laplace", which learns its scale'
         )
     for name in ("beta", "kl_warmup", "free_bits"):
         value = getattr(model, name)

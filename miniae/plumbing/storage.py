@@ -20,7 +20,7 @@ FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
 KNOWN = """
-    layers losses conv frozen missing regularizers variants.conditional priors
+    layers losses likelihoods conv frozen missing regularizers variants.conditional priors
 """.split()
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
@@ -65,6 +65,8 @@ def check_size(arguments, size):
     """
 
     def whole(value):
+        if isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value):
+            return []  # objects, or pairs of them: no sizes of one array
         return [int(n) for n in np.ravel(value) if isinstance(n, (int, np.integer))]
 
     def layers_in(value):

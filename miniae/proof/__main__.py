@@ -77,6 +77,13 @@ def subjects():
         miniae.MultinomialNLL(),
         miniae.Masked(miniae.BernoulliNLL()),
         miniae.Masked(miniae.GaussianNLL(0.7, learn_sigma=True)),
+        miniae.ColumnGaussianNLL([0.5, 1, 2, 0.3, 1.5, 0.8], learn_sigma=True),
+        miniae.PoissonNLL(),
+        miniae.CategoricalNLL(3),
+        miniae.LaplaceNLL(0.7, learn_scale=True),
+        miniae.AbsoluteError(),
+        miniae.Huber(0.6),
+        miniae.Mixed([("gaussian", 3), (miniae.LaplaceNLL(0.7), 3)]),
     ]
     sparse = {"code_activation": "sigmoid", "penalty": miniae.KLSparsity(0.1, 0.5)}
     masked = miniae.Masked(miniae.GaussianNLL(learn_sigma=True))

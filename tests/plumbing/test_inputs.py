@@ -205,7 +205,6 @@ CALLS = [
     (lambda: Autoencoder(6, 2, penalty="l1"), "penalty='l1'"),
     (lambda: ConditionalVAE(6, 2, n_classes=0), "n_classes=0"),
     (lambda: ImportanceWeightedVAE(6, 2, k=0), "k=0"),
-    (lambda: Masked("bernoulli"), "bernoulli"),
     (lambda: vae.fit(GOOD, epochs=-1), "epochs=-1"),
     (lambda: vae.fit(GOOD, epochs=1.5), "epochs=1.5"),
     (lambda: vae.fit(GOOD, epochs="3"), "epochs='3'"),

@@ -1,4 +1,6 @@
-"""The demo on missing entries."""
+"""The demos on missing entries."""
+
+import re
 
 import numpy as np
 import pytest
@@ -77,3 +79,48 @@ def test_on_mnist_vaes_impute_better_than_an_autoencoder_and_probabilistic_pca_b
     table = run(tmp_path, "imputation", data=MNIST).table
     mean, _, more, autoencoder, vae, masked = (table[name][3] for name in METHODS)
     assert more < min(vae, masked) < max(vae, masked) < autoencoder < mean
+
+
+def test_incomplete_pca_finds_a_known_model_and_without_holes_the_closed_form():
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((2, 6))
+    X = rng.standard_normal((300, 2)) @ W + 0.5 * rng.standard_normal((300, 6))
+    closed = ProbabilisticPCA(2).fit(X)
+    with load("imputation_tables") as demo:
+        mean, C = demo.incomplete_pca(X, 2, 1)
+        assert np.allclose(mean, closed.mean_)
+        assert np.allclose(C, closed.W_.T @ closed.W_ + closed.sigma2_ * np.eye(6))
+        H = np.where(rng.random(X.shape) < 0.3, np.nan, X)
+        _, C = demo.incomplete_pca(H, 2, 30)
+    true = W.T @ W + 0.25 * np.eye(6)
+    # An entry of a sample covariance of n rows has the variance (c_ii c_jj + c_ij^2) / n. A pair of
+    # entries is seen in half of the rows.
+    error = np.sqrt((np.outer(np.diag(true), np.diag(true)) + true**2) / (300 * 0.49))
+    assert (np.abs(C - true) < 4 * error).all()
+
+
+@pytest.mark.demo
+def test_imputation_tables_quick_prints_a_table_for_each_data_set(tmp_path):
+    pytest.importorskip("sklearn")
+    done = quick(tmp_path, "imputation_tables")
+    assert len(done.table) == 6 and all(len(row) == 3 for row in done.table.values())
+    assert done.text.count("column means") == 4 and done.pictures == {"errors"}
+
+
+@pytest.mark.full
+def test_imputation_beats_column_means_in_every_cell_and_probabilistic_pca_in_most(tmp_path):
+    pytest.importorskip("sklearn")
+    lines = run(tmp_path, "imputation_tables").text.splitlines()
+    cells = {}
+    for line in lines:
+        name, *numbers = re.split(r" {2,}", line)
+        if len(numbers) == 3 and "%" not in line:
+            cells.setdefault(name, []).extend(float(x) for x in numbers)
+    cells = {name: np.array(errors) for name, errors in cells.items()}
+    means, pca, complete = (
+        cells[name] for name in ("column means", "probabilistic PCA", "VAE, of complete rows")
+    )
+    assert all(len(errors) == 12 for errors in cells.values())
+    for name, errors in cells.items():
+        assert name == "column means" or (errors < means).all(), name
+    assert (complete < pca).sum() > 6
