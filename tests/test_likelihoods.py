@@ -356,7 +356,7 @@ def test_a_masked_loss_is_made_from_a_name():
 
 
 def test_a_sigma_per_column_given_to_the_wrong_class_is_told_the_right_one():
-    with pytest.raises(ValueError, match="one finite number"):
+    with pytest.raises(ValueError, match="see ColumnGaussianNLL"):
         GaussianNLL(np.ones(3))
 
 
