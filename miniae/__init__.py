@@ -32,6 +32,7 @@ from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
+from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
@@ -79,6 +80,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "suggest",
 ]
 CHECKS = {  # and the rooms of miniae.proof that they are in
     "check_function": "gradcheck",
