@@ -11,12 +11,15 @@ from miniae.missing import Masked
 from miniae.optim import Adam
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
+from miniae.regularizers import GaussianNoise
 from miniae.vae import VAE
 
+MODELS = {"Autoencoder": Autoencoder, "VAE": VAE}
 PURPOSES = ("reconstruct", "anomaly", "impute", "generate")
 ROWS = 2000  # at most so many rows, evenly spaced, are looked at
 LARGEST = 32  # latents
 VARIANCE = 0.9  # the share that the latents are meant to keep
+NOISE, SIGMA = 1.0, 0.5  # for anomalies, where columns have standard deviation 1
 MANY = 20  # features, from which on mostly zeros mean counts
 STEPS = 3000
 LEAST_EPOCHS = 10
@@ -56,9 +59,7 @@ class Suggestion:
 
     def build(self, **changes):
         """Return the model, not trained; `changes` replace arguments, such as seed=1."""
-        return {"Autoencoder": Autoencoder, "VAE": VAE}[self.model](
-            **{**self.model_arguments, **changes}
-        )
+        return MODELS[self.model](**{**self.model_arguments, **changes})
 
     def prepare(self, X):
         """Return X in the units of the model, (n, ...): standardised, or unchanged."""
@@ -81,7 +82,7 @@ class Suggestion:
         return "\n".join([f"Suggestion for {self.purpose!r}:", *(f"  {line}" for line in lines)])
 
 
-def suggest(X, purpose="reconstruct"):
+def suggest(X, purpose="reconstruct", model=None):
     """Return explicit arguments for a model of these data, each with its reason.
 
     The rules are simple: use the result as a first guess. Nothing is trained, and X is not changed.
@@ -91,6 +92,7 @@ def suggest(X, purpose="reconstruct"):
     ----------
     X : (n, features) or images (n, h, w) or (n, h, w, channels), real numbers; NaN where missing
     purpose : "reconstruct", "anomaly", "impute" or "generate"
+    model : "Autoencoder" or "VAE", or None to choose one by the purpose
 
     Returns
     -------
@@ -107,11 +109,16 @@ def suggest(X, purpose="reconstruct"):
     >>> model = s.build().fit(s.prepare(X), **s.fit_arguments)
     """
     choose(dict.fromkeys(PURPOSES), purpose, "purpose")
+    if model is not None:
+        choose(MODELS, model, "model")
+    if model == "Autoencoder" and purpose == "generate":
+        raise ValueError("model='Autoencoder' has no prior to sample from: use a VAE to generate")
     n, sample = some_rows(X)
     kind, reasons = kind_of(sample, purpose), {}
     units = choose_units(sample, kind, reasons)
     rows = (np.nan_to_num(sample - units["center"]) / units["spread"]).reshape(len(sample), -1)
-    model, arguments = choose_model(sample, rows, kind, purpose, reasons)
+    model = choose_class(kind, purpose, rows.shape[1], model, reasons)
+    arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
     training = choose_training(n, purpose, reasons)
     return Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
 
@@ -191,23 +198,31 @@ def mean_and_spread(X, axis=0):
     return mean * scale, np.where(std > 1e-7, std * scale, 1.0)  # rounding makes up to 1e-8
 
 
-def choose_model(sample, rows, kind, purpose, reasons):
-    """Return the class's name and its arguments, and add the reasons."""
+def choose_class(kind, purpose, d, wanted, reasons):
+    """Return the name of the model's class, and add the reason."""
+    name, reason = "Autoencoder", "the code is all that is needed"
+    if purpose == "impute":
+        name, reason = "VAE", "imputation needs p(missing | observed)"
+    elif purpose == "generate":
+        name, reason = "VAE", "only a VAE has a prior to sample from"
+    elif purpose == "anomaly" and kind in ("pixels", "bytes"):
+        reason = "the squared error of an image is a good score"
+    elif purpose == "anomaly":
+        name, reason = "VAE", "its KL makes a code far out count too, not only a bad reconstruction"
+    reasons["model"] = reason if wanted in (None, name) else "as asked for"
+    return wanted or name
+
+
+def choose_arguments(sample, rows, kind, purpose, is_vae, reasons):
+    """Return the arguments of the model, a dict, and add the reasons."""
     shape, d = sample.shape[1:], rows.shape[1]
-    copies = d == 1 and purpose == "anomaly"
-    is_vae = purpose in ("impute", "generate") or copies
-    reasons["model"] = {
-        "impute": "imputation needs p(missing | observed)",
-        "generate": "only a VAE has a prior to sample from",
-    }.get(purpose, "the code is all that is needed")
-    if copies:
-        reasons["model"] = "an autoencoder copies a single column; the KL keeps a VAE from it"
-    arguments = {"input_dim": shape if len(shape) > 1 else d}
+    is_image = len(shape) > 1
+    arguments = {"input_dim": shape if is_image else d}
     reasons["input_dim"] = "the shape of a row"
-    arguments["latent_dim"] = choose_latents(rows, purpose, reasons)
+    arguments["latent_dim"] = choose_latents(rows, purpose, is_image, reasons)
     arguments["hidden"] = (min(max(16, 2 * d), 256),)
     reasons["hidden"] = "twice the features, from 16 to 256"
-    arguments["activation"] = "relu" if len(shape) > 1 or kind == "counts" else "tanh"
+    arguments["activation"] = "relu" if is_image or kind == "counts" else "tanh"
     reasons["activation"] = (
         "fast to train on images and counts"
         if arguments["activation"] == "relu"
@@ -215,49 +230,57 @@ def choose_model(sample, rows, kind, purpose, reasons):
     )
     name = "likelihood" if is_vae else "loss"
     arguments[name], reasons[name] = choose_loss(sample, kind, purpose, is_vae)
-    return "VAE" if is_vae else "Autoencoder", arguments
+    if purpose == "anomaly" and not is_vae and kind == "numbers":
+        arguments["corruption"] = GaussianNoise(NOISE)
+        reasons["corruption"] = "training against noise keeps rows far out from being copied"
+    return arguments
 
 
-def choose_latents(rows, purpose, reasons):
+def choose_latents(rows, purpose, is_image, reasons):
     """Return latent_dim: below the number of features, unless there is only one."""
     d = rows.shape[1]
     most = max(1, min(d // 2, LARGEST))
-    if purpose == "impute":
+    if purpose == "impute" or (purpose == "anomaly" and not is_image):
+        needed = most
         reasons["latent_dim"] = f"half of the {d} features, at most {LARGEST}"
-        return most
-    rows = rows - rows.mean(axis=0)
-    gram = rows @ rows.T if len(rows) < d else rows.T @ rows
-    variance = np.linalg.eigvalsh(gram)[::-1].clip(0)
-    total = variance.sum()
-    needed = 1
-    if total > 0:
-        needed = 1 + int((np.cumsum(variance) < VARIANCE * total * (1 - 1e-9)).sum())
-    if d == 1:
-        reasons["latent_dim"] = "the least there is: one column cannot be squeezed"
     else:
+        needed = components(rows)
         reasons["latent_dim"] = (
             f"{needed} principal components keep {VARIANCE:.0%} of the variance; "
             f"at most half of the {d} features, and {LARGEST}"
         )
+    if d == 1:
+        reasons["latent_dim"] = "the least there is: one column cannot be squeezed"
     return min(needed, most)
+
+
+def components(rows):
+    """Return how many principal components keep the share VARIANCE of the variance, 1 or more."""
+    rows = rows - rows.mean(axis=0)
+    gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+    variance = np.linalg.eigvalsh(gram)[::-1].clip(0)  # times n, largest first
+    return 1 + int((np.cumsum(variance) < VARIANCE * variance.sum() * (1 - 1e-9)).sum())
 
 
 def choose_loss(sample, kind, purpose, is_vae):
     """Return the loss, a name or an object, and the reason."""
-    if kind == "binary":
-        loss, name, reason = BernoulliNLL(), "bernoulli" if is_vae else "bce", "zeros and ones"
-    elif kind in ("pixels", "bytes"):
+    if kind in ("pixels", "bytes") and purpose == "anomaly" and not is_vae:
+        loss, name = SquaredError(), "mse"
+        reason = "a grey pixel has a large cross-entropy even if it is reproduced perfectly"
+    elif kind in ("binary", "pixels", "bytes"):
         loss, name = BernoulliNLL(), "bernoulli" if is_vae else "bce"
-        reason = "grey pixels, as averages of zeros and ones"
+        reason = "zeros and ones" if kind == "binary" else "grey pixels, as means of zeros and ones"
     elif kind == "counts":
         loss, name, reason = MultinomialNLL(), "multinomial", "counts, most of them 0"
+    elif is_vae and purpose == "anomaly":
+        loss = name = GaussianNLL(SIGMA)
+        reason = "real numbers; a fixed sigma: smaller deviations are noise"
     elif is_vae:
         loss, name = GaussianNLL(learn_sigma=True), "gaussian"
         reason = "real numbers; sigma is learned"
     else:
         loss, name, reason = SquaredError(), "mse", "real numbers"
-    has_nan = np.isnan(sample).any()
-    if purpose == "impute" or (has_nan and kind != "counts"):
+    if kind != "counts" and (purpose == "impute" or np.isnan(sample).any()):
         return Masked(loss), f"{reason}; Masked leaves out what is missing"
     return name, reason
 

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
     "numerics parameters metrics layers conv losses optim networks convolutional "
-    "training model autoencoder vae variants missing regularizers latent suggest anomaly "
+    "training model autoencoder vae variants missing regularizers latent suggest scores anomaly "
     "inspection digits datasets plots proof explorer exercises microvae"
 ).split()
 
