@@ -289,7 +289,8 @@ def choose_training(n, purpose, reasons):
     """Return epochs, batch_size and lr, a dict, and add the reasons."""
     batch_size = n if n < 16 else 16 if n < 256 else 64 if n < 4096 else 128
     per_epoch = ceil(n / batch_size)
-    epochs = max(1, round(STEPS / per_epoch), ceil(LEAST_EPOCHS if n > STEPS else 1))
+    steps = STEPS // 2 if purpose == "anomaly" else STEPS  # a detector may train twice
+    epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
     lr = 2e-3 if n < 20_000 else 1e-3
     reasons["epochs"] = f"{epochs * per_epoch:,} steps, {per_epoch:,} an epoch"
     reasons["batch_size"] = f"for {n:,} rows"
