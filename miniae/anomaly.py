@@ -14,6 +14,7 @@ from miniae.plumbing import detectors
 from miniae.plumbing.columns import check_names, column_names, not_fitted
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.inputs import as_array
+from miniae.plumbing.names import choose
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
 from miniae.scores import check_contamination, feature_scores, rank_of_threshold
 from miniae.suggest import mean_and_spread, suggest
@@ -102,9 +103,12 @@ class AnomalyDetector(Estimator):
 
         A change of the model's arguments makes a new model: the one given stays as it is.
         """
-        start = "model__"
-        inner = {k.removeprefix(start): v for k, v in changes.items() if k.startswith(start)}
-        super().set_params(**{k: v for k, v in changes.items() if not k.startswith(start)})
+        known, start = self.get_params(deep=False), "model__"
+        own = {name: value for name, value in changes.items() if not name.startswith(start)}
+        for name in own:
+            choose(known, name, "set_params: argument")
+        self.__init__(**{**known, **own})
+        inner = {k.removeprefix(start): v for k, v in changes.items() if k not in own}
         if inner:
             if not hasattr(self.model, "set_params"):
                 raise ValueError(f"set_params: {sorted(changes)}, but model={self.model!r}")
@@ -235,7 +239,7 @@ class AnomalyDetector(Estimator):
             return scores + extra
 
     def _set_threshold(self):
-        self.holdout_scores_ = np.sort(self.holdout_scores_)
+        self.holdout_scores_ = np.sort(self.holdout_scores_).astype(np.float64)
         m = len(self.holdout_scores_)
         k = rank_of_threshold(m, self.contamination)
         self.threshold_ = float(self.holdout_scores_[k - 1])
@@ -297,7 +301,7 @@ class AnomalyDetector(Estimator):
         those, and is not the probability of an anomaly, which nobody knows without labels. It is
         above 1 - false_alarm_rate_ where `predict` returns 1.
         """
-        scores, m = self.decision_function(X), len(self.holdout_scores_)
+        scores, m = np.float64(self.decision_function(X)), len(self.holdout_scores_)
         share = np.arange(1, m + 1) / (m + 1)
         last = np.append(np.diff(self.holdout_scores_) > 0, True)  # of each group of ties
         known = np.nan_to_num(self.holdout_scores_[last], posinf=HIGHEST)
