@@ -30,6 +30,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "regularizers": "Corruptions and penalties",
     "missing": "Missing entries",
     "convolutional": "Convolutional networks",
+    "suggest": "Settings that fit the data",
     "anomaly": "Anomaly detection",
     "metrics": "Metrics",
     "datasets": "Data",

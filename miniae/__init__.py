@@ -46,6 +46,7 @@ from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
+from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
@@ -107,6 +108,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "suggest",
 ]
 explain_names(conv, layers, losses, metrics, optim, regularizers)
 

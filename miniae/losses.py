@@ -172,7 +172,9 @@ class GaussianNLL(Loss):
 
     def __init__(self, sigma=1.0, learn_sigma=False):
         if np.ndim(sigma) or not 0 < sigma < np.inf:
-            raise ValueError(f"GaussianNLL: sigma={sigma!r} is not one number above 0; see ColumnGaussianNLL")
+            raise ValueError(
+                f"GaussianNLL: sigma={sigma!r} is not one number above 0; see ColumnGaussianNLL"
+            )
         self.fixed, self.learn_sigma = float(sigma), learn_sigma
         super().__init__({"log_sigma": np.log([self.fixed])} if learn_sigma else {})
 

@@ -43,8 +43,8 @@ def _ranking(scores, labels):
     scores = scores.astype(np.float64)
     if scores.ndim != 1:
         raise ValueError(f"scores has shape {scores.shape}, must be (n,)")
-    if not np.isfinite(scores).all():
-        raise ValueError("scores must be finite")
+    if np.isnan(scores).any():
+        raise ValueError("scores must be numbers, but some are NaN")
     if not np.isin(labels, (0, 1)).all():
         raise ValueError("labels must be 0 (normal) and 1 (anomalous)")
     n_positive = int(labels.sum())
@@ -58,7 +58,7 @@ def auroc(scores, labels):
 
     Parameters
     ----------
-    scores : (n,), larger is stranger
+    scores : (n,), larger is stranger; may be infinite, but not NaN
     labels : (n,), 1 for anomalies, 0 for normal samples
 
     Returns
@@ -81,7 +81,8 @@ def average_precision(scores, labels):
     """
     scores, positive, n_positive = _ranking(scores, labels)
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # the last of each group of ties
+    ranked = scores[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # the last of each group of ties
     hits = np.cumsum(positive[order])[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float((np.diff(hits, prepend=0) * precision).sum() / n_positive)

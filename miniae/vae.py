@@ -7,7 +7,7 @@ import numpy as np
 from miniae.losses import StandardNormal
 from miniae.model import EVALUATION_SEED, Model
 from miniae.numerics import LOG_2PI
-from miniae.plumbing.checks import check_vae, diverged, is_whole, whole
+from miniae.plumbing.checks import check_vae, diverged, whole
 
 LOG_VAR_LIMIT = 40.0  # std = 5e8 where the prior's is 1; the squares in Adam overflow near 44
 ACTIVE = 0.01  # a latent is in use if its mean has a larger variance. Burda et al. (2016), 5.2
@@ -175,9 +175,7 @@ class VAE(Model):
 
         With seed=None each call draws others; the model's own rng is not touched.
         """
-        if not is_whole(n, 1):
-            raise ValueError(f"n={n!r} must be an integer above 0")
-        z = self.prior.draw((n, self.latent_dim), np.random.default_rng(seed))
+        z = self.prior.draw((whole(n, "n"), self.latent_dim), np.random.default_rng(seed))
         return self.decode(z, **side)
 
     def elbo(self, X, split=False):

@@ -95,7 +95,7 @@ def test_a_score_beyond_all_numbers_is_an_anomaly_and_a_broken_model_is_refused(
     model = Autoencoder(6, 1, (), loss="mse")
     detector = AnomalyDetector(model, 0.1).fit(X, epochs=0)
     assert (detector.predict(1e38 * X[:3]) == 1).all()
-    model.theta = np.full_like(model.theta, np.nan)
+    detector.model_.theta = np.full_like(model.theta, np.nan)
     with pytest.raises(FloatingPointError, match="not finite: encoder.0.W"):
         detector.predict(X)
 
@@ -110,7 +110,7 @@ def test_scikit_learn_clones_a_detector():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"model": None}, "model=None must be a model"),
+        ({"model": "vae"}, "model='vae' must be a model"),
         ({"model": Autoencoder}, "must be a model"),
         ({"model": Autoencoder(4, 2), "contamination": "0.1"}, "contamination='0.1' is the share"),
         ({"model": Autoencoder(4, 2), "holdout": None}, "holdout=None is a share"),

@@ -75,7 +75,8 @@ def test_accuracy():
         (lambda: metrics.accuracy([], []), "not empty"),
         (lambda: metrics.auroc([1.0, 2.0], [1, 1]), "all labels are equal"),
         (lambda: metrics.auroc([1.0, 2.0], [1, 2]), "0 .normal. and 1"),
-        (lambda: metrics.auroc([1.0, np.nan], [1, 0]), "finite"),
+        (lambda: metrics.auroc([1.0, np.nan], [1, 0]), "NaN"),
+        (lambda: metrics.average_precision([1.0, np.nan], [1, 0]), "NaN"),
         (lambda: metrics.auroc([[1.0], [2.0]], [[1], [0]]), r"must be \(n,\)"),
         (lambda: metrics.average_precision([1.0, 2.0], [0, 0]), "all labels are equal"),
     ],
@@ -93,3 +94,11 @@ def test_small_integers_and_halves_do_not_overflow():
     assert metrics.mse([True, False], [True, True]) == 0.5
     scores, labels = np.arange(4, dtype=np.uint8), [0, 0, 1, 1]
     assert metrics.average_precision(scores, labels) == metrics.auroc(scores, labels) == 1
+
+
+def test_infinite_scores_are_ranked_and_tie_with_each_other():
+    scores, labels = [np.inf, np.inf, 3.0, -np.inf, 1.0], [1, 0, 1, 0, 0]
+    large = [9.0, 9.0, 3.0, -9.0, 1.0]  # the same order
+    assert metrics.auroc(scores, labels) == metrics.auroc(large, labels) == 4.5 / 6
+    same = metrics.average_precision(large, labels)
+    assert metrics.average_precision(scores, labels) == same == (0.5 + 2 / 3) / 2

@@ -25,7 +25,6 @@ from miniae import (
     ImportanceWeightedVAE,
     KLSparsity,
     L1Penalty,
-    Masked,
     MaskingNoise,
     ReLU,
     Reshape,

@@ -1,0 +1,90 @@
+"""A fitted AnomalyDetector in one .npz file: its model, the units that it sees, and its scores."""
+
+import json
+import os
+import tempfile
+
+import numpy as np
+
+from miniae.plumbing import archives
+from miniae.plumbing.storage import model_arrays
+
+FORMAT, VERSION = "miniae detector", 1
+SCORES, UNITS = ("decision_scores_", "holdout_scores_"), ("center_", "spread_")
+
+
+def save(detector, path, models):
+    """Write a fitted detector, completely or not at all; models are the classes it may hold."""
+    model = detector.model_
+    if type(model) not in models:
+        raise TypeError(
+            f"a file cannot hold a {type(model).__name__}, only "
+            f"{', '.join(cls.__name__ for cls in models)}"
+        )
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": type(model).__name__,
+        "label": getattr(model, "label", None),
+        "arguments": {**detector.get_params(deep=False), "model": None},
+        "has_model": detector.model is not None,
+        "columns": list(getattr(detector, "feature_names_in_", [])),
+    }
+    arrays = {f"model.{name}": array for name, array in model_arrays(model).items()}
+    arrays |= {name: getattr(detector, name) for name in SCORES}
+    if detector.center_ is not None:
+        arrays |= {name: getattr(detector, name) for name in UNITS}
+    text = json.dumps(header, default=lambda number: number.item())
+    archives.write(path, {"detector": np.array(text), **arrays})
+
+
+def load(cls, path, models):
+    """Return the detector of class `cls` in a file.
+
+    Raises
+    ------
+    ValueError : the file is not a detector that miniae can read; says why
+    FileNotFoundError : there is no such file
+    """
+    try:
+        arrays = archives.read(path)
+        header = json.loads(str(arrays.pop("detector")))
+        if (header["format"], header["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"its format is {header['format']!r}, version {header['version']!r}")
+        detector = build(cls, header, arrays, {each.__name__: each for each in models})
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file can make any step fail, in any way
+        reason = f"no entry {error}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{os.fspath(path)} is not a detector that miniae can read: {reason}"
+        ) from error
+    return detector
+
+
+def build(cls, header, arrays, models):
+    """Return the detector that a header and arrays describe, all checked."""
+    inside = {name: arrays.pop(name) for name in list(arrays) if name.startswith("model.")}
+    with tempfile.TemporaryDirectory() as folder:  # a file again: one reader checks all models
+        part = os.path.join(folder, "model.npz")
+        archives.write(part, {name.removeprefix("model."): a for name, a in inside.items()})
+        model = models[header["class"]].load(part)
+    if header["label"] is not None:
+        model = model.given(header["label"])
+    if set(arrays) not in (set(SCORES), {*SCORES, *UNITS}):
+        raise ValueError(f"its entries are {sorted(arrays)}")
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or (name in SCORES and (array.ndim != 1 or not len(array))):
+            raise ValueError(f"its {name} is of dtype {array.dtype} and shape {array.shape}")
+        if np.isnan(array).any():
+            raise ValueError(f"its {name} has NaN")
+    center, spread = (arrays.get(name) for name in UNITS)
+    if center is not None:
+        np.broadcast_to(center, model.input_shape), np.broadcast_to(spread, model.input_shape)
+        if not np.isfinite(center).all() or not (np.isfinite(spread) & (spread > 0)).all():
+            raise ValueError("its center_ must be finite, and its spread_ finite and above 0")
+    given = model if header["has_model"] else None
+    detector = cls(**{**header["arguments"], "model": given})
+    columns = [str(name) for name in header["columns"]]
+    detector.restore(model, center, spread, *(arrays[name] for name in SCORES), columns)
+    return detector
