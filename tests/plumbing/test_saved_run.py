@@ -145,7 +145,16 @@ def written(tmp_path_factory):
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in KINDS[kind]])
+CASES = [(kind, name) for kind in KINDS for name in KINDS[kind]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] if i % 4 else [])
+        for i, case in enumerate(CASES)
+    ],
+)
 def test_what_does_not_fit_is_refused_and_nothing_is_changed(tmp_path, written, kind, name):
     path = tmp_path / "run.npz"
     path.write_bytes(written)
