@@ -274,7 +274,25 @@ class Counting(Optimizer):
         theta -= lr * self.pace * sums
 
 
-@pytest.mark.parametrize("optimizer", [lambda: Counting(1e-3), lambda: SGD(0.1, momentum=0.5)])
+def test_a_rate_of_another_type_that_a_callback_sets_goes_on(tmp_path):
+    def decay(model, epoch, logs):
+        model.optimizer.lr = np.float32(0.01 / (1 + epoch))
+
+    path = tmp_path / "run.npz"
+    whole = fit(make(), 5, tmp_path / "whole", callback=decay)
+    fit(make(), 2, path, callback=decay)
+    again = fit(make(), 5, path, callback=decay)
+    assert again.theta.tobytes() == whole.theta.tobytes()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: Counting(1e-3),
+        lambda: SGD(0.1, momentum=0.5),
+        lambda: Adam(np.float32(0.01), clip_norm=np.inf),
+    ],
+)
 def test_the_state_of_any_optimizer_goes_on(tmp_path, optimizer):
     path = tmp_path / "run.npz"
     whole = fit(make(), 5, tmp_path / "whole", optimizer=optimizer())
