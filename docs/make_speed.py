@@ -7,11 +7,10 @@ The measurements stay beside the page as docs/benchmark.json, and its picture in
 """
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
-from miniae.plumbing.archives import write_text
+from miniae.plumbing.archives import atomic, write_text
 
 ROOT = Path(__file__).parents[1]
 PAGE, KEPT = ROOT / "docs" / "10_speed.md", ROOT / "docs" / "benchmark.json"
@@ -96,7 +95,8 @@ def main(folder):
     found = json.loads(Path(folder, "benchmark.json").read_text("utf-8"))
     del found["command"]  # its paths are of one machine
     write_text(KEPT, json.dumps(found, indent=1) + "\n")
-    shutil.copy(Path(folder, "benchmark.png"), ROOT / "docs" / "images" / "benchmark.png")
+    with atomic(ROOT / "docs" / "images" / "benchmark.png") as picture:
+        picture.write(Path(folder, "benchmark.png").read_bytes())
     write_text(PAGE, page(PAGE.read_text("utf-8"), found))
 
 

@@ -179,10 +179,12 @@ class Model(Estimator, Parameterized):
 
         Parameters
         ----------
-        X : (n, *input_shape) real numbers, or a function that returns batches
+        X : (n, *input_shape) real numbers, a function that returns batches, or a loader
             An np.memmap is read batch by batch. A function is called once an epoch, without
             arguments, and returns an iterator of batches, each x or a tuple (x, y) or
-            (x, y, labels), as in validation_data; then batch_size and shuffle are ignored.
+            (x, y, labels), as in validation_data; then batch_size and shuffle are ignored. A loader
+            is an object that gives batches each time it is iterated over, such as PyTorch's
+            DataLoader; for a conditional model they may be (x, labels).
         y : like X, or None for X itself
             What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
         epochs, batch_size : int
@@ -193,11 +195,13 @@ class Model(Estimator, Parameterized):
             For a conditional model (X, None, labels) or (X, y, labels).
         validation_split : float in [0, 1)
             Hold out this fraction of the rows, the last ones, before shuffling (as in Keras).
-        early_stopping : int or None
+        early_stopping : int, `miniae.callbacks.EarlyStopping` or None
             Stop when the validation loss has not improved for so many epochs. At the end, the
             weights and buffers of the best epoch of this call are restored.
         shuffle : bool, whether each epoch has a new order of the rows
-        callback : function of (model, epoch, logs), called after each epoch, counted from 0
+        callback : function of (model, epoch, logs), or a list of such functions
+            They are called after each epoch, counted from 0. The training ends after the epoch if
+            one returns True or raises StopIteration. Ready ones are in `miniae.callbacks`.
         checkpoint : path or None
             Keep the run in this file. If the file was written by the same call, the run
             continues from it and ends with the same bytes as without the break; a file of another
@@ -209,6 +213,10 @@ class Model(Estimator, Parameterized):
         verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
             line per epoch
         **side : (n,) arrays that the model's loss takes besides, such as a conditional VAE's labels
+            ``sample_weight=`` is one number for each row, 0 or more: in each epoch a row is drawn
+            as often as its share of all weights says, on average. A weight of 2 is like the row
+            twice, and a row of weight 0 is not used at all. The loss in the history is that of the
+            drawn rows. The validation loss is not weighted.
 
         Returns
         -------

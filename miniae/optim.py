@@ -8,18 +8,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from miniae.plumbing.checks import is_number
 from miniae.plumbing.foreign import Foreign
 from miniae.plumbing.signatures import described
 
 BLOCK = 131072  # elements: larger blocks leave the cache, smaller ones need more calls
-
-
-def as_number(value, name):
-    """Return one real number as a float; refuse text, complex numbers, booleans and arrays."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.ndim:
-        raise ValueError(f"{name}={value!r} must be a real number")
-    return float(array)
 
 
 class Optimizer(Foreign):
@@ -53,13 +46,14 @@ class Optimizer(Foreign):
         So a setting that was changed after the optimiser was built is checked too. A subclass with
         settings of its own sets them before ``super().__init__``, and checks them here.
         """
-        if not callable(self.lr) and not 0 < as_number(self.lr, "lr") < np.inf:
+        if not callable(self.lr) and (not is_number(self.lr) or not 0 < self.lr < np.inf):
             raise ValueError(
                 f"lr={self.lr!r} must be above 0 and finite, or a function of the step"
             )
-        if not 0 <= as_number(self.weight_decay, "weight_decay") < np.inf:
+        if not is_number(self.weight_decay) or not 0 <= self.weight_decay < np.inf:
             raise ValueError(f"weight_decay={self.weight_decay!r} must be finite, 0 or more")
-        if self.clip_norm is not None and not as_number(self.clip_norm, "clip_norm") > 0:
+        clip_norm = self.clip_norm
+        if clip_norm is not None and (not is_number(clip_norm) or not clip_norm > 0):
             raise ValueError(f"clip_norm={self.clip_norm!r} must be above 0")
 
     def rate(self, lr):
@@ -71,13 +65,13 @@ class Optimizer(Foreign):
         ------
         ValueError : it is negative, not finite, or not a number
         """
-        number = as_number(lr, "lr")
-        if not 0 <= number < np.inf or (number == 0 and not callable(self.lr)):
+        fits = is_number(lr) and 0 <= lr < np.inf and (lr > 0 or callable(self.lr))
+        if not fits:
             source = f"the function lr={self.lr!r} returned" if callable(self.lr) else "lr is"
             raise ValueError(
                 f"{source} {lr!r} for step {self.t}; a learning rate must be above 0 and finite"
             )
-        return number
+        return float(lr)
 
     @np.errstate(under="ignore")
     def step(self, theta, dtheta):
@@ -149,7 +143,7 @@ class SGD(Optimizer):
     def check(self):
         """As Optimizer.check."""
         super().check()
-        if not 0 <= as_number(self.momentum, "momentum") < 1:
+        if not is_number(self.momentum) or not 0 <= self.momentum < 1:
             raise ValueError(f"momentum={self.momentum!r} must be in [0, 1)")
         if not self.momentum and self.nesterov:
             raise ValueError("nesterov=True needs a momentum above 0")
@@ -188,9 +182,9 @@ class Adam(Optimizer):
         """As Optimizer.check."""
         super().check()
         betas = self.betas if np.ndim(self.betas) else (self.betas,)
-        if len(betas) != 2 or not all(0 <= as_number(b, "betas") < 1 for b in betas):
+        if len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
             raise ValueError(f"betas={self.betas!r} must be two numbers in [0, 1)")
-        if not as_number(self.eps, "eps") > 0:
+        if not is_number(self.eps) or not self.eps > 0:
             raise ValueError(f"eps={self.eps!r} must be above 0")
 
     def update(self, theta, dtheta, lr, m, v):

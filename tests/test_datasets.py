@@ -513,6 +513,26 @@ def test_a_disk_that_fails_leaves_no_half_file_and_is_not_blamed_on_the_mirror(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("answer", [404, 500, "http://elsewhere.invalid/x", "ftp://elsewhere/x"])
+def test_the_response_to_a_request_that_fails_is_closed(server, tmp_path, monkeypatch, answer):
+    """Python 3.14 warns where an HTTPError, which holds the response, is never closed."""
+    from http.client import HTTPResponse
+    from urllib.error import HTTPError
+
+    kept = {HTTPResponse: [], HTTPError: []}  # so that no one is closed by being forgotten
+    for cls, seen in kept.items():
+
+        def noted(self, *args, make=cls.__init__, seen=seen, **options):
+            seen.append(self)
+            make(self, *args, **options)
+
+        monkeypatch.setattr(cls, "__init__", noted)
+    server.files[f"/{LABELS}.gz"] = answer
+    with pytest.raises(ConnectionError, match=r"HTTPError|is refused"):
+        fetch_labels(tmp_path, server.url)
+    assert kept[HTTPResponse] and all(each.isclosed() for each in kept[HTTPResponse])
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_every_file_has_a_checksum_and_every_mirror_is_https(name):
     digests = datasets._SHA256[name]

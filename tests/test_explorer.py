@@ -317,3 +317,27 @@ def test_plane_and_image_are_both_on_the_screen(tmp_path, size):
         assert 0 <= left < right <= width and 0 <= top < bottom <= height
         assert right - left > 100 and bottom - top > 100
     assert width > 700 or plane[3] - plane[1] <= 0.46 * height
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [(None, ""), (3, "3"), ("a \udc80 b", "a ? b"), ("<b> & \u00e4", "&lt;b&gt; &amp; \u00e4")],
+)
+def test_any_title_makes_a_page(tmp_path, title, shown):
+    path = tmp_path / "page.html"
+    explorer.export_html(VAE(16, 2, (4,)), path, title=title)
+    assert f"<title>{shown}</title>" in path.read_text("utf-8")
+
+
+def test_a_label_that_is_not_a_character_makes_a_page(tmp_path):
+    path, X = tmp_path / "page.html", np.random.default_rng(0).random((4, 16))
+    explorer.export_html(VAE(16, 2, (4,)), path, X, ["a", "\udc80", "a", "b"])
+    assert "</html>" in path.read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="span"):
+        explorer.export_html(VAE(16, 2, (4,)), path, span=(3, -3))
+    assert path.read_text() == "old"

@@ -82,7 +82,8 @@ def one_thread():
     another number. On Windows set the variable yourself. The demos in demos/speed do not call this:
     they measure threads.
     """
-    if os.name == "posix" and not any(name in os.environ for name in THREADS):
+    is_command = sys.argv[0] in sys.orig_argv and sys.gettrace() is None  # no shell, no debugger
+    if os.name == "posix" and is_command and not any(name in os.environ for name in THREADS):
         os.environ.update(dict.fromkeys(THREADS, "1"))
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

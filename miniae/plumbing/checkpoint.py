@@ -48,7 +48,7 @@ def adjusted(model, optimizer, live):
         {name: getattr(owner, name, None) for name in sorted(names)}
         for owner, names in zip((optimizer, model), live, strict=True)
     ]
-    return [{k: v for k, v in each.items() if isinstance(v, (int, float))} for each in now]
+    return [{k: v for k, v in plain(each).items() if isinstance(v, (int, float))} for each in now]
 
 
 def adjust(model, optimizer, values):

@@ -176,7 +176,7 @@ def check_changeable(model):
     dropouts = [part for _, part in model.walk() if isinstance(part, Dropout)]
     for part in (corruption, penalty, *dropouts):
         if type(part).__module__.startswith("miniae.") and hasattr(part, "config"):
-            type(part)(*[getattr(part, name) for name in part.config])  # its own checks
+            type(part)(**{name: getattr(part, name) for name in part.config})  # its own checks
 
 
 def last_step(network):

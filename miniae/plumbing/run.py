@@ -71,7 +71,7 @@ class Run:
             self.source = WeightedRows(data, batch_size, shuffle, weights)
         if self.patience is not None and self.validation is None:
             raise ValueError("early_stopping needs validation_data or a validation_split")
-        model.optimizer = choose_optimizer(model, optimizer, checkpoint)
+        optimizer = choose_optimizer(model, optimizer, checkpoint)
         self.model = model
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs
@@ -82,12 +82,13 @@ class Run:
             if weights is not None:
                 more |= describe_data({"sample_weight": weights})
             self.file = Checkpoint(
-                checkpoint, checkpoint_every, model, model.optimizer, self,
+                checkpoint, checkpoint_every, model, optimizer, self,
                 data=describe_data(data), validation=describe_data(self.validation),
                 shuffle=bool(shuffle), batch_size=int(batch_size), early_stopping=self.patience,
                 **more,
             )  # fmt: skip
             self.file.resume(self.end)
+        model.optimizer = optimizer
         if data is not None and self.first == 0:
             advise(model, data)
         self.progress = Progress(verbose, self.end, self.source)

@@ -1,8 +1,12 @@
 """What demos share: options, baselines, notebooks' command lines."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from demo_runs import load
+from demo_runs import DEMOS, load
 
 from miniae import AnomalyDetector
 
@@ -68,3 +72,39 @@ def test_in_a_notebook_the_kernels_command_line_is_not_the_demos(tmp_path, monke
         monkeypatch.setattr(common, "NOTEBOOK", True)
         chosen = common.options("a_demo", "A demo.", width=(3, "pixels"))
     assert chosen.width == 3 and not chosen.quick and chosen.data == "digits"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the user sets the variable")
+def test_a_demo_starts_again_with_one_blas_thread_unless_told_otherwise(tmp_path):
+    """In a process, since the number is read when NumPy is imported."""
+    code = (
+        "import os, sys; sys.path.insert(1, sys.argv.pop()); import numpy\n"
+        "from support.common import THREADS, options\n"
+        "options('x', 'text')\n"
+        "print([os.environ.get(name) for name in THREADS])\n"
+    )
+    script = tmp_path / "a demo.py"
+    script.write_text(code.replace("sys.argv.pop()", repr(str(DEMOS))))
+    plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    for more, expected in (
+        ({}, "['1', '1', '1']"),
+        ({"OPENBLAS_NUM_THREADS": "2"}, "['2', None, None]"),
+    ):
+        out = subprocess.run(
+            [sys.executable, str(script), "--quick"], env={**plain, **more},
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert out.strip() == expected
+
+
+def test_a_picture_that_fails_leaves_the_old_one(tmp_path):
+    class Broken:
+        def savefig(self, file, **options):
+            file.write(b"half")
+            raise RuntimeError("no more ink")
+
+    (tmp_path / "a.png").write_bytes(b"old")
+    with load("common") as demo, pytest.raises(RuntimeError, match="no more ink"):
+        demo.save(tmp_path, a=Broken())
+    assert (tmp_path / "a.png").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
