@@ -144,6 +144,40 @@ def test_sizes_that_are_left_out_as_in_keras_are_named(make, words):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: Dense(64, activation="relu"), r"Dense takes no argument 'activation'.* ReLU\(\)"),
+        (lambda: Dense(units=64), "no argument 'units': write n_out"),
+        (lambda: Dense(3, 2, seed=1), "no argument 'seed': write rng"),
+        (lambda: Dense(3, 2, trainable=False), r"'trainable': .*Frozen\(layer\)"),
+        (lambda: Conv2D(filters=32, kernel_size=3), "Conv2D takes no argument 'filters'"),
+        (lambda: Conv2D(1, 32, kernel_size=3), "'kernel_size': write kernel"),
+        (lambda: ConvTranspose2D(1, 32, 3, strides=2), "'strides': write stride"),
+        (lambda: Dropout(rate=0.5), "Dropout takes no argument 'rate': write p"),
+        (lambda: Reshape(target_shape=(7, 7)), "Reshape takes no argument 'target_shape'"),
+        (lambda: Dense(3, 2, colour=1), "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_arguments_by_another_name_say_what_it_is_called_here(make, words):
+    with pytest.raises(TypeError, match=words):
+        make()
+
+
+def test_a_layer_of_a_readers_own_may_use_those_names():
+    class Activated(Dense):
+        def __init__(self, units, activation):
+            self.activation = activation
+            super().__init__(6, units)
+
+    class Passing(Dense):
+        def __init__(self, *sizes, **more):
+            super().__init__(*sizes, rng=more["seed"])
+
+    assert Activated(units=3, activation="relu").activation == "relu"
+    assert Passing(3, 2, seed=1).theta.size == 8
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
         (lambda: Dense("64", 3), "Dense: n_in='64' must be one integer, 1 or more"),
         (lambda: Dense(3, "relu"), "n_out='relu'"),
         (lambda: Dense(784, (128,)), r"n_out=\(128,\)"),
