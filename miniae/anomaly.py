@@ -346,10 +346,6 @@ class AnomalyDetector(Estimator):
         self.decision_scores_, self.holdout_scores_ = scores, holdout_scores
         self._set_threshold()
 
-    def __repr__(self):
-        model = "" if self.model is None else f"{self.model}, "
-        return f"AnomalyDetector({model}contamination={self.contamination})"
-
 
 def _rows(X):
     """Return X as an array of numbers; sparse rows become dense, objects become floats."""

@@ -15,6 +15,7 @@ from miniae import (
     Flatten,
     Frozen,
     Layer,
+    Reshape,
     Sequential,
     Sigmoid,
     Tanh,
@@ -157,7 +158,13 @@ def test_what_was_frozen_can_be_trained_again():
 
 def test_the_end_of_a_frozen_decoder_is_checked_and_its_layers_are_in_the_summary(capsys):
     ends = Sequential(Dense(2, 6), Sigmoid())
-    for decoder in (Frozen(ends), Sequential(Frozen(Frozen(ends)))):
+    shape = Frozen(Reshape(6))
+    for decoder in (
+        Frozen(ends),
+        Sequential(Frozen(Frozen(ends))),
+        Sequential(Dense(2, 6), Sigmoid(), shape),
+        Sequential(Frozen(ends), Sequential(copy.deepcopy(shape)), Dropout(0.1)),
+    ):
         with pytest.raises(ValueError, match="decoder ends in Sigmoid"):
             Autoencoder(6, 2, decoder=decoder)
         assert Autoencoder(6, 2, decoder=decoder, loss="mse").decode(X[:, :2]).shape == (30, 6)
@@ -177,6 +184,6 @@ def test_attributes_that_would_freeze_elsewhere_are_refused_with_what_to_write(n
     for part in (model, model.encoder, model.encoder.layers[0], model.reconstruction_loss):
         with pytest.raises(AttributeError, match=rf"{name} has no effect: .*Frozen\(layer\)"):
             setattr(part, name, False)
-        with pytest.raises(AttributeError, match=rf"no attribute '{name}': .*Frozen\(layer\)"):
+        with pytest.raises(AttributeError, match=rf"has no '{name}': .*Frozen\(layer\)"):
             getattr(part, name)
     assert Flatten().__dict__.get(name) is None

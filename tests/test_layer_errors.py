@@ -141,10 +141,24 @@ def test_sizes_that_are_left_out_as_in_keras_are_named(make, words):
         make()
 
 
+def test_a_layer_of_a_readers_own_may_use_those_names():
+    class Activated(Dense):
+        def __init__(self, units, activation):
+            self.activation = activation
+            super().__init__(6, units)
+
+    class Passing(Dense):
+        def __init__(self, *sizes, **more):
+            super().__init__(*sizes, rng=more["seed"])
+
+    assert Activated(units=3, activation="relu").activation == "relu"
+    assert Passing(3, 2, seed=1).theta.size == 8
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Dense("64", 3), "Dense: n_in='64' must be one integer, 1 or more"),
+        (lambda: Dense("64", 3), "Dense: n_in='64' must be an integer"),
         (lambda: Dense(3, "relu"), "n_out='relu'"),
         (lambda: Dense(784, (128,)), r"n_out=\(128,\)"),
         (lambda: Dense(3.0, 2), "n_in=3.0"),
@@ -170,7 +184,7 @@ def test_sizes_that_are_left_out_as_in_keras_are_named(make, words):
     ],
 )
 def test_arguments_of_layers_that_cannot_work_are_refused_by_name_and_value(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         make()
 
 

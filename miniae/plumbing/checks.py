@@ -179,11 +179,19 @@ def check_changeable(model):
             type(part)(**{name: getattr(part, name) for name in part.config})  # its own checks
 
 
+def steps(network):
+    """Yield the layers of a network in order, those of a Frozen too, which are not its parts."""
+    if isinstance(network, Sequential):
+        for layer in network.layers:
+            yield from steps(layer)
+    else:
+        yield from (part for _, part in network.walk())
+
+
 def last_step(network):
     """Return the last layer of a network that computes something: no Reshape, no Dropout."""
-    last = [part for _, part in network.walk() if not isinstance(part, (Reshape, Dropout))][-1]
-    is_frozen = isinstance(last, Sequential) and last.layers  # its layers are not its parts
-    return last_step(last.layers[-1]) if is_frozen else last
+    found = [layer for layer in steps(network) if not isinstance(layer, (Reshape, Dropout))]
+    return found[-1] if found else network
 
 
 def check_networks(model, code_size):

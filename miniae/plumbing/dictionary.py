@@ -202,7 +202,7 @@ ARGUMENTS = {
         **same("random_state seed generator", "rng"),
         **same("name", "a layer has no name; its place in the network gives one"),
         **same("device", DEVICE),
-        **same("trainable requires_grad", "a step changes all of theta"),
+        **same("trainable requires_grad", FREEZE),
         "inplace": "a layer returns a new array",
     },
     "Convolution": {

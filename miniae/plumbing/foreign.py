@@ -24,13 +24,17 @@ from miniae.plumbing.signatures import argument_names, takes_any
 
 
 def refused(name):
-    """Return a property that cannot be set, since that would have no effect."""
+    """Return a property that is not there, and cannot be set: that would have no effect."""
+
+    def absent(self):
+        answer = find(ATTRIBUTES, type(self), name)
+        raise AttributeError(message(type(self).__name__, repr(name), answer))
 
     def refuse(self, value):
         answer = find(ATTRIBUTES, type(self), name)
         raise AttributeError(f"{type(self).__name__}.{name} has no effect: {answer}")
 
-    return property(fset=refuse)
+    return property(absent, refuse)
 
 
 class Foreign:
