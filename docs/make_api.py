@@ -23,6 +23,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "vae": "The variational autoencoder",
     "variants": "Variants of the VAE",
     "model": "What all models share",
+    "estimators": "Estimators for scikit-learn",
     "regularizers": "Corruptions and penalties",
     "missing": "Missing entries",
     "convolutional": "Convolutional networks",

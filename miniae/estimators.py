@@ -12,6 +12,7 @@ import numpy as np
 
 from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
+from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, not_fitted
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
@@ -238,14 +239,14 @@ class VAETransformer(ModelTransformer):
 
 
 def chosen_from(X, estimator):
-    """Return values for the arguments that are None, a dict: the one place where they are chosen."""
+    """Return values for arguments that are None, a dict: the one place where they are chosen."""
     features = math.prod(X.shape[1:])
     automatic = {
         "latent_dim": max(1, min(LARGEST, features // 2)),
         "dtype": "float32" if X.dtype == np.float32 else "float64",
     }
     if estimator.epochs is None:
-        batches = math.ceil(len(X) / estimator.batch_size)
+        batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
         automatic["epochs"] = max(10, round(STEPS / batches))
     return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}
 
@@ -267,9 +268,9 @@ def as_samples(X):
         raise ValueError("Complex data not supported: X must hold real numbers")
     if X.ndim < 2:
         raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your data "
-            "with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a "
-            "single sample"
+            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your "
+            "data with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is "
+            "a single sample"
         )
     for axis, what in enumerate(("sample(s)", "feature(s)")):
         if X.shape[axis] == 0:

@@ -18,8 +18,8 @@ PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
     "numerics parameters metrics layers conv losses optim networks convolutional "
-    "training model autoencoder vae variants missing regularizers latent anomaly estimators inspection "
-    "digits datasets plots proof explorer exercises microvae"
+    "training model autoencoder vae variants missing regularizers latent anomaly estimators "
+    "inspection digits datasets plots proof explorer exercises microvae"
 ).split()
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from numbers import Real
 
 import numpy as np
 
@@ -14,7 +13,7 @@ LARGEST_SAMPLE = 2**24  # numbers; a Dense layer of 128 units has 2**31 weights 
 
 
 def is_whole(value, least):
-    """Return whether a value is an integer and at least `least`."""
+    """Return whether a value is an integer and at least `least`; True and False are not."""
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return is_integer and value >= least
 
@@ -27,8 +26,9 @@ def whole(value, name):
 
 
 def is_number(value):
-    """Return whether a value is one real number; NaN is."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Return whether a value is one real number: not text, complex, a boolean or an array."""
+    array = np.asarray(value)
+    return array.dtype.kind in "iuf" and not array.ndim
 
 
 def check_arguments(model, loss, code_size):
@@ -116,10 +116,12 @@ def check_vae(model):
             "that "
             'nobody chose; use "gaussian", or GaussianNLL(0.5**0.5) for the same gradients'
         )
-    for name in ("beta", "kl_warmup", "free_bits"):
-        value = getattr(model, name)
-        if not is_number(value) or not 0 <= value < np.inf:
-            raise ValueError(f"{name}={value!r} must be a finite number, 0 or more")
+    if not is_number(model.beta) or not 0 <= model.beta < np.inf:
+        raise ValueError(f"beta={model.beta!r} must be a finite number, 0 or more")
+    if not is_number(model.kl_warmup) or not model.kl_warmup >= 0:
+        raise ValueError(f"kl_warmup={model.kl_warmup!r} epochs must be 0 or more")
+    if not is_number(model.free_bits) or not 0 <= model.free_bits < np.inf:
+        raise ValueError(f"free_bits={model.free_bits!r} nats must be 0 or more")
 
 
 def last_step(network):

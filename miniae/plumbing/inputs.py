@@ -7,7 +7,7 @@ import numpy as np
 
 from miniae.plumbing.hints import range_hint, shape_hint, target_hint
 from miniae.plumbing.sparse import SparseRows, is_sparse
-from miniae.plumbing.tables import check_columns, is_table, table_as_array
+from miniae.plumbing.tables import check_columns, is_table, same_columns, table_as_array
 
 ENTRIES = 2**22  # of the data at a time, if rows are wide: 16 MB in float32
 
@@ -105,6 +105,8 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
     check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
     if y is not None:
+        if same_columns(model, y):
+            check_columns(model, y, y_name)
         data["target"] = as_array(y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
         if shape != expected:
