@@ -49,15 +49,14 @@ class ModelTransformer(Estimator):
         ------
         ValueError, TypeError : X or an argument does not fit; says what would fit
         """
-        names, X = column_names(X), as_samples(X)
-        settings = self.get_params() | chosen_from(X, self)
+        names, samples = column_names(X), as_samples(X)
+        settings = self.get_params() | chosen_from(samples, self)
         fit_arguments = {name: settings.pop(name) for name in OF_FIT}
         optimizer = Adam(settings.pop("lr"))
-        shape = X.shape[1:]
+        shape = samples.shape[1:]
         model = self.model_class(shape if len(shape) > 1 else shape[0], **settings)
-        if names is not None:
-            model.feature_names_in_ = names  # so that a warning names the column
-        self.model_ = model.fit(X, optimizer=optimizer, **fit_arguments)
+        data = samples if names is None else X  # the model keeps the names too
+        self.model_ = model.fit(data, optimizer=optimizer, **fit_arguments)
         self.n_features_in_ = math.prod(shape)
         vars(self).pop("feature_names_in_", None)
         if names is not None:

@@ -8,6 +8,8 @@ from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.checks import is_whole
+from miniae.plumbing.inputs import as_array
+from miniae.plumbing.tables import check_columns
 
 
 class Masked(Loss):
@@ -123,9 +125,10 @@ def impute(model, X, *, steps=100, n_draws=None, start=0.0, seed=0):
 
 def _with_holes(model, X, start):
     """Return X as floats, which entries are missing, and X with `start` there, all checked."""
+    check_columns(model, X)
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = np.asarray(X)
+    X = np.asarray(as_array(X, "X"))
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)

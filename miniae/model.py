@@ -172,10 +172,11 @@ class Model(Estimator, Parameterized):
         Parameters
         ----------
         X : (n, *input_shape) real numbers, or a function that returns batches
-            An np.memmap is read batch by batch, and a SciPy sparse matrix becomes dense so. Of a
-            table (pandas, polars), the names of the columns are kept. A function is called once an epoch, without
-            arguments, and returns an iterator of batches, each x or a tuple (x, y) or
-            (x, y, labels), as in validation_data; then batch_size and shuffle are ignored.
+            An np.memmap is read, and a SciPy sparse matrix made dense, batch by batch. Of a
+            table (pandas, polars), the names of the columns are kept. A function is called
+            once an epoch, without arguments, and returns an iterator of batches, each x or a tuple
+            (x, y) or (x, y, labels), as in validation_data; then batch_size and shuffle are
+            ignored.
         y : like X, or None for X itself
             What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
         epochs, batch_size : int

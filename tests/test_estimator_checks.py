@@ -12,6 +12,7 @@ FAILURES = {}  # name of a check: why it fails. None does.
 SKIPPED = {"check_array_api_input"}  # runs only if SCIPY_ARRAY_API is set; passes then
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator", [AutoencoderTransformer(epochs=2), VAETransformer(epochs=2)], ids=repr
 )

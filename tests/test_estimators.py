@@ -103,6 +103,7 @@ def test_names_of_columns_are_kept_and_checked(cls):
     frame = pandas.DataFrame(X, columns=list("abcdef"))
     estimator = cls(epochs=1).fit(frame)
     assert list(estimator.feature_names_in_) == list("abcdef")
+    assert list(estimator.model_.feature_names_in_) == list("abcdef")
     name = cls.__name__.lower()
     assert list(estimator.get_feature_names_out()) == [f"{name}{i}" for i in range(3)]
     with pytest.raises(ValueError, match="must be in the same order as they were in fit"):

@@ -47,7 +47,10 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     ValueError : anything else that does not fit; names both shapes, or the first bad entry
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
-    x = x if type(x) is np.ndarray else np.asarray(as_array(x, name))
+    if type(x) is not np.ndarray:
+        if is_data:
+            check_columns(model, x, name)
+        x = np.asarray(as_array(x, name))
     if x.dtype.kind not in "biuf":
         hint = f"; {name}.astype(float) converts numbers stored as objects or as text"
         hint = hint if x.dtype.kind in "OUST" and x.ndim else ""

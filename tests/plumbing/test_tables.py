@@ -26,6 +26,8 @@ USES = {
     "posterior": lambda m, X: m.posterior(X),
     "elbo": lambda m, X: m.elbo(X),
     "log_likelihood": lambda m, X: m.log_likelihood(X, k=2),
+    "loss": lambda m, X: m.loss(X),
+    "impute": lambda m, X: m.impute(X),
     "fit": lambda m, X: m.fit(X, **QUIET),
     "validation": lambda m, X: m.fit(FRAME, validation_data=X, **QUIET),
     "target": lambda m, X: m.fit(FRAME, X, **QUIET),

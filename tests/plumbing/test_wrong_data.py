@@ -97,6 +97,7 @@ CALLS = {
     "no latents": (lambda: VAE(6, None), "^latent_dim=None must be an integer"),
     "latents as text": (lambda: Autoencoder(6, "2"), "^latent_dim='2' must be an integer"),
     "a bool of latents": (lambda: Autoencoder(6, True), "^latent_dim=True must be an integer"),
+    "data as a size": (lambda: Autoencoder(X), r"input_dim is an array of shape \(12, 6\)"),
     "input": (lambda: Autoencoder("6"), "^input_dim='6': all sizes must be integers"),
     # networks
     "feature maps": (
