@@ -20,7 +20,7 @@ from miniae.plumbing.tables import check_columns, column_names, warn_about_names
 from miniae.vae import VAE
 
 LARGEST = 32  # latents that are chosen without being asked for
-STEPS = 3000  # of training, about
+STEPS = 1000  # of training, about; more overfit tables of a hundred rows
 OF_FIT = ("epochs", "batch_size", "validation_split", "early_stopping", "verbose")
 
 
@@ -144,7 +144,7 @@ class AutoencoderTransformer(ModelTransformer):
     hidden, activation, code_activation, loss, corruption, penalty, dropout, seed
         As in `Autoencoder`; the default loss is "mse", for real numbers.
     epochs : int or None
-        None: as many as give about 3000 steps, at least 10.
+        None: as many as give about 1000 steps, at least 10.
     batch_size, validation_split, early_stopping, verbose : as in `Autoencoder.fit`
     lr : float, or a function of the step; the learning rate of Adam
     dtype : "float32", "float64", or None for float32 if X is, and else float64
