@@ -27,6 +27,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "priors": "Priors of the VAE",
     "variants": "Variants of the VAE",
     "model": "What all models share",
+    "estimators": "Estimators for scikit-learn",
     "regularizers": "Corruptions and penalties",
     "missing": "Missing entries",
     "convolutional": "Convolutional networks",

@@ -12,6 +12,7 @@ import numpy as np
 
 from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
+from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, not_fitted
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
@@ -19,7 +20,7 @@ from miniae.plumbing.tables import check_columns, column_names, warn_about_names
 from miniae.vae import VAE
 
 LARGEST = 32  # latents that are chosen without being asked for
-STEPS = 3000  # of training, about
+STEPS = 1000  # of training, about; more overfit tables of a hundred rows
 OF_FIT = ("epochs", "batch_size", "validation_split", "early_stopping", "verbose")
 
 
@@ -48,15 +49,14 @@ class ModelTransformer(Estimator):
         ------
         ValueError, TypeError : X or an argument does not fit; says what would fit
         """
-        names, X = column_names(X), as_samples(X)
-        settings = self.get_params() | chosen_from(X, self)
+        names, samples = column_names(X), as_samples(X)
+        settings = self.get_params() | chosen_from(samples, self)
         fit_arguments = {name: settings.pop(name) for name in OF_FIT}
         optimizer = Adam(settings.pop("lr"))
-        shape = X.shape[1:]
+        shape = samples.shape[1:]
         model = self.model_class(shape if len(shape) > 1 else shape[0], **settings)
-        if names is not None:
-            model.feature_names_in_ = names  # so that a warning names the column
-        self.model_ = model.fit(X, optimizer=optimizer, **fit_arguments)
+        data = samples if names is None else X  # the model keeps the names too
+        self.model_ = model.fit(data, optimizer=optimizer, **fit_arguments)
         self.n_features_in_ = math.prod(shape)
         vars(self).pop("feature_names_in_", None)
         if names is not None:
@@ -144,7 +144,7 @@ class AutoencoderTransformer(ModelTransformer):
     hidden, activation, code_activation, loss, corruption, penalty, dropout, seed
         As in `Autoencoder`; the default loss is "mse", for real numbers.
     epochs : int or None
-        None: as many as give about 3000 steps, at least 10.
+        None: as many as give about 1000 steps, at least 10.
     batch_size, validation_split, early_stopping, verbose : as in `Autoencoder.fit`
     lr : float, or a function of the step; the learning rate of Adam
     dtype : "float32", "float64", or None for float32 if X is, and else float64
@@ -245,7 +245,7 @@ def chosen_from(X, estimator):
         "dtype": "float32" if X.dtype == np.float32 else "float64",
     }
     if estimator.epochs is None:
-        batches = math.ceil(len(X) / estimator.batch_size)
+        batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
         automatic["epochs"] = max(10, round(STEPS / batches))
     return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}
 

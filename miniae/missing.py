@@ -11,6 +11,7 @@ from miniae.optim import Adam
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole
 from miniae.plumbing.inputs import as_array
+from miniae.plumbing.tables import check_columns
 from miniae.vae import LOG_VAR_LIMIT
 
 
@@ -161,9 +162,10 @@ def _slices(*arrays):
 
 def _with_holes(model, X, start):
     """Return X as floats, which entries are missing, and X with `start` there, all checked."""
+    check_columns(model, X)
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = np.asarray(X)
+    X = np.asarray(as_array(X, "X"))
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)

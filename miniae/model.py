@@ -180,8 +180,9 @@ class Model(Estimator, Parameterized):
         Parameters
         ----------
         X : (n, *input_shape) real numbers, a function that returns batches, or a loader
-            An np.memmap is read batch by batch. A function is called once an epoch, without
-            arguments, and returns an iterator of batches, each x or a tuple (x, y) or
+            An np.memmap is read, and a SciPy sparse matrix made dense, batch by batch. The names of
+            the columns of a table (pandas, polars) are kept. A function is called once an epoch,
+            without arguments, and returns an iterator of batches, each x or a tuple (x, y) or
             (x, y, labels), as in validation_data; then batch_size and shuffle are ignored. A loader
             is an object that gives batches each time it is iterated over, such as PyTorch's
             DataLoader; for a conditional model they may be (x, labels).
@@ -189,8 +190,10 @@ class Model(Estimator, Parameterized):
             What to reconstruct: ``fit(noisy, clean)`` trains a denoiser.
         epochs, batch_size : int
             The last batch of an epoch is smaller if the rows do not divide evenly.
-        optimizer : Optimizer, "adam" or "sgd"
-            By default the one of the last `fit`, with its state, or else Adam(1e-3).
+        optimizer : Optimizer or another object with step(theta, dtheta), "adam" or "sgd", or a
+            class or a function that makes one
+            By default the one of the last `fit`, with its state, or else Adam(1e-3). One that
+            serves another model is copied, without its state.
         validation_data : X, or a tuple (X, y)
             For a conditional model (X, None, labels) or (X, y, labels).
         validation_split : float in [0, 1)
@@ -271,7 +274,7 @@ class Model(Estimator, Parameterized):
     # The same under the names of scikit-learn and Keras.
 
     def transform(self, X, **side):
-        """Return encode(X), as scikit-learn calls it."""
+        """Return encode(X), as scikit-learn calls it. Before `fit`, the weights are random."""
         return self.encode(X, **side)
 
     def inverse_transform(self, Z, **side):

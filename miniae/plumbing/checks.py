@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from numbers import Real
 
 import numpy as np
 
@@ -27,8 +26,9 @@ def whole(value, name):
 
 
 def is_number(value):
-    """Return whether a value is one real number; NaN is."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Return whether a value is one real number: not text, complex, a boolean or an array."""
+    array = np.asarray(value)
+    return array.dtype.kind in "iuf" and not array.ndim
 
 
 def check_arguments(model, loss, code_size):
@@ -82,6 +82,11 @@ def check_sizes(model, code_size):
         raise ValueError(f"hidden={hidden} must be a tuple of sizes: hidden=({hidden},)")
     if isinstance(hidden, str) or np.ndim(hidden) != 1:
         raise ValueError(f"hidden={hidden!r} must be a tuple of sizes, such as (128,)")
+    if np.ndim(model.input_dim) > 1:
+        raise ValueError(
+            f"input_dim is an array of shape {np.shape(model.input_dim)}, but must be a number of "
+            "features or the shape of an image: for a data set X, X.shape[1] or X.shape[1:]"
+        )
     whole(model.latent_dim, "latent_dim")
     whole(code_size, "code_size")
     for name, sizes in (("input_dim", shape), ("hidden", hidden)):

@@ -13,10 +13,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 def not_fitted(estimator):
-    """Return the error to raise if an estimator is used before `fit`.
-
-    It is scikit-learn's where scikit-learn is installed.
-    """
+    """Return the error of an estimator without `fit`: scikit-learn's, if it is installed."""
     try:
         from sklearn.exceptions import NotFittedError as error
     except ImportError:

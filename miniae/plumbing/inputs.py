@@ -7,7 +7,7 @@ import numpy as np
 
 from miniae.plumbing.hints import range_hint, shape_hint, target_hint
 from miniae.plumbing.sparse import SparseRows, is_sparse
-from miniae.plumbing.tables import check_columns, is_table, table_as_array
+from miniae.plumbing.tables import check_columns, is_table, same_columns, table_as_array
 
 ENTRIES = 2**22  # of the data at a time, if rows are wide: 16 MB in float32
 
@@ -47,7 +47,10 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     ValueError : anything else that does not fit; names both shapes, or the first bad entry
     """
     is_data, shape = shape is None, model.input_shape if shape is None else shape
-    x = x if type(x) is np.ndarray else np.asarray(as_array(x, name))
+    if type(x) is not np.ndarray:
+        if is_data:
+            check_columns(model, x, name)
+        x = np.asarray(as_array(x, name))
     if x.dtype.kind not in "biuf":
         hint = f"; {name}.astype(float) converts numbers stored as objects or as text"
         hint = hint if x.dtype.kind in "OUST" and x.ndim else ""
@@ -105,6 +108,8 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
     check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
     if y is not None:
+        if same_columns(model, y):
+            check_columns(model, y, y_name)
         data["target"] = as_array(y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
         if shape != expected:

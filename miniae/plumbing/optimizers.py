@@ -11,7 +11,7 @@ from miniae.optim import SGD, Adam, Optimizer
 OPTIMIZERS = {"adam": Adam, "sgd": lambda: SGD(lr=0.01)}
 
 
-@dataclass
+@dataclass(eq=False)
 class Owner:
     """Whose averages an optimiser holds: its attribute `owner`.
 

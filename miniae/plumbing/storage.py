@@ -15,6 +15,7 @@ import numpy as np
 
 from miniae.plumbing import archives
 from miniae.plumbing.estimator import argument_names
+from miniae.plumbing.tables import set_columns
 
 FORMAT = "miniae model"
 VERSION = 1
@@ -24,6 +25,7 @@ KNOWN = """
 """.split()
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}
+OPTIONAL = {"feature_names"}  # of a model that was trained on a table with named columns
 
 
 def as_json(value):
@@ -94,6 +96,7 @@ def header(model):
     arguments = {name: as_json(value) for name, value in model.get_params().items()}
     if "dtype" in arguments:
         arguments["dtype"] = model.theta.dtype.name
+    names = getattr(model, "feature_names_in_", None)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -101,6 +104,7 @@ def header(model):
         "arguments": arguments,
         "shapes": {name: list(value.shape) for name, value, _ in model.named_params()},
         "history": model.history,
+        **({} if names is None else {"feature_names": list(names)}),
     }
 
 
@@ -199,7 +203,7 @@ def load(cls, path, **given):
             raise ValueError(f"its format is {header['format']!r}")
         if header["version"] != VERSION:
             raise ValueError(f"its version is {header['version']}, not {VERSION}")
-        odd = sorted(set(header) ^ KEYS)
+        odd = sorted(set(header) - OPTIONAL ^ KEYS)
         if odd:
             raise ValueError(f"its header has missing or unknown entries: {odd}")
         name = header["class"]
@@ -218,6 +222,7 @@ def load(cls, path, **given):
                 f"its parameters are {header['shapes']}, but the networks have {shapes}"
             )
         restore(model, its)
+        set_columns(model, header.get("feature_names"))
         model.history = check_history(header["history"])
     except FileNotFoundError:
         raise

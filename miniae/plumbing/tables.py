@@ -60,6 +60,15 @@ def keep_columns(model, X):
         model.feature_names_in_ = names
 
 
+def set_columns(model, names):
+    """Give a model the names of the columns that it was trained on; None for no names."""
+    if names is None:
+        return
+    if model.input_shape != (len(names),) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"its feature_names are {names}, for samples of {model.input_shape}")
+    model.feature_names_in_ = np.array(names, dtype=object)
+
+
 def check_columns(model, X, name="X"):
     """Refuse a table whose columns have not the names, or the order, of those in `fit`.
 
@@ -83,6 +92,12 @@ def check_columns(model, X, name="X"):
         "\n".join(lines) + f"\n({name} has the columns {shortened(given)}, fit had "
         f"{shortened(known)}; {name}[list(model.feature_names_in_)] selects them in that order)"
     )
+
+
+def same_columns(model, X):
+    """Return whether X has the columns that `fit` had, in any order. A target may have others."""
+    known, given = getattr(model, "feature_names_in_", None), column_names(X)
+    return known is not None and given is not None and set(known) == set(given)
 
 
 def warn_about_names(model, X):
