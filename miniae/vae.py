@@ -78,7 +78,8 @@ class VAE(Model):
             seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
-        self.arguments["prior"], self._prior = prior, prior or StandardNormal()
+        self._prior = StandardNormal() if prior is None else prior
+        self.arguments["prior"] = prior
         check_vae(self)
         self.start_epoch(0)
 

@@ -343,3 +343,17 @@ def test_a_detector_scores_with_the_kl_from_the_prior():
     nll = model.reconstruction_loss.per_sample(model.decoder.forward(mu), X)
     expected = nll + GAUSSIAN.kl(mu, log_var).sum(axis=1)
     assert np.allclose(detector.decision_function(X), expected, rtol=1e-12)
+
+
+def test_a_manifold_at_quantiles_of_n01_is_refused_for_another_prior():
+    from miniae import plots
+
+    model = VAE(16, 2, (4,), prior=GAUSSIAN)
+    with pytest.raises(ValueError, match=r"not of GaussianPrior\(.*give span=\(low, high\)"):
+        plots.latent_manifold(model, 2)
+
+
+def test_an_empty_prior_is_not_the_standard_one():
+    for prior in (0, "", [], False):
+        with pytest.raises(ValueError, match="must be an object such as GaussianPrior"):
+            VAE(6, 2, prior=prior)
