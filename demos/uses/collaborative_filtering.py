@@ -206,7 +206,7 @@ def draw(predictions, curves, R, test, validation):
     left.set(title="Validation ratings, during training", xlabel="epoch")
     left.set(ylabel="RMSE (rating points)")
     right.set(title="Held-out ratings", xlabel="training ratings of the item")
-    handles = left.get_legend_handles_labels()
+    handles = right.get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
