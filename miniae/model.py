@@ -304,7 +304,7 @@ class Model(Estimator, Parameterized):
             rows = slice(start, start + step)
             own.loss(**select_rows(data, rows), rng=rng)
             means.add(own.terms, len(data["x"][rows]))
-        self.cache = None
+        self.cache, self.terms = None, own.terms
         return means.values()
 
     def score(self, X, y=None, **side):

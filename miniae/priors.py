@@ -43,8 +43,8 @@ class Prior:
         mu and log_var are (n, latent_dim). The sum over latents is the KL of each sample.
         """
         raise ValueError(
-            f"{type(self).__name__} has no KL in closed form: use ImportanceWeightedVAE, which "
-            "needs log p(z) only, and rank samples by log_likelihood"
+            f"{type(self).__name__} has no KL in closed form, which this needs: train an "
+            "ImportanceWeightedVAE, which needs log p(z) only; rank samples by log_likelihood"
         )
 
     def kl_grad(self, mu, log_var):

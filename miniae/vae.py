@@ -78,7 +78,8 @@ class VAE(Model):
             decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
-        self.arguments["prior"], self._prior = prior, prior or StandardNormal()
+        self.arguments["prior"] = prior
+        self._prior = StandardNormal() if prior is None else prior
         self.start_epoch(0)
 
     def start_epoch(self, epoch):

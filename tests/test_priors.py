@@ -14,8 +14,10 @@ from miniae import (
     Sequential,
     StandardNormal,
     Tanh,
+    check_training,
     gradient_check,
 )
+from miniae.proof.estimates import grid_log_likelihood
 from miniae.proof.oracles import exact_elbo, gaussian_marginal
 
 MEAN, STD = np.array([1.5, -0.7]), np.array([0.4, 2.5])
@@ -251,7 +253,7 @@ def test_a_mixture_far_from_all_means_has_a_finite_slope():
 
 
 def test_a_prior_without_a_kl_is_refused_where_a_kl_is_needed():
-    with pytest.raises(ValueError, match="no KL in closed form: use ImportanceWeightedVAE"):
+    with pytest.raises(ValueError, match="no KL in closed form.* train an ImportanceWeightedVAE"):
         VAE(6, 2, prior=MIXTURE)
     with pytest.raises(ValueError, match="no KL in closed form"):
         ConditionalVAE(6, 2, n_classes=3, prior=MIXTURE)
@@ -343,3 +345,34 @@ def test_a_detector_scores_with_the_kl_from_the_prior():
     nll = model.reconstruction_loss.per_sample(model.decoder.forward(mu), X)
     expected = nll + GAUSSIAN.kl(mu, log_var).sum(axis=1)
     assert np.allclose(detector.decision_function(X), expected, rtol=1e-12)
+
+
+def test_a_manifold_at_quantiles_of_n01_is_refused_for_another_prior():
+    from miniae import plots
+
+    model = VAE(16, 2, (4,), prior=GAUSSIAN)
+    with pytest.raises(ValueError, match=r"not of GaussianPrior\(.*give span=\(low, high\)"):
+        plots.latent_manifold(model, 2)
+
+
+def test_an_empty_prior_is_not_the_standard_one():
+    for prior in (0, "", [], False):
+        with pytest.raises(ValueError, match="must be an object such as GaussianPrior"):
+            VAE(6, 2, prior=prior)
+
+
+def test_oracles_for_other_priors_refuse_instead_of_answering_for_n01():
+    with pytest.raises(ValueError, match=r"the grid is for the prior N\(0, I\)"):
+        grid_log_likelihood(linear(GAUSSIAN)[0], linear()[1])
+    model, X = linear(MIXTURE, ImportanceWeightedVAE)
+    with pytest.raises(ValueError, match="must have a Gaussian prior"):
+        gaussian_marginal(model, X)
+
+
+def test_check_training_draws_from_the_models_prior():
+    X = np.random.default_rng(0).random((60, 6))
+    model, drawn = VAE(6, 2, (4,), prior=GaussianPrior(MEAN, STD)), []
+    draw = model.prior.draw
+    model.prior.draw = lambda shape, rng: drawn.append(shape) or draw(shape, rng)
+    check_training(model.fit(X, epochs=1, verbose=0), X)
+    assert drawn == [(60, 2)]

@@ -168,8 +168,9 @@ class TorchVAE(nn.Module):
         super().__init__()
         header, params = read(path)
         arguments = header["arguments"]
-        given = {"class": header["class"], **arguments}
-        supported = {"class": ["VAE"], "likelihood": BERNOULLI, "free_bits": [0], "kl_warmup": [0]}
+        given = {"class": header["class"], "prior": None, **arguments}  # old files have no prior
+        supported = {"class": ["VAE"], "likelihood": BERNOULLI, "prior": [None]}
+        supported |= {"free_bits": [0], "kl_warmup": [0]}
         for name, known in supported.items():
             if given[name] not in known:
                 raise ValueError(

@@ -5,8 +5,10 @@
     python demos/uses/collaborative_filtering.py --ratings u1.base --test u1.test
 
 AutoRec (Sedhain et al. 2015) is an autoencoder of the items' rows of ratings, most of which are
-missing. Its loss counts the given ratings only. The baselines are the mean of all ratings, and the
-biases of user and item. The options read MovieLens' files.
+missing. Its loss counts the given ratings only. The validation ratings choose when to stop; then
+several models are trained on all ratings and averaged, with a row per item and with a row per user.
+The baselines are the mean of all ratings, and the biases of user and item. The options read
+MovieLens' files.
 """
 
 # %%
@@ -22,6 +24,11 @@ sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().par
 from support.common import options, save, show, timed
 
 NOISE, TASTES = 0.7, 3
+MODELS = 4  # to average
+ITEMS = "AutoRec of ratings minus biases"
+USERS = "the same, with a row per user"
+REFITTED = f"a row per item: all ratings, mean of {MODELS}"
+BOTH = "mean of this and a row per user"
 
 
 MAX_ENTRIES = 100_000_000  # of the table, which is held in memory, in float32
@@ -152,20 +159,35 @@ def autorec(R, validation, centre, seed, epochs):
     """Return predictions for the whole table, and the RMSE on the validation ratings by epoch.
 
     Ratings are centred, so that the 0 of a missing rating stands for an average one. A user or an
-    item without any rating gets the value by which ratings are centred.
+    item without any rating gets the value by which ratings are centred. Training stops when the
+    RMSE on the validation ratings no longer falls; with validation=None it takes all epochs.
     """
-    rows, held = (R - centre).T, (validation - centre).T  # a row per item
+    rows, choice = (R - centre).T, {}  # a row per item
+    if validation is not None:
+        held = (validation - centre).T
+        choice = {"validation_data": (rows, held), "early_stopping": 10}
     model = Autoencoder(
         rows.shape[1], 200, (), code_activation="sigmoid", loss=Masked(SquaredError()),
         corruption=MaskingNoise(0.5), seed=seed,
     )  # fmt: skip
-    model.fit(rows, epochs=epochs, batch_size=32, optimizer=Adam(1e-3, weight_decay=1),
-              validation_data=(rows, held), early_stopping=10, verbose=0)  # fmt: skip
+    model.fit(rows, epochs=epochs, batch_size=32, optimizer=Adam(1e-3, weight_decay=1), verbose=0,
+              **choice)  # fmt: skip
     given = ~np.isnan(R)
     known = given.any(axis=1, keepdims=True) & given.any(axis=0)
+    predictions = centre + np.where(known, model.reconstruct(rows).T, 0)
+    if validation is None:
+        return predictions, None
     per_rating = len(held) / np.isfinite(held).sum()
-    curve = np.sqrt(np.array(model.history["val_loss"]) * per_rating)
-    return centre + np.where(known, model.reconstruct(rows).T, 0), curve
+    return predictions, np.sqrt(np.array(model.history["val_loss"]) * per_rating)
+
+
+def refit(R, centre, seed, curve):
+    """Return the mean prediction of MODELS models of other seeds, trained on all ratings.
+
+    curve : the RMSE on the validation ratings by epoch, whose best epoch is the last one here
+    """
+    epochs = int(np.argmin(curve)) + 1
+    return np.mean([autorec(R, None, centre, seed + i, epochs)[0] for i in range(MODELS)], axis=0)
 
 
 def draw(predictions, curves, R, test, validation):
@@ -177,14 +199,14 @@ def draw(predictions, curves, R, test, validation):
         style = {"color": f"C{i}", "label": name}
         if name in curves:
             left.plot(np.arange(1, len(curves[name]) + 1), curves[name], **style)
-        else:
+        elif name not in (REFITTED, BOTH):  # these two have seen the validation ratings
             left.axhline(metrics.rmse(P, validation), ls="--", **style)
         by_group = [metrics.rmse(P[:, g], test[:, g]) for g in groups]
         right.plot([count[g].mean() for g in groups], by_group, "o-", **style)
     left.set(title="Validation ratings, during training", xlabel="epoch")
     left.set(ylabel="RMSE (rating points)")
     right.set(title="Held-out ratings", xlabel="training ratings of the item")
-    handles = left.get_legend_handles_labels()
+    handles = right.get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -215,14 +237,24 @@ def main(argv=None):
     print(f"{R.shape[0]:,} users, {R.shape[1]:,} items; {counts[0]} training ratings, "
           f"{counts[1]} for validation, {counts[2]} held out")  # fmt: skip
 
-    biases = min((add_biases(R, ridge) for ridge in (1, 3, 10, 30)),
-                 key=lambda P: metrics.rmse(P, validation))  # fmt: skip
+    ridge = min((1, 3, 10, 30), key=lambda r: metrics.rmse(add_biases(R, r), validation))
+    biases, epochs = add_biases(R, ridge), 5 if chosen.quick else 200
     mean = np.full_like(R, np.nanmean(R, dtype=np.float64))
     predictions, curves = {"mean of all ratings": mean, "biases of user and item": biases}, {}
-    for name, centre in (("AutoRec", mean), ("AutoRec of ratings minus biases", biases)):
+    for name, centre in (("AutoRec", mean), (ITEMS, biases)):
         with timed(name):
-            filled = autorec(R, validation, centre, chosen.seed, 5 if chosen.quick else 200)
+            filled = autorec(R, validation, centre, chosen.seed, epochs)
         predictions[name], curves[name] = filled
+    with timed(USERS):  # the same, with a row per user
+        filled, curves[USERS] = autorec(R.T, validation.T, biases.T, chosen.seed, epochs)
+        predictions[USERS] = filled.T
+    # The validation ratings have chosen the ridge penalty and the epochs. Now train on them too.
+    every = np.where(np.isnan(R), validation, R)
+    centre = add_biases(every, ridge)
+    with timed(REFITTED):
+        by_item = refit(every, centre, chosen.seed, curves[ITEMS])
+        by_user = refit(every.T, centre.T, chosen.seed, curves[USERS]).T
+    predictions[REFITTED], predictions[BOTH] = by_item, (by_item + by_user) / 2
     if truth is not None:
         predictions["the ratings without noise"] = truth
     low, high = np.nanmin(R), np.nanmax(R)

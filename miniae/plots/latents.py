@@ -23,6 +23,7 @@ from miniae.plots.sheets import (
     label_values,
     value_text,
 )
+from miniae.priors import Prior
 
 
 def latent_scatter(model, X, labels=None, dims=(0, 1)):
@@ -118,6 +119,11 @@ def latent_manifold(model, n=20, dims=(0, 1), span=None, latent_dim=None, image_
     check_count(n)
     latent_dim = model.latent_dim if latent_dim is None else latent_dim
     dims = _check_dims(dims, latent_dim)
+    prior = getattr(model, "prior", None)
+    if span is None and isinstance(prior, Prior):
+        raise ValueError(
+            f"the quantiles are those of N(0, I), not of {prior}: give span=(low, high)"
+        )
     if span is None:
         values = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
     elif np.shape(span) == (2,) and np.isfinite(span).all() and span[0] < span[1]:

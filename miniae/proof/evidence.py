@@ -9,7 +9,7 @@ import numpy as np
 from miniae.inspection import model_leaves, watch
 from miniae.latent import is_active
 from miniae.layers import ReLU, Sigmoid, Tanh
-from miniae.losses import MultinomialNLL
+from miniae.losses import MultinomialNLL, StandardNormal
 from miniae.proof.oracles import PCA
 from miniae.vae import VAE
 
@@ -127,7 +127,7 @@ class Evidence:
             self.failure = f"{lost[0]}, {layers[lost[0]]}, is the first layer to give NaN or inf"
 
     def _use_codes(self, X, side):
-        """Encode and decode the rows, and decode draws: of the posterior, and of N(0, I)."""
+        """Encode and decode the rows, and decode draws: of the posterior, and of the prior."""
         model = self.model
         self.x, self.out = flat(X), flat(call(model.reconstruct, X, side))
         if isinstance(self.loss, MultinomialNLL):  # its mean is a share, not a count
@@ -146,7 +146,8 @@ class Evidence:
             self.active = variance > CONSTANT * variance.max()
         self.residual = float(np.sqrt(np.nanmean((self.x - drawn) ** 2)))
         m = min(len(X), 100)
-        z = np.random.default_rng(0).standard_normal((m, model.latent_dim))
+        prior = model.prior if self.is_vae else StandardNormal()
+        z = prior.draw((m, model.latent_dim), np.random.default_rng(0))
         self.by_chance = flat(
             call(model.decode, z, {name: value[:m] for name, value in side.items()})
         )

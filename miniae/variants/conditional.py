@@ -213,8 +213,10 @@ class ConditionalVAE(VAE):
 
     def mean_terms(self, data):
         """As VAE.mean_terms, with Condition layers of this call's own."""
-        self.cache = None  # as in `labelled`
-        return super(ConditionalVAE, with_parts(self, Condition)).mean_terms(data)
+        other = with_parts(self, Condition)
+        means = super(ConditionalVAE, other).mean_terms(data)
+        self.cache, self.terms = None, other.terms
+        return means
 
     def fit(self, X, y=None, *, labels=None, **options):
         """As VAE.fit, with labels (n,); validation_data is then (X, y, labels), y may be None."""

@@ -145,12 +145,13 @@ class Odd(Layer):
         (lambda: VAE(7, 2, likelihood="gaussian"), "likelihood='gaussian' has no counterpart"),
         (lambda: VAE(7, 2, free_bits=0.5), "free_bits=0.5 has no counterpart"),
         (lambda: VAE(7, 2, kl_warmup=10), "kl_warmup=10 has no counterpart"),
+        (lambda: VAE(7, 2, prior=miniae.GaussianPrior(1.0)), "prior=.* has no counterpart"),
         (
             lambda: VAE(7, 2, encoder=Sequential(Odd(), Dense(7, 4)), decoder=None),
             "layer Odd has no counterpart here: add a line to COUNTERPARTS",
         ),
     ],
-    ids=["class", "likelihood", "free bits", "warm-up", "layer"],
+    ids=["class", "likelihood", "free bits", "warm-up", "prior", "layer"],
 )
 def test_what_has_no_counterpart_is_refused_by_name(demo, tmp_path, model, message):
     _, path = saved(tmp_path, model())

@@ -8,7 +8,9 @@ from demo_runs import load, quick, run
 
 RATINGS = ["mean of all ratings", "biases of user and item", "AutoRec"]
 
-RATINGS += ["AutoRec of ratings minus biases", "the ratings without noise"]
+RATINGS += ["AutoRec of ratings minus biases", "the same, with a row per user"]
+RATINGS += ["a row per item: all ratings, mean of 4", "mean of this and a row per user"]
+RATINGS += ["the ratings without noise"]
 
 
 @pytest.mark.demo
@@ -141,11 +143,29 @@ def test_users_and_items_without_training_ratings_get_what_ratings_are_centred_b
     assert np.isfinite(filled).all() and len(curve) == 2 and np.isfinite(curve).all()
 
 
+def test_a_refit_is_the_mean_of_models_that_stop_at_the_epoch_that_validation_chose(monkeypatch):
+    rng = np.random.default_rng(0)
+    R = rng.uniform(1, 5, (12, 9)).astype(np.float32)
+    with load("collaborative_filtering") as demo:
+        centre, calls = demo.add_biases(R, 3), []
+
+        def autorec(*arguments):
+            calls.append(arguments)
+            return centre + arguments[3], None
+
+        monkeypatch.setattr(demo, "autorec", autorec)
+        filled = demo.refit(R, centre, 5, [0.9, 0.8, 0.7, 0.75])
+    assert [(seed, epochs) for *_, seed, epochs in calls] == [(5, 3), (6, 3), (7, 3), (8, 3)]
+    assert all(validation is None for _, validation, *_ in calls)
+    assert np.allclose(filled, centre + 6.5)
+
+
 @pytest.mark.full
 def test_autorec_beats_the_biases_and_stays_above_the_noise(tmp_path):
     table = run(tmp_path, "collaborative_filtering").table
     assert list(table) == RATINGS
-    mean, biases, autorec, both, floor = (row[1] for row in table.values())
-    assert both < autorec < 0.9 * biases < 0.9 * mean
+    mean, biases, autorec, items, users, refitted, both, floor = (row[1] for row in table.values())
+    assert items < autorec < 0.9 * biases < 0.9 * mean
+    assert both < refitted < items and both < users
     # About 4,800 held-out ratings have noise of standard deviation 0.7, but for what is clipped.
     assert floor < autorec and floor == pytest.approx(0.7, abs=5 * 0.7 / np.sqrt(2 * 4800))
