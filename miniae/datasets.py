@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from miniae.digits import synthetic_digits
-from miniae.plumbing.dictionary import DATASET, NAMES
 from miniae.plumbing.foreign import asked, explains, message
+from miniae.plumbing.glossary import DATASET, NAMES
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 

@@ -1,7 +1,7 @@
 """Names of Keras, PyTorch and scikit-learn: the error says what each is called here.
 
-None of them works as a second spelling. The tables are in `plumbing.dictionary`; this module looks
-names up in them, for an attribute, an argument of a constructor and an argument of a method.
+None of them works as a second spelling. The tables are in `plumbing.dictionary` and `glossary`.
+This module looks names up in them, for attributes and for arguments of constructors and methods.
 """
 
 import functools
@@ -15,10 +15,9 @@ from miniae.plumbing.dictionary import (
     ATTRIBUTES,
     FIRST,
     METHODS,
-    MODULES,
-    NAMES,
     SIZES,
 )
+from miniae.plumbing.glossary import MODULES, NAMES
 from miniae.plumbing.inputs import side_names
 from miniae.plumbing.signatures import argument_names, takes_any
 
@@ -147,7 +146,7 @@ def suggestion(name, known):
     """Return "; did you mean ...?", or what there is if nothing is near."""
     import difflib  # needed for the error only, and slow to import
 
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else f"; its arguments are {', '.join(known)}"
 
 
@@ -156,10 +155,15 @@ def check_options(owner, method, answers, options, more=()):
 
     more : names that it passes on
     """
+    parameters = inspect.signature(method).parameters
     for name in options:
-        if name in answers and name not in inspect.signature(method).parameters:
-            if name not in more:
-                raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+        if name in parameters or name in more:
+            continue
+        if name in answers:
+            raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+        answer = suggestion(name, [*parameters])
+        if "did you mean" in answer:
+            raise TypeError(f"{owner} has no argument {name!r}{answer}")
 
 
 def explained(method, name):
