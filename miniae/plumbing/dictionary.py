@@ -254,12 +254,6 @@ ARGUMENTS = {
     "Adam": same("momentum", "betas[0] is the momentum, betas=(0.9, 0.999)"),
 }  # fmt: skip
 
-FIRST = {  # what to say to an array or a model as first argument
-    "Optimizer": {
-        "first": "lr comes first, and the parameters are arguments of step(model.theta, "
-        "model.dtheta)"
-    },
-}
 SIZES = {"n_in", "n_out", "c_in", "c_out", "kernel"}  # integers, not the name of an activation
 
 ROWS = "rows pass in groups of fixed size, which bounds the memory; leave it out"

@@ -13,7 +13,6 @@ from miniae.plumbing.dictionary import (
     ACTIVATION,
     ARGUMENTS,
     ATTRIBUTES,
-    FIRST,
     METHODS,
     SIZES,
 )
@@ -109,6 +108,8 @@ def check_call(cls, args, options):
     ------
     TypeError : an argument with a foreign or misspelt name, one too many, or one too few
     """
+    if cls.__init__ is object.__init__:
+        raise TypeError(f"{cls.__name__} takes no arguments")
     signature = inspect.signature(cls.__init__)
     open_ended = any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values())
     if open_ended and not is_ours(cls.__init__):
@@ -120,9 +121,9 @@ def check_call(cls, args, options):
     for name in options:
         if name not in known:
             raise TypeError(f"{cls.__name__} has no argument {name!r}{suggestion(name, known)}")
-    first = find(FIRST, cls, "first")
-    if first and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
-        raise TypeError(f"{cls.__name__}: {first}")
+    no_params = find(ARGUMENTS, cls, "params")  # an optimiser's first argument is lr
+    if no_params and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
+        raise TypeError(message(cls.__name__, "argument for the parameters", no_params))
     try:
         given = signature.bind(None, *args, **options).arguments
     except TypeError as error:

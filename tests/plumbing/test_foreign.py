@@ -41,6 +41,7 @@ from miniae import (
 from miniae.plumbing import dictionary, glossary
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.foreign import find
+from miniae.regularizers import Corruption
 
 X = np.random.default_rng(0).random((20, 6), dtype=np.float32)
 
@@ -292,6 +293,13 @@ def test_a_subclass_may_give_any_foreign_name_a_meaning():
 
     Wrapper.__init__.__module__ = "miniae.wrapper"  # as if it were miniae's own
     assert Wrapper(3, widgets=4).options == {"widgets": 4}
+
+    class Bare(Corruption):
+        pass
+
+    with pytest.raises(TypeError, match="Bare takes no arguments"):
+        Bare(std=3)
+    assert repr(Bare()) == "Bare()"
 
     class Scale(Layer):
         pass
