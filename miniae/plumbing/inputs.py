@@ -53,7 +53,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         if is_data and np.isnan(low):
             message += "; for missing entries, wrap the loss in Masked"
         elif bounds[1] < np.inf:
-            pixels = bounds[1] == 1 and 0 <= low and 1 < high <= 255
+            pixels = bounds[1] == 1 and 0 <= low and high <= 255 and not (seen % 1).any()
             message += "; scale the data" + (", pixels from 0 to 255 as X / 255" if pixels else "")
         raise ValueError(message)
     return x
