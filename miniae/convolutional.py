@@ -5,9 +5,12 @@ import numpy as np
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, Dropout, Flatten, Reshape, Sequential
 from miniae.networks import ACTIVATIONS
+from miniae.plumbing.foreign import explains
+from miniae.plumbing.glossary import CONV
 from miniae.plumbing.names import choose
 
 
+@explains(CONV)
 def conv_networks(
     input_dim,
     latent_dim,

@@ -13,8 +13,8 @@ import numpy as np
 
 from miniae.digits import synthetic_digits
 from miniae.plumbing.archives import atomic
-from miniae.plumbing.dictionary import DATASET, NAMES
 from miniae.plumbing.foreign import asked, explains, message
+from miniae.plumbing.glossary import DATASET, NAMES
 
 __all__ = ["fashion_mnist", "load_idx", "mnist", "synthetic_digits"]
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from miniae.plumbing.foreign import explains
+from miniae.plumbing.glossary import DIGITS
+
 # Ways of writing each digit: pen positions "x,y" in a box of 100 by 100 (x right, y down). A smooth
 # curve goes through them. "/" starts a new stroke, after a corner or when the pen is lifted.
 _DIGITS = (
@@ -34,6 +37,7 @@ _HEIGHT = 17.0  # pixels from pen position 0 to 100; with the ink about 20, as i
 _SEGMENTS = 28  # straight pieces per digit, each about 2 pixels long
 
 
+@explains(DIGITS)
 def synthetic_digits(n, seed=0):
     """Draw `n` digits that look like handwriting, and return the factors of each image.
 

@@ -15,8 +15,8 @@ from miniae.plots.latents import (
     latent_scatter,
     traversal,
 )
-from miniae.plumbing.dictionary import PLOTS
 from miniae.plumbing.foreign import asked
+from miniae.plumbing.glossary import PLOTS
 
 __all__ = [
     "code_activity",

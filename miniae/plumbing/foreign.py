@@ -1,7 +1,7 @@
 """Names of Keras, PyTorch and scikit-learn: the error says what each is called here.
 
-None of them works as a second spelling. The tables are in `plumbing.dictionary`; this module looks
-names up in them, for an attribute, an argument of a constructor and an argument of a method.
+None of them works as a second spelling. The tables are in `plumbing.dictionary` and `glossary`.
+This module looks names up in them, for attributes and for arguments of constructors and methods.
 """
 
 import functools
@@ -13,12 +13,10 @@ from miniae.plumbing.dictionary import (
     ACTIVATION,
     ARGUMENTS,
     ATTRIBUTES,
-    FIRST,
     METHODS,
-    MODULES,
-    NAMES,
     SIZES,
 )
+from miniae.plumbing.glossary import MODULES, NAMES
 from miniae.plumbing.inputs import side_names
 from miniae.plumbing.signatures import argument_names, takes_any
 
@@ -132,6 +130,8 @@ def check_call(cls, args, options):
     ------
     TypeError : an argument with a foreign or misspelt name, one too many, or one too few
     """
+    if cls.__init__ is object.__init__:
+        raise TypeError(f"{cls.__name__} takes no arguments")
     signature = inspect.signature(cls.__init__)
     open_ended = any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values())
     if open_ended and not is_ours(cls.__init__):
@@ -143,9 +143,9 @@ def check_call(cls, args, options):
     for name in options:
         if name not in known:
             raise TypeError(f"{cls.__name__} has no argument {name!r}{suggestion(name, known)}")
-    first = find(FIRST, cls, "first")
-    if first and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
-        raise TypeError(f"{cls.__name__}: {first}")
+    no_params = find(ARGUMENTS, cls, "params")  # an optimiser's first argument is lr
+    if no_params and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
+        raise TypeError(message(cls.__name__, "argument for the parameters", no_params))
     try:
         given = signature.bind(None, *args, **options).arguments
     except TypeError as error:
@@ -169,7 +169,7 @@ def suggestion(name, known):
     """Return "; did you mean ...?", or what there is if nothing is near."""
     import difflib  # needed for the error only, and slow to import
 
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else f"; its arguments are {', '.join(known)}"
 
 
@@ -178,10 +178,15 @@ def check_options(owner, method, answers, options, more=()):
 
     more : names that it passes on
     """
+    parameters = inspect.signature(method).parameters
     for name in options:
-        if name in answers and name not in inspect.signature(method).parameters:
-            if name not in more:
-                raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+        if name in parameters or name in more:
+            continue
+        if name in answers:
+            raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+        answer = suggestion(name, [*parameters])
+        if "did you mean" in answer:
+            raise TypeError(f"{owner} has no argument {name!r}{answer}")
 
 
 def explained(method, name):

@@ -1,6 +1,6 @@
 """Names: looked up in tables, and those of version 0.1, which still work."""
 
-from miniae.plumbing.dictionary import ELSEWHERE
+from miniae.plumbing.glossary import ELSEWHERE
 
 
 def choose(table, name, argument, more=()):

@@ -338,6 +338,8 @@ def test_a_grid_shows_the_first_images_of_a_bare_array():
         plots.grid(images * 0 + 255)
     with pytest.raises(ValueError, match=r"array of shape \(7, 4, 4\): plots.grid draws"):
         plots.samples(images)
+    with pytest.raises(ValueError, match=r"array of shape \(7, 4, 4\): plots.grid draws"):
+        plots.reconstructions(images, images)
 
 
 @pytest.mark.parametrize("name", ["plot_history", "imshow", "plot_latent_space", "make_grid"])

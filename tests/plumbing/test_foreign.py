@@ -38,9 +38,10 @@ from miniae import (
     SquaredError,
     datasets,
 )
-from miniae.plumbing import dictionary
+from miniae.plumbing import dictionary, glossary
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.foreign import find
+from miniae.regularizers import Corruption
 
 X = np.random.default_rng(0).random((20, 6), dtype=np.float32)
 
@@ -182,6 +183,11 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: vae().fit(lambda: [X], num_epochs=3), TypeError, "called epochs"),
     (lambda: vae().fit(x=X, y=X), TypeError, "called X"),
     (lambda: vae().fit_transform(X, n_epochs=3), TypeError, "called epochs"),
+    (lambda: vae().fit(X, epoch=3), TypeError, "VAE.fit has no argument 'epoch'; did you mean epo"),
+    (lambda: vae().log_prob(X), AttributeError, "called log_likelihood"),
+    (lambda: ae().impute(X, n_iter=3), TypeError, "called steps"),
+    (lambda: datasets.synthetic_digits(n_samples=3), TypeError, "called n"),
+    (lambda: miniae.conv_networks((28, 28), 4, filters=(3,)), TypeError, "called channels"),
     (lambda: vae().fit(X, patience=3), TypeError, "called early_stopping"),
     (lambda: ae().predict(X, batch_size=3), TypeError, "predict has no .*'batch_size': .*leave it"),
     (lambda: vae().predict(X, verbose=0), TypeError, "prints nothing"),
@@ -287,6 +293,13 @@ def test_a_subclass_may_give_any_foreign_name_a_meaning():
     Wrapper.__init__.__module__ = "miniae.wrapper"  # as if it were miniae's own
     assert Wrapper(3, widgets=4).options == {"widgets": 4}
 
+    class Bare(Corruption):
+        pass
+
+    with pytest.raises(TypeError, match="Bare takes no arguments"):
+        Bare(std=3)
+    assert repr(Bare()) == "Bare()"
+
     class Scale(Layer):
         pass
 
@@ -340,7 +353,7 @@ def test_no_foreign_name_is_one_that_exists_here():
                     if find(table, type(thing), name) and not hasattr(thing, name):
                         with pytest.raises(AttributeError, match="has no"):
                             getattr(thing, name)
-    assert not set(dictionary.NAMES) & set(miniae.__all__)
+    assert not set(glossary.NAMES) & set(miniae.__all__)
 
 
 def test_an_answer_of_one_word_exists_here():
@@ -359,8 +372,8 @@ def test_an_answer_of_one_word_exists_here():
         known = {p for f in functions if f for p in inspect.signature(f).parameters} | {"X"}
         for name, answer in names.items():
             assert " " in answer or answer in known, (method, name, answer)
-    tables = [(miniae, dictionary.NAMES), (miniae.plots, dictionary.PLOTS)]
-    tables.append((miniae.metrics, dictionary.METRICS))
+    tables = [(miniae, glossary.NAMES), (miniae.plots, glossary.PLOTS)]
+    tables.append((miniae.metrics, glossary.METRICS))
     for module, name, answer in ((m, *row) for m, table in tables for row in table.items()):
         assert not answer.isidentifier() or hasattr(module, answer), (name, answer)
 

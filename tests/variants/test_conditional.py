@@ -126,7 +126,7 @@ def test_a_model_without_use_for_labels_says_so():
     X = np.random.default_rng(0).random((8, 6))
     with pytest.raises(TypeError, match="VAE takes no argument 'labels'"):
         VAE(6).fit(X, labels=LABELS, verbose=0)
-    with pytest.raises(TypeError, match="takes no argument 'epoch'"):
+    with pytest.raises(TypeError, match="has no argument 'epoch'; did you mean epochs"):
         VAE(6).fit(X, epoch=3, verbose=0)
 
 
