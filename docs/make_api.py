@@ -18,6 +18,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "layers": "Layers",
     "conv": "Convolutions",
     "losses": "Losses",
+    "likelihoods": "More losses",
     "optim": "Optimisers",
     "autoencoder": "The autoencoder",
     "vae": "The variational autoencoder",
