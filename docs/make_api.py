@@ -20,6 +20,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "frozen": "Frozen layers",
     "conv": "Convolutions",
     "losses": "Losses",
+    "likelihoods": "More losses",
     "optim": "Optimisers",
     "callbacks": "Callbacks",
     "autoencoder": "The autoencoder",

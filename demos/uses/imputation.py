@@ -106,8 +106,10 @@ def compare(X, T, holes, network, chosen, covariance=None):
         last |= {name: (most_likely(model, H), None) for name, model in linear.items()}
         last["autoencoder"] = autoencoder.impute(H, **how), None
         for name, model in (("VAE", vae), ("VAE, of incomplete rows", masked)):
-            drawn = H if covariance is not None else H[:PICTURED]
-            draws = model.impute(drawn, n_draws=DRAWS, **how)
+            draws = None
+            if hole is holes[-1]:  # the others' are not shown
+                drawn = H if covariance is not None else H[:PICTURED]
+                draws = model.impute(drawn, n_draws=DRAWS, **how)
             last[name] = model.impute(H, **how), draws
         if covariance is not None:
             last["exact conditional Gaussian"] = exact(covariance, H, rng)
