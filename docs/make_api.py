@@ -34,6 +34,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "convolutional": "Convolutional networks",
     "suggest": "Settings that fit the data",
     "anomaly": "Anomaly detection",
+    "scores": "Scores of strangeness",
     "metrics": "Metrics",
     "datasets": "Data",
     "plots": "Pictures",

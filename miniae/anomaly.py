@@ -15,6 +15,7 @@ from miniae.plumbing.names import choose
 from miniae.plumbing.tables import check_columns, column_names, warn_about_names
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
 from miniae.scores import check_contamination, feature_scores, rank_of_threshold
+from miniae.scores import rolling_threshold as rolling_threshold
 from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import ConditionalVAE, ImportanceWeightedVAE
@@ -200,9 +201,13 @@ class AnomalyDetector(Estimator):
     def _fit_model(self, X, options):
         if "optimizer" in options:  # a copy, so that each training starts with a new one
             options = {**options, "optimizer": copy.deepcopy(options["optimizer"])}
-        if isinstance(options.get("validation_data"), tuple):
-            rows = tuple(a if a is None else self._prepare(a) for a in options["validation_data"])
-            options = {**options, "validation_data": rows}
+        held = options.get("validation_data")
+        if isinstance(held, tuple):
+            held = tuple(a if a is None else self._prepare(a) for a in held)
+        elif held is not None:
+            held = self._prepare(held)
+        if held is not None:
+            options = {**options, "validation_data": held}
         self.model_.fit(self._prepare(X), **options)
 
     def _prepare(self, X):
@@ -224,6 +229,8 @@ class AnomalyDetector(Estimator):
             return score(Z)
         largest = np.finfo(model.theta.dtype).max  # a number too large for the dtype is cut
         low, high = np.clip(model.reconstruction_loss.bounds, -largest, largest)
+        if Z.size and low <= Z.min() and Z.max() <= high:
+            return score(Z)
         inside = np.where(np.isfinite(X), np.clip(Z, low, high), X)  # the model refuses the others
         scores = score(inside)
         if np.array_equal(inside, Z, equal_nan=True):

@@ -119,7 +119,7 @@ def suggest(X, purpose="reconstruct", model=None):
     rows = (np.nan_to_num(sample - units["center"]) / units["spread"]).reshape(len(sample), -1)
     model = choose_class(kind, purpose, rows.shape[1], model, reasons)
     arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
-    training = choose_training(n, purpose, reasons)
+    training = choose_training(n, kind, purpose, reasons)
     return Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
 
 
@@ -220,14 +220,16 @@ def choose_arguments(sample, rows, kind, purpose, is_vae, reasons):
     arguments = {"input_dim": shape if is_image else d}
     reasons["input_dim"] = "the shape of a row"
     arguments["latent_dim"] = choose_latents(rows, purpose, is_image, reasons)
-    arguments["hidden"] = (min(max(16, 2 * d), 256),)
-    reasons["hidden"] = "twice the features, from 16 to 256"
-    arguments["activation"] = "relu" if is_image or kind == "counts" else "tanh"
+    widest = 128 if kind == "counts" else 256
+    arguments["hidden"] = (min(max(16, 2 * d), widest),)
+    reasons["hidden"] = f"twice the features, from 16 to {widest}"
+    arguments["activation"] = "relu" if is_image else "tanh"
     reasons["activation"] = (
-        "fast to train on images and counts"
-        if arguments["activation"] == "relu"
-        else "smooth, and bounded for rows far out"
+        "fast to train on images" if is_image else "smooth, and bounded for rows far out"
     )
+    if kind == "counts":
+        arguments["dropout"] = 0.3
+        reasons["dropout"] = "few texts, many words: without it, the model learns them by heart"
     name = "likelihood" if is_vae else "loss"
     arguments[name], reasons[name] = choose_loss(sample, kind, purpose, is_vae)
     if purpose == "anomaly" and not is_vae and kind == "numbers":
@@ -285,11 +287,12 @@ def choose_loss(sample, kind, purpose, is_vae):
     return name, reason
 
 
-def choose_training(n, purpose, reasons):
+def choose_training(n, kind, purpose, reasons):
     """Return epochs, batch_size and lr, a dict, and add the reasons."""
     batch_size = n if n < 16 else 16 if n < 256 else 64 if n < 4096 else 128
     per_epoch = ceil(n / batch_size)
-    steps = STEPS // 2 if purpose == "anomaly" else STEPS  # a detector may train twice
+    # A detector may train twice, and counts are soon learned by heart.
+    steps = STEPS // 2 if purpose == "anomaly" or kind == "counts" else STEPS
     epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
     lr = 2e-3 if n < 20_000 else 1e-3
     reasons["epochs"] = f"{epochs * per_epoch:,} steps, {per_epoch:,} an epoch"

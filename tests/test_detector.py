@@ -87,6 +87,14 @@ def test_a_share_to_trim_is_between_0_and_a_half(trim):
         AnomalyDetector(trim=trim)
 
 
+def test_validation_rows_are_brought_to_the_units_of_the_model_too():
+    X, held = table() * 1e3 + 5e4, table(seed=0)[:20] * 1e3 + 5e4
+    for given in (held, (held, None), (held, held)):
+        detector = AnomalyDetector(trim=0).fit(X, epochs=30, validation_data=given)
+        history = detector.model_.history
+        assert history["val_loss"][-1] < 2 * abs(history["loss"][-1])
+
+
 # The model given.
 
 

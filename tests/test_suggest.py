@@ -90,6 +90,28 @@ def test_what_is_suggested_for_missing_entries_is_masked():
     assert np.allclose(np.nanmean(prepared, axis=0), 0) and np.allclose(np.nanstd(prepared, 0), 1)
 
 
+def test_counts_get_a_multinomial_likelihood_and_dropout():
+    chosen = suggest(DATA["counts"], "generate")
+    assert chosen.model_arguments["likelihood"] == "multinomial"
+    assert chosen.model_arguments["dropout"] > 0 and not chosen.standardize
+    few = RNG.poisson(0.5, (60, 5))
+    assert suggest(few, "generate").model_arguments["likelihood"] == "gaussian"
+    assert suggest(DATA["counts"], "impute").standardize  # a multinomial cannot impute
+
+
+def test_the_model_may_be_asked_for():
+    X = table(100, 6)
+    assert suggest(X, "anomaly").model == "VAE"
+    chosen = suggest(X, "anomaly", model="Autoencoder")
+    assert chosen.model == "Autoencoder" and isinstance(chosen.build(), Autoencoder)
+    assert chosen.reasons["model"] == "as asked for"
+    assert suggest(X, model="VAE").model_arguments["likelihood"] == "gaussian"
+    with pytest.raises(ValueError, match="did you mean 'Autoencoder'"):
+        suggest(X, model="AutoEncoder")
+    with pytest.raises(ValueError, match="no prior to sample from"):
+        suggest(X, "generate", model="Autoencoder")
+
+
 def test_standardised_columns_are_left_alone():
     X = table(100, 4)
     Z = (X - X.mean(axis=0)) / X.std(axis=0)

@@ -4,9 +4,10 @@
     python demos/uses/time_series.py
 
 An autoencoder is fitted to windows of a normal periodic signal. It is tested on a signal with
-faults of five kinds; the score of a window is its squared error. The baselines are PCA and the
-distance to the mean window. The second table and picture are of a real EEG recording that comes
-with matplotlib.
+faults of five kinds; the score of a window is its squared error. The baselines are PCA, the
+distance to the mean window, and the largest |z| in the window. The second table is of a normal
+signal that slowly grows, with a fixed threshold and with one that rolls with the scores. The third
+table and the second picture are of a real EEG recording that comes with matplotlib.
 """
 
 # %%
@@ -19,12 +20,14 @@ from matplotlib.cbook import get_sample_data
 from numpy.lib.stride_tricks import sliding_window_view
 
 from miniae import AnomalyDetector, Autoencoder, metrics
+from miniae.scores import rolling_threshold
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support.baselines import Projection
 from support.common import options, save, show, train
 
 WIDTH, CODE, LARGER = 64, 4, 20
+RATE, GROWTH, MEMORY = 0.01, 0.5, 400  # false alarms; of a growing signal; windows
 KINDS = ("spike", "too fast", "constant", "no low wave", "noisy")
 EEG_CHANNELS, EEG_RATE, EEG_WIDTH = ("PG3", "PG5", "PG7", "PG9"), 80, 32  # samples/s, samples
 
@@ -58,13 +61,28 @@ def beats(n, rng, kinds=()):
     return x + 0.05 * rng.standard_normal(n), faults
 
 
+class LargestZ:
+    """The score is the largest |z| in the window, z = (x - mean) / std over all samples seen."""
+
+    def fit(self, X, epochs=None, **options):
+        """Find mean and standard deviation of the samples; with epochs=0 change nothing."""
+        if epochs != 0:
+            self.mean, self.std = X.mean(), X.std()
+        return self
+
+    def anomaly_score(self, X):
+        """Return the score of each window."""
+        return np.abs((X - self.mean) / self.std).max(axis=1)
+
+
 def fitted(X, seed, epochs):
     """Return the autoencoder and the baselines by name, fitted to windows X."""
     model = Autoencoder(X.shape[1], CODE, (128, 64), loss="mse", seed=seed)
     train(f"autoencoder on {len(X):,} windows", model, X, lr=2e-3, epochs=epochs)
     models = {f"autoencoder, code of {CODE}": model}
     models.update((f"PCA, code of {k}", Projection(k).fit(X)) for k in (CODE, LARGER))
-    return {**models, "squared distance to the mean": Projection(0).fit(X)}
+    models["squared distance to the mean"] = Projection(0).fit(X)
+    return {**models, "largest |z| in the window": LargestZ().fit(X)}
 
 
 def draw(t, x, width, detectors, faults=()):
@@ -98,16 +116,23 @@ def made_up_signal(seed, n, each, epochs):
     X, X_normal, X_test = (sliding_window_view(x, WIDTH) for x in (train, normal, test))
     start = np.arange(len(X_test))
     touched = np.array([(f.start - WIDTH < start) & (start < f.stop) for f in faults])
-    strange, rows, detectors = touched.any(axis=0), [], {}
+    strange, rows, drift, detectors = touched.any(axis=0), [], [], {}
+    growing = beats(n, rng)[0] * np.linspace(1, 1 + GROWTH, n)
+    X_growing = sliding_window_view(growing, WIDTH)[::WIDTH]
+    memory = min(MEMORY, len(X_growing) // 2)
     for name, model in fitted(X[::4], seed, epochs).items():
-        detector = AnomalyDetector(model, 0.01, holdout=0).fit(X_normal[::WIDTH], epochs=0)
+        detector = AnomalyDetector(model, RATE, holdout=0).fit(X_normal[::WIDTH], epochs=0)
         area = metrics.auroc(detector.decision_function(X_test), strange.astype(int))
         alarms = detector.predict(X_test) == 1
         found = (touched & alarms).any(axis=1)
         counts = [int(found[kinds == kind].sum()) for kind in KINDS]
         rows.append((name, area, *counts, f"{alarms[~strange].mean():.1%}"))
         detectors[name] = detector
+        scores = detector.decision_function(X_growing)
+        rolling = (scores > rolling_threshold(scores, memory, RATE))[memory:]
+        drift.append((name, f"{detector.predict(X_growing).mean():.1%}", f"{rolling.mean():.1%}"))
     show((f"faults found, of {each} each", "AUROC", *KINDS, "false alarms"), rows, digits=3)
+    show(("false alarms, growing signal", "fixed threshold", "rolling threshold"), drift)
     figure, axes = draw(np.arange(2700), test[:2700], WIDTH, detectors, faults)
     axes[0].set(title="A signal and its faults", ylabel="signal")
     axes[2].set(xlabel="time (samples); the score of a window is drawn at its middle")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from demo_runs import Run, load, quick, run
 
-AUTOENCODER, PCA, LARGER, DISTANCE = NAMES = [
+AUTOENCODER, PCA, LARGER, DISTANCE, LARGEST = NAMES = [
     "autoencoder, code of 4",
     "PCA, code of 4",
     "PCA, code of 20",
     "squared distance to the mean",
+    "largest |z| in the window",
 ]
 
 
