@@ -17,10 +17,9 @@ from miniae.plumbing.estimator import Estimator, not_fitted
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 from miniae.plumbing.tables import check_columns, column_names, warn_about_names
+from miniae.suggest import suggest
 from miniae.vae import VAE
 
-LARGEST = 32  # latents that are chosen without being asked for
-STEPS = 1000  # of training, about; more overfit tables of a hundred rows
 OF_FIT = ("epochs", "batch_size", "validation_split", "early_stopping", "verbose")
 
 
@@ -140,11 +139,11 @@ class AutoencoderTransformer(ModelTransformer):
     Parameters
     ----------
     latent_dim : int or None
-        None: half of the features, at most 32.
+        None: what `miniae.suggest` says, at most half of the features.
     hidden, activation, code_activation, loss, corruption, penalty, dropout, seed
         As in `Autoencoder`; the default loss is "mse", for real numbers.
     epochs : int or None
-        None: as many as give about 1000 steps, at least 10.
+        None: as many as make the number of steps that `miniae.suggest` says.
     batch_size, validation_split, early_stopping, verbose : as in `Autoencoder.fit`
     lr : float, or a function of the step; the learning rate of Adam
     dtype : "float32", "float64", or None for float32 if X is, and else float64
@@ -238,15 +237,18 @@ class VAETransformer(ModelTransformer):
 
 
 def chosen_from(X, estimator):
-    """Return values for the arguments that are None, a dict; they are chosen only here."""
-    features = math.prod(X.shape[1:])
+    """Return values for the arguments that are None, a dict: those of `miniae.suggest`.
+
+    The epochs are those that make as many steps with the estimator's own batch_size.
+    """
+    chosen = suggest(X, model=estimator.model_class.__name__)
+    steps = chosen.epochs * math.ceil(len(X) / chosen.batch_size)
+    batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
     automatic = {
-        "latent_dim": max(1, min(LARGEST, features // 2)),
+        "latent_dim": chosen.model_arguments["latent_dim"],
         "dtype": "float32" if X.dtype == np.float32 else "float64",
+        "epochs": max(1, round(steps / batches)),
     }
-    if estimator.epochs is None:
-        batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
-        automatic["epochs"] = max(10, round(STEPS / batches))
     return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}
 
 

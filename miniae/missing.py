@@ -90,7 +90,7 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     """Return X with a number in place of each NaN; observed entries are unchanged.
 
     **The best guess** (n_draws=None). For each row, `steps` steps of Adam search for the code z
-    with the least energy -log p(x_observed|z) + |z|^2 / 2. The guess is the decoding of that code.
+    with the least energy -log p(x_observed|z) - log p(z). The guess is the decoding of that code.
     For a VAE this z is the mode of p(z|x_observed). An autoencoder has no prior, so its energy is
     the loss of the observed entries alone. The encoder only gives the start, so the guess does not
     depend on how well it copes with incomplete rows. (Replacing missing entries by reconstructions
@@ -107,8 +107,8 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     Parameters
     ----------
     X : (n, *input_shape), NaN where missing; a masked array counts as missing where it is masked
-        For a row without observed entries, the guess of a VAE is the decoding of z = 0, and a draw
-        is a draw from the model.
+        For a row without observed entries, the guess of a VAE is the decoding of the prior's mode
+        (z = 0), and a draw is a draw from the model.
     steps : int, 2 or more
     n_draws : int or None
         With a VAE: the number of imputations. Their spread shows the uncertainty.
@@ -186,7 +186,7 @@ def _fits(shape, whole):
 
 
 def code_energy(model, z, x):
-    """Return U(z) = -log p(x_observed|z) + |z|^2 / 2 of each row, (n,), and dU/dz, (n, latent).
+    """Return U(z) = -log p(x_observed|z) - log p(z) of each row, (n,), and dU/dz, (n, latent).
 
     Up to a constant, U = -log p(z|x_observed). For an autoencoder, the loss takes the place of
     -log p, and there is no prior. x is NaN where missing. A row far out may have an infinite U.
@@ -197,7 +197,7 @@ def code_energy(model, z, x):
         energy = loss.per_sample(model.decoder.forward(z), x)
         dz = model.decoder.backward(loss.backward(np.ones(len(z), z.dtype)))
         if hasattr(model, "posterior"):
-            energy, dz = energy + 0.5 * (z**2).sum(axis=1), dz + z
+            energy, dz = energy + model.prior.nll(z), dz + model.prior.nll_grad(z)
     return energy, dz
 
 
@@ -207,14 +207,16 @@ def find_codes(model, x, current, steps):
     x : (n, *input_shape), NaN where missing
     current : x with other numbers there, for the encoder
 
-    The search starts at the encoder's code, or at 0 where that has less energy: the code of a row
-    unlike those of training may be far out, or not finite. Adam treats each number by itself, so
-    rows have no effect on each other (for an autoencoder, the length of the first step is that of
-    most codes). The step falls to 0, and the best code on the way is kept.
+    The search starts at the encoder's code, or at the prior's mean (of an autoencoder, at 0) where
+    that has less energy: the code of a row unlike those of training may be far out, or not finite.
+    Adam treats each number by itself, so rows have no effect on each other (for an autoencoder, the
+    length of the first step is that of most codes). The step falls to 0, and the best code on the
+    way is kept.
     """
     z, _ = encoded(model, x, current)
     energy, _ = code_energy(model, z, x)
-    z[~(energy < code_energy(model, 0 * z, x)[0])] = 0
+    center = 0 * z + (model.prior.mean if hasattr(model, "posterior") else 0)
+    z = np.where((energy < code_energy(model, center, x)[0])[:, None], z, center).astype(z.dtype)
     scale = 1.0  # of the codes: the prior's, or that of most rows
     if not hasattr(model, "posterior"):
         scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
@@ -288,7 +290,8 @@ def draw_rows(model, x, z, steps, rng):
         return np.log(rng.random(len(log_r))) < log_r  # False for NaN, where z' is far out
 
     def weight(out, z, eps, log_var, x):  # log of p(x|z) p(z) / q(z|x), up to a constant
-        return 0.5 * (eps**2 - z**2 + log_var).sum(axis=1) - full.per_sample(out, x)
+        log_q = -0.5 * (eps**2 + log_var).sum(axis=1)
+        return -full.per_sample(out, x) - model.prior.nll(z) - log_q
 
     mean = loss.expected(model.decoder.forward(z))
     _, log_var = encoded(model, x, np.where(gone, mean, x))

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from miniae.autoencoder import Autoencoder
+from miniae.likelihoods import ColumnGaussianNLL
 from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL, SquaredError
 from miniae.missing import Masked
 from miniae.optim import Adam
@@ -220,9 +221,13 @@ def choose_arguments(sample, rows, kind, purpose, is_vae, reasons):
     arguments = {"input_dim": shape if is_image else d}
     reasons["input_dim"] = "the shape of a row"
     arguments["latent_dim"] = choose_latents(rows, purpose, is_image, reasons)
-    widest = 128 if kind == "counts" else 256
-    arguments["hidden"] = (min(max(16, 2 * d), widest),)
-    reasons["hidden"] = f"twice the features, from 16 to {widest}"
+    if purpose == "impute" and not is_image:
+        arguments["hidden"] = (64 if len(sample) < 1000 else 128,)
+        reasons["hidden"] = "64 units fit tables of up to 1,000 rows, 128 larger ones"
+    else:
+        widest = 128 if kind == "counts" else 256
+        arguments["hidden"] = (min(max(16, 2 * d), widest),)
+        reasons["hidden"] = f"twice the features, from 16 to {widest}"
     arguments["activation"] = "relu" if is_image else "tanh"
     reasons["activation"] = (
         "fast to train on images" if is_image else "smooth, and bounded for rows far out"
@@ -277,6 +282,9 @@ def choose_loss(sample, kind, purpose, is_vae):
     elif is_vae and purpose == "anomaly":
         loss = name = GaussianNLL(SIGMA)
         reason = "real numbers; a fixed sigma: smaller deviations are noise"
+    elif is_vae and purpose == "impute" and sample.ndim == 2:
+        loss = name = ColumnGaussianNLL(np.ones(sample.shape[1]), learn_sigma=True)
+        reason = "real numbers; a sigma of each column is learned"
     elif is_vae:
         loss, name = GaussianNLL(learn_sigma=True), "gaussian"
         reason = "real numbers; sigma is learned"
@@ -290,11 +298,15 @@ def choose_loss(sample, kind, purpose, is_vae):
 def choose_training(n, kind, purpose, reasons):
     """Return epochs, batch_size and lr, a dict, and add the reasons."""
     batch_size = n if n < 16 else 16 if n < 256 else 64 if n < 4096 else 128
-    per_epoch = ceil(n / batch_size)
-    # A detector may train twice, and counts are soon learned by heart.
-    steps = STEPS // 2 if purpose == "anomaly" or kind == "counts" else STEPS
-    epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
     lr = 2e-3 if n < 20_000 else 1e-3
+    if purpose == "impute":
+        batch_size, lr = min(n, 64), 3e-3
+    per_epoch = ceil(n / batch_size)
+    # A detector may train twice. Few rows, and counts, are soon learned by heart.
+    steps = STEPS // 2 if purpose == "anomaly" or kind == "counts" else min(max(1000, 5 * n), STEPS)
+    epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
+    if purpose == "impute":
+        epochs = min(250, max(50, 2000 // per_epoch))
     reasons["epochs"] = f"{epochs * per_epoch:,} steps, {per_epoch:,} an epoch"
     reasons["batch_size"] = f"for {n:,} rows"
     reasons["optimizer"] = "a common rate" if n >= 20_000 else "few steps, so a higher rate"

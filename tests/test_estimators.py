@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from miniae import VAE, Autoencoder, AutoencoderTransformer, GaussianNoise, VAETransformer
+from miniae import VAE, Autoencoder, AutoencoderTransformer, GaussianNoise, VAETransformer, suggest
 
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((60, 2)) @ RNG.standard_normal((2, 6)) + 0.1 * RNG.standard_normal((60, 6))
@@ -15,7 +15,10 @@ both = pytest.mark.parametrize("cls", [AutoencoderTransformer, VAETransformer])
 def test_sizes_come_from_the_data_and_every_fit_starts_again(cls):
     estimator = cls(epochs=2)
     codes = estimator.fit_transform(X)
-    assert codes.shape == (60, 3) and estimator.n_features_in_ == 6
+    assert (
+        codes.shape == (60, suggest(X).model_arguments["latent_dim"])
+        and estimator.n_features_in_ == 6
+    )
     assert estimator.model_.latent_dim == 3 and len(estimator.model_.history["loss"]) == 2
     assert np.array_equal(estimator.fit(X).transform(X), codes)  # the same seed, and no more epochs
     assert estimator.fit(X[:, :4]).transform(X[:, :4]).shape == (60, 2)
@@ -101,7 +104,7 @@ def test_images_and_float32_stay_what_they_are():
 def test_names_of_columns_are_kept_and_checked(cls):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcdef"))
-    estimator = cls(epochs=1).fit(frame)
+    estimator = cls(3, epochs=1).fit(frame)
     assert list(estimator.feature_names_in_) == list("abcdef")
     assert list(estimator.model_.feature_names_in_) == list("abcdef")
     name = cls.__name__.lower()

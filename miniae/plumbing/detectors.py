@@ -2,12 +2,11 @@
 
 import json
 import os
-import tempfile
 
 import numpy as np
 
 from miniae.plumbing import archives
-from miniae.plumbing.storage import model_arrays
+from miniae.plumbing.storage import model_arrays, model_from
 
 FORMAT, VERSION = "miniae detector", 1
 SCORES, UNITS = ("decision_scores_", "holdout_scores_"), ("center_", "spread_")
@@ -65,10 +64,8 @@ def load(cls, path, models):
 def build(cls, header, arrays, models):
     """Return the detector that a header and arrays describe, all checked."""
     inside = {name: arrays.pop(name) for name in list(arrays) if name.startswith("model.")}
-    with tempfile.TemporaryDirectory() as folder:  # a file again: one reader checks all models
-        part = os.path.join(folder, "model.npz")
-        archives.write(part, {name.removeprefix("model."): a for name, a in inside.items()})
-        model = models[header["class"]].load(part)
+    inside = {name.removeprefix("model."): array for name, array in inside.items()}
+    model = model_from(models[header["class"]], inside, {})
     if header["label"] is not None:
         model = model.given(header["label"])
     if set(arrays) not in (set(SCORES), {*SCORES, *UNITS}):

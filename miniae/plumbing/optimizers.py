@@ -27,7 +27,7 @@ class Owner:
     as_given: object = None
 
 
-def choose_optimizer(model, optimizer, checkpoint=None):
+def choose_optimizer(model, optimizer):
     """Return the optimiser that `fit` is to use for a model.
 
     An object that serves another model, or served these weights' predecessors, is a specification:
@@ -44,11 +44,6 @@ def choose_optimizer(model, optimizer, checkpoint=None):
     else:
         chosen = made_by(optimizer)
     check_step(chosen, optimizer)
-    if checkpoint is not None and not isinstance(chosen, Optimizer):
-        raise ValueError(
-            f"checkpoint={checkpoint!r} needs an Optimizer, such as Adam(): the state of "
-            f"optimizer={optimizer!r} is not known, and cannot be written to the file"
-        )
     owner = getattr(chosen, "owner", None)
     if chosen is model.optimizer and owner is not None:
         return chosen

@@ -71,7 +71,7 @@ class Run:
             self.source = WeightedRows(data, batch_size, shuffle, weights)
         if self.patience is not None and self.validation is None:
             raise ValueError("early_stopping needs validation_data or a validation_split")
-        optimizer = choose_optimizer(model, optimizer, checkpoint)
+        optimizer = choose_optimizer(model, optimizer)
         self.model = model
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs

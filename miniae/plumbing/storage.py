@@ -193,37 +193,7 @@ def load(cls, path, **given):
     FileNotFoundError : there is no such file
     """
     try:
-        arrays = archives.read(path, is_known)
-        header = json.loads(str(arrays.pop("header")))
-        its = learned_in(arrays)
-        strange = sorted(set(arrays) - set(its))
-        if strange and "run" not in arrays:  # what only the file of a run may have
-            raise ValueError(f"it has entries that are not known: {strange}")
-        if header["format"] != FORMAT:
-            raise ValueError(f"its format is {header['format']!r}")
-        if header["version"] != VERSION:
-            raise ValueError(f"its version is {header['version']}, not {VERSION}")
-        odd = sorted(set(header) - OPTIONAL ^ KEYS)
-        if odd:
-            raise ValueError(f"its header has missing or unknown entries: {odd}")
-        name = header["class"]
-        if name != cls.__name__:
-            raise ValueError(f"it holds a {name}: use {name}.load")
-        strange = sorted(set(given) - set(argument_names(cls)))
-        if strange:
-            raise ValueError(f"{name} has no arguments {strange}")
-        check_size(header["arguments"], sum(array.size for array in its.values()))
-        written = header["arguments"]
-        arguments = {k: rebuild(v, k) for k, v in written.items() if k not in given} | given
-        model = cls(**arguments)
-        shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
-        if list(shapes.items()) != list(header["shapes"].items()):
-            raise ValueError(
-                f"its parameters are {header['shapes']}, but the networks have {shapes}"
-            )
-        restore(model, its)
-        set_columns(model, header.get("feature_names"))
-        model.history = check_history(header["history"])
+        return model_from(cls, archives.read(path, is_known), given)
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file can make any step fail, in any way
@@ -231,5 +201,39 @@ def load(cls, path, **given):
         raise ValueError(
             f"{os.fspath(path)} is not a model that miniae can read: {reason}"
         ) from error
+
+
+def model_from(cls, arrays, given):
+    """Return the model of class `cls` in the arrays of a file; raise ValueError if it is not one.
+
+    Arrays that do not fit can also raise errors of other types.
+    """
+    header = json.loads(str(arrays["header"]))
+    its = learned_in(arrays)
+    strange = sorted(set(arrays) - {"header", *its})
+    if strange and "run" not in arrays:  # what only the file of a run may have
+        raise ValueError(f"it has entries that are not known: {strange}")
+    if header["format"] != FORMAT:
+        raise ValueError(f"its format is {header['format']!r}")
+    if header["version"] != VERSION:
+        raise ValueError(f"its version is {header['version']}, not {VERSION}")
+    odd = sorted(set(header) - OPTIONAL ^ KEYS)
+    if odd:
+        raise ValueError(f"its header has missing or unknown entries: {odd}")
+    name = header["class"]
+    if name != cls.__name__:
+        raise ValueError(f"it holds a {name}: use {name}.load")
+    strange = sorted(set(given) - set(argument_names(cls)))
+    if strange:
+        raise ValueError(f"{name} has no arguments {strange}")
+    check_size(header["arguments"], sum(array.size for array in its.values()))
+    written = header["arguments"]
+    model = cls(**{k: rebuild(v, k) for k, v in written.items() if k not in given} | given)
+    shapes = {name: list(value.shape) for name, value, _ in model.named_params()}
+    if list(shapes.items()) != list(header["shapes"].items()):
+        raise ValueError(f"its parameters are {header['shapes']}, but the networks have {shapes}")
+    restore(model, its)
+    set_columns(model, header.get("feature_names"))
+    model.history = check_history(header["history"])
     model.start_epoch(len(model.history.get("loss", ())))
     return model

@@ -9,6 +9,7 @@ import pytest
 from miniae import SGD, VAE, Adam, Autoencoder, ImportanceWeightedVAE
 from miniae.optim import Optimizer
 from miniae.plumbing import archives
+from miniae.plumbing.optimizers import own
 
 X = np.random.default_rng(0).random((30, 6))
 
@@ -161,7 +162,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_changed(tmp_path, written, 
     changed(path, KINDS[kind][name], kind)
     before_file = path.read_bytes()
     model, optimizer = make(), Adam()
-    optimizer.owner = model.theta
+    own(model, optimizer)
     before = everything(model, optimizer)
     with pytest.raises(ValueError, match="cannot be read|of another run|beyond the 5|no run"):
         fit(model, 5, path, optimizer=optimizer)
@@ -248,10 +249,7 @@ class Duck:
         theta -= 0.1 * dtheta
 
 
-def test_an_optimiser_of_unknown_state_is_refused_before_any_training(tmp_path, monkeypatch):
-    from miniae.plumbing import run
-
-    monkeypatch.setattr(run, "choose_optimizer", lambda model, optimizer: optimizer)
+def test_an_optimiser_of_unknown_state_is_refused_before_any_training(tmp_path):
     with pytest.raises(ValueError, match="derive its class from Optimizer, or leave out"):
         fit(make(), 2, tmp_path / "run.npz", optimizer=Duck())
     assert not os.listdir(tmp_path)
