@@ -15,11 +15,9 @@ both = pytest.mark.parametrize("cls", [AutoencoderTransformer, VAETransformer])
 def test_sizes_come_from_the_data_and_every_fit_starts_again(cls):
     estimator = cls(epochs=2)
     codes = estimator.fit_transform(X)
-    assert (
-        codes.shape == (60, suggest(X).model_arguments["latent_dim"])
-        and estimator.n_features_in_ == 6
-    )
-    assert estimator.model_.latent_dim == 3 and len(estimator.model_.history["loss"]) == 2
+    latent_dim = suggest(X).model_arguments["latent_dim"]
+    assert codes.shape == (60, latent_dim) and estimator.n_features_in_ == 6
+    assert estimator.model_.latent_dim == latent_dim and len(estimator.model_.history["loss"]) == 2
     assert np.array_equal(estimator.fit(X).transform(X), codes)  # the same seed, and no more epochs
     assert estimator.fit(X[:, :4]).transform(X[:, :4]).shape == (60, 2)
     assert estimator.inverse_transform(np.zeros((5, 2))).shape == (5, 4)
