@@ -1,7 +1,7 @@
 """Suggest settings that fit the data: explicit arguments, each with its reason."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from miniae.vae import VAE
 
 MODELS = {"Autoencoder": Autoencoder, "VAE": VAE}
 PURPOSES = ("reconstruct", "anomaly", "impute", "generate")
-ROWS = 2000  # at most so many rows, evenly spaced, are looked at
+ROWS, ENTRIES = 2000, 2**23  # at most so many rows, evenly spaced, and entries are looked at
 LARGEST = 32  # latents
 VARIANCE = 0.9  # the share that the latents are meant to keep
 NOISE, SIGMA = 1.0, 0.5  # for anomalies, where columns have standard deviation 1
@@ -129,13 +129,14 @@ def some_rows(X):
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
     X = as_array(X, "X")
-    if X.ndim < 2 or not X.size:
+    if X.ndim < 2 or 0 in X.shape:
         raise ValueError(
             f"X must be (n, features) or images (n, h, w), and not empty; got shape {X.shape}"
         )
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, got dtype {X.dtype}")
-    sample = np.asarray(X[:: ceil(len(X) / ROWS)], np.float64)
+    most = min(ROWS, max(ENTRIES // prod(X.shape[1:]), 100))
+    sample = np.asarray(X[:: ceil(len(X) / most)], np.float64)
     if np.isinf(sample).any():
         raise ValueError("X has infinite entries: remove them, or mark them as missing, np.nan")
     return len(X), sample

@@ -1,4 +1,5 @@
 import ast
+import functools
 import io
 import itertools
 import re
@@ -24,6 +25,7 @@ ORDER = (
 ).split()
 
 
+@functools.cache
 def code_lines(path):
     """Count lines of code: no docstrings, comments or blank lines."""
     text = path.read_text(encoding="utf-8")
@@ -62,6 +64,7 @@ def is_forward(node):
     )
 
 
+@functools.cache
 def imported(path):
     """Return the modules of miniae that a file imports, those inside functions too.
 

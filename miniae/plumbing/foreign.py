@@ -5,7 +5,6 @@ This module looks names up in them, for attributes and for arguments of construc
 """
 
 import functools
-import inspect
 import sys
 from opcode import opmap
 
@@ -18,7 +17,7 @@ from miniae.plumbing.dictionary import (
 )
 from miniae.plumbing.glossary import MODULES, NAMES
 from miniae.plumbing.inputs import side_names
-from miniae.plumbing.signatures import argument_names, takes_any
+from miniae.plumbing.signatures import argument_names, signature, takes_any
 
 
 def refused(name):
@@ -132,8 +131,8 @@ def check_call(cls, args, options):
     """
     if cls.__init__ is object.__init__:
         raise TypeError(f"{cls.__name__} takes no arguments")
-    signature = inspect.signature(cls.__init__)
-    open_ended = any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values())
+    takes = signature(cls.__init__)
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in takes.parameters.values())
     if open_ended and not is_ours(cls.__init__):
         return  # its code may take names that its signature does not show
     known = argument_names(cls)
@@ -147,7 +146,7 @@ def check_call(cls, args, options):
     if no_params and args and (getattr(args[0], "ndim", 0) or hasattr(args[0], "theta")):
         raise TypeError(message(cls.__name__, "argument for the parameters", no_params))
     try:
-        given = signature.bind(None, *args, **options).arguments
+        given = takes.bind(None, *args, **options).arguments
     except TypeError as error:
         raise TypeError(f"{cls.__name__}: {error}; its arguments are {', '.join(known)}") from None
     for name in SIZES & given.keys():
@@ -178,7 +177,7 @@ def check_options(owner, method, answers, options, more=()):
 
     more : names that it passes on
     """
-    parameters = inspect.signature(method).parameters
+    parameters = signature(method).parameters
     for name in options:
         if name in parameters or name in more:
             continue

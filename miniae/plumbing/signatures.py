@@ -1,8 +1,11 @@
 """What a constructor takes, and an object described by what was set."""
 
+import functools
 import inspect
 
 import numpy as np
+
+signature = functools.cache(inspect.signature)  # layers and models are built often
 
 
 def argument_defaults(cls):
@@ -15,7 +18,7 @@ def argument_defaults(cls):
     for each in cls.__mro__:
         if "__init__" not in vars(each):
             continue
-        parameters = list(inspect.signature(each.__init__).parameters.values())[1:]  # after self
+        parameters = list(signature(each.__init__).parameters.values())[1:]  # after self
         passed_on = [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         for p in parameters:
             if p not in passed_on:
@@ -28,7 +31,7 @@ def argument_defaults(cls):
 def takes_any(cls):
     """Return whether a constructor takes **options that no base class lists."""
     constructors = [each.__init__ for each in cls.__mro__ if "__init__" in vars(each)]
-    kinds = [[p.kind for p in inspect.signature(c).parameters.values()] for c in constructors]
+    kinds = [[p.kind for p in signature(c).parameters.values()] for c in constructors]
     return all(inspect.Parameter.VAR_KEYWORD in kind for kind in kinds)
 
 
