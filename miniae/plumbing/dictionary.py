@@ -311,6 +311,9 @@ METHODS = {
         **same("random_state rng", "seed"),
         **same("n_samples num_samples m", "n_draws"),
     },
+    # These compute too, but have no names of other libraries.
+    **same("active_units feature_scores fit_transform kl_per_dimension map_rows mean_terms "
+           "posterior_sample predict_proba score_samples trace traverse", {}),
     "summary": same("line_length expand_nested show_trainable input_size", "leave it out"),
     "interpolate": same("n num n_steps num_steps", "steps"),
 }  # fmt: skip

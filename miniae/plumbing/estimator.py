@@ -2,7 +2,9 @@
 
 from types import MappingProxyType
 
-from miniae.plumbing.floating import calm_methods
+import numpy as np
+
+from miniae.plumbing.floating import STEP
 from miniae.plumbing.foreign import Foreign, check_names
 from miniae.plumbing.names import choose
 from miniae.plumbing.signatures import argument_names, described
@@ -34,7 +36,8 @@ class Estimator(Foreign):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        calm_methods(cls)  # whatever np.seterr says
+        for name in STEP & vars(cls).keys():
+            setattr(cls, name, np.errstate(under="ignore")(vars(cls)[name]))
 
     def get_params(self, deep=True):
         """Return the constructor's arguments as given, or as set since (``vae.beta = 4``).

@@ -5,9 +5,6 @@ tail of a sigmoid, the square of a small gradient), which is right: such a numbe
 at its own results, so an overflow need not stop it. So a model computes under settings of its own.
 """
 
-import functools
-import inspect
-
 import numpy as np
 
 # The methods of a training step. A loop of your own that calls them keeps its settings, except that
@@ -20,22 +17,3 @@ def at_most_warn():
     now = np.geterr()
     modes = {name: mode if mode == "ignore" else "warn" for name, mode in now.items()}
     return np.errstate(**{**modes, "under": "ignore"})
-
-
-def calm(function):
-    """Return a function that does the same within `at_most_warn`."""
-
-    @functools.wraps(function)
-    def inner(*args, **options):
-        with at_most_warn():
-            return function(*args, **options)
-
-    return inner
-
-
-def calm_methods(cls):
-    """Let the public methods that a class defines compute within `at_most_warn`."""
-    for name, value in list(vars(cls).items()):
-        if inspect.isfunction(value) and not name.startswith("_"):
-            wrapped = np.errstate(under="ignore")(value) if name in STEP else calm(value)
-            setattr(cls, name, wrapped)

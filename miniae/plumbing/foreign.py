@@ -5,16 +5,12 @@ This module looks names up in them, for attributes and for arguments of construc
 """
 
 import functools
+import inspect
 import sys
 from opcode import opmap
 
-from miniae.plumbing.dictionary import (
-    ACTIVATION,
-    ARGUMENTS,
-    ATTRIBUTES,
-    METHODS,
-    SIZES,
-)
+from miniae.plumbing.dictionary import ACTIVATION, ARGUMENTS, ATTRIBUTES, METHODS, SIZES
+from miniae.plumbing.floating import at_most_warn
 from miniae.plumbing.glossary import MODULES, NAMES
 from miniae.plumbing.inputs import side_names
 from miniae.plumbing.signatures import argument_names, signature, takes_any
@@ -41,9 +37,9 @@ class Foreign:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if is_ours(cls):  # a method of your own may take whatever it likes
-            for name in METHODS.keys() & vars(cls).keys():
-                setattr(cls, name, explained(vars(cls)[name], name))
+        for name in METHODS.keys() & vars(cls).keys():
+            if inspect.isfunction(vars(cls)[name]):
+                setattr(cls, name, public(vars(cls)[name], name))
 
     def __new__(cls, *args, **options):
         if args or options:  # copies and pickles are made without any
@@ -188,21 +184,25 @@ def check_options(owner, method, answers, options, more=()):
             raise TypeError(f"{owner} has no argument {name!r}{answer}")
 
 
-def explained(method, name):
-    """Return a method that first looks for arguments of foreign names, and then does its work."""
+def public(method, name):
+    """Return a method that looks for foreign names of arguments and computes within `at_most_warn`.
+
+    A method of your own may take whatever arguments it likes.
+    """
+    answers = METHODS[name] if is_ours(method) else {}
 
     @functools.wraps(method)
     def call(self, *args, **options):
-        if options:
+        if options and answers:
             more = side_names(self) if hasattr(type(self), "loss") else ()
-            owner = f"{type(self).__name__}.{name}"
-            check_options(owner, method, METHODS[name], options, more)
-        if name == "sample" and args and getattr(args[0], "ndim", 0):
+            check_options(f"{type(self).__name__}.{name}", method, answers, options, more)
+        if name == "sample" and answers and args and getattr(args[0], "ndim", 0):
             raise TypeError(
                 f"sample takes a number, got an array of shape {args[0].shape}: codes z are "
                 "decoded by decode(z)"
             )
-        return method(self, *args, **options)
+        with at_most_warn():
+            return method(self, *args, **options)
 
     return call
 
