@@ -9,10 +9,9 @@ import numpy as np
 
 from miniae.autoencoder import Autoencoder
 from miniae.plumbing import detectors
-from miniae.plumbing.estimator import Estimator, not_fitted
-from miniae.plumbing.inputs import as_array
-from miniae.plumbing.names import choose
-from miniae.plumbing.tables import check_columns, column_names, warn_about_names
+from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
+from miniae.plumbing.samples import as_samples, known_samples
+from miniae.plumbing.tables import column_names
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
 from miniae.scores import check_contamination, feature_scores, rank_of_threshold
 from miniae.scores import rolling_threshold as rolling_threshold
@@ -103,8 +102,7 @@ class AnomalyDetector(Estimator):
         """
         known, start = self.get_params(deep=False), "model__"
         own = {name: value for name, value in changes.items() if not name.startswith(start)}
-        for name in own:
-            choose(known, name, "set_params: argument")
+        check_changes(self, own, known)
         self.__init__(**{**known, **own})
         inner = {k.removeprefix(start): v for k, v in changes.items() if k not in own}
         if inner:
@@ -138,16 +136,8 @@ class AnomalyDetector(Estimator):
         with the rows: see the class's notes.
         """
         self._forget()
-        names, X = column_names(X), _rows(X)
-        if X.ndim < 2:
-            raise ValueError(
-                f"X must be (n, features) or images, got shape {X.shape}. Reshape your data: a "
-                "single sample is X[None]"
-            )
-        if X.ndim == 2 and X.shape[1] == 0:
-            raise ValueError(
-                f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
-            )
+        names, X = column_names(X), np.asarray(as_samples(X))  # sparse rows become dense
+        self.sample_shape_ = X.shape[1:]
         n_out = int(len(X) * self.holdout)
         if self.holdout and n_out == 0:
             raise ValueError(
@@ -173,18 +163,22 @@ class AnomalyDetector(Estimator):
         if start is None:
             if is_trained:
                 raise ValueError("epochs=0, but without a model there is nothing trained")
-            _refuse_nan(X)
+            if X.dtype.kind == "f" and np.isnan(X).any():
+                place = [int(i) for i in np.argwhere(np.isnan(X))[0]]
+                raise ValueError(
+                    f"X{place} is nan, but without a model X must be finite: fill in what is "
+                    "missing (NaN), or give a model whose loss is Masked"
+                )
             self.suggestion_ = suggest(X[kept], "anomaly")
             if self.suggestion_.standardize:
                 self.center_, self.spread_ = self.suggestion_.center, self.suggestion_.spread
             start = self.suggestion_.build()
             options = {**self.suggestion_.fit_arguments, "verbose": 0, **options}
-        elif not is_trained:
-            if getattr(start, "label", None) is not None:
-                raise ValueError(
-                    f"this model has the fixed label {start.label}: train the original model with "
-                    "its labels, then call AnomalyDetector(model.given(label)).fit(X, epochs=0)"
-                )
+        elif not is_trained and getattr(start, "label", None) is not None:
+            raise ValueError(
+                f"this model has the fixed label {start.label}: train the original model with its "
+                "labels, then call AnomalyDetector(model.given(label)).fit(X, epochs=0)"
+            )
         self.model_ = copy.deepcopy(start)
         if is_trained:
             return
@@ -203,16 +197,14 @@ class AnomalyDetector(Estimator):
             options = {**options, "optimizer": copy.deepcopy(options["optimizer"])}
         held = options.get("validation_data")
         if isinstance(held, tuple):
-            held = tuple(a if a is None else self._prepare(a) for a in held)
+            options = {**options, "validation_data": tuple(map(self._prepare, held))}
         elif held is not None:
-            held = self._prepare(held)
-        if held is not None:
-            options = {**options, "validation_data": held}
+            options = {**options, "validation_data": self._prepare(held)}
         self.model_.fit(self._prepare(X), **options)
 
     def _prepare(self, X):
-        """Return X in the units of the model, (n, ...)."""
-        if self.center_ is None:
+        """Return X in the units of the model, (n, ...); None stays None."""
+        if self.center_ is None or X is None:
             return X
         with np.errstate(over="ignore"):
             return (X - self.center_) / self.spread_
@@ -249,34 +241,13 @@ class AnomalyDetector(Estimator):
         self.false_alarm_rate_ = (m + 1 - k) / (m + 1)
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
 
-    def _checked(self, X):
-        """Return X as an array; refuse it before `fit`, and other columns than those of `fit`."""
-        if not self.__sklearn_is_fitted__():
-            raise not_fitted(self)
-        check_columns(self, X)
-        warn_about_names(self, X)
-        X, features = _rows(X), getattr(self, "n_features_in_", None)
-        if features is not None and (X.ndim != 2 or X.shape[1] != features):
-            what = f"X must have shape (n, {features}), got {X.shape}"
-            if X.ndim == 2:
-                what = (
-                    f"X has {X.shape[1]} features, but AnomalyDetector is expecting {features} "
-                    f"features as input: {what}"
-                )
-            elif X.ndim < 2:
-                what += ". Reshape your data: a single sample is X[None]"
-            raise ValueError(what)
-        if self.model is None:
-            _refuse_nan(X)
-        return X
-
     def decision_function(self, X):
         """Return the anomaly score of each row, (n,); larger is stranger.
 
         A row with entries outside the bounds of the model's loss, such as [0, 1], has a high score:
         it is not refused, as the model alone would do. A score that overflows is infinite.
         """
-        return self._score(self._checked(X))
+        return self._score(np.asarray(known_samples(self, X)))
 
     def score_samples(self, X):
         """Return minus the `decision_function`, (n,): lower is stranger, as in scikit-learn."""
@@ -288,7 +259,7 @@ class AnomalyDetector(Estimator):
         The sum over features is the `decision_function`; a VAE's KL is spread equally. See
         `miniae.scores.feature_scores`.
         """
-        X = self._checked(X)
+        X = np.asarray(known_samples(self, X))
         if not hasattr(self.model_, "reconstruction_loss"):
             raise TypeError(f"feature_scores: {self.model_!r} has no reconstruction_loss")
         return self._score(X, by_feature=True)
@@ -324,8 +295,7 @@ class AnomalyDetector(Estimator):
         ValueError, TypeError : it is not fitted, or its model is not one of miniae's own
         OSError : the file cannot be written; an existing file is unchanged
         """
-        if not self.__sklearn_is_fitted__():
-            raise not_fitted(self)
+        check_fitted(self)
         detectors.save(self, path, MODELS)
 
     @classmethod
@@ -346,26 +316,10 @@ class AnomalyDetector(Estimator):
         """Set what `fit` sets, from a file; `load` calls it."""
         self.model_, self.suggestion_ = copy.deepcopy(model), None
         self.center_, self.spread_ = center, spread
+        self.sample_shape_ = model.input_shape
         if len(model.input_shape) == 1:
             self.n_features_in_ = model.input_shape[0]
         if columns:
             self.feature_names_in_ = np.array(columns, object)
         self.decision_scores_, self.holdout_scores_ = scores, holdout_scores
         self._set_threshold()
-
-
-def _rows(X):
-    """Return X as an array of numbers; sparse rows become dense, objects become floats."""
-    X = X.toarray() if hasattr(X, "toarray") else as_array(X, "X")
-    if X.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: X must hold real numbers, got {X.dtype}")
-    return X.astype(np.float64) if X.dtype == object else X
-
-
-def _refuse_nan(X):
-    if X.dtype.kind == "f" and np.isnan(X).any():
-        place = [int(i) for i in np.argwhere(np.isnan(X))[0]]
-        raise ValueError(
-            f"X{place} is nan, but without a model X must be finite: fill in what is missing "
-            "(NaN), or give a model whose loss is Masked"
-        )

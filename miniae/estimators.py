@@ -5,7 +5,6 @@ further. An estimator of scikit-learn takes the sizes from the data and starts a
 The classes here do that: they build a model, train it, and keep it as `model_`.
 """
 
-import inspect
 import math
 
 import numpy as np
@@ -13,10 +12,10 @@ import numpy as np
 from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
 from miniae.plumbing.checks import whole
-from miniae.plumbing.estimator import Estimator, not_fitted
-from miniae.plumbing.inputs import as_array
-from miniae.plumbing.names import choose
-from miniae.plumbing.tables import check_columns, column_names, warn_about_names
+from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
+from miniae.plumbing.samples import as_samples, known_samples
+from miniae.plumbing.signatures import described
+from miniae.plumbing.tables import column_names
 from miniae.suggest import suggest
 from miniae.vae import VAE
 
@@ -52,7 +51,7 @@ class ModelTransformer(Estimator):
         settings = self.get_params() | chosen_from(samples, self)
         fit_arguments = {name: settings.pop(name) for name in OF_FIT}
         optimizer = Adam(settings.pop("lr"))
-        shape = samples.shape[1:]
+        self.sample_shape_ = shape = samples.shape[1:]
         model = self.model_class(shape if len(shape) > 1 else shape[0], **settings)
         data = samples if names is None else X  # the model keeps the names too
         self.model_ = model.fit(data, optimizer=optimizer, **fit_arguments)
@@ -64,11 +63,13 @@ class ModelTransformer(Estimator):
 
     def transform(self, X):
         """Return the codes of X, (n, latent_dim)."""
-        return self.fitted().encode(self.check(X))
+        X = known_samples(self, X)
+        return self.model_.encode(X)
 
     def inverse_transform(self, Z):
         """Return the data that belong to codes Z (n, latent_dim), in the units of X."""
-        return self.fitted().decode(Z)
+        check_fitted(self)
+        return self.model_.decode(Z)
 
     def fit_transform(self, X, y=None):
         """Fit to X and return its codes; y is ignored."""
@@ -76,37 +77,18 @@ class ModelTransformer(Estimator):
 
     def score(self, X, y=None):
         """Return minus the model's mean loss over X: higher is better. y is ignored."""
-        return self.fitted().score(self.check(X))
+        X = known_samples(self, X)
+        return self.model_.score(X)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the code's columns: the class in lower case, and a number."""
-        size = self.fitted().latent_dim
-        return np.array([f"{type(self).__name__.lower()}{i}" for i in range(size)], dtype=object)
-
-    def fitted(self):
-        """Return the trained model; before `fit`, raise NotFittedError."""
-        if not hasattr(self, "model_"):
-            raise not_fitted(self)
-        return self.model_
-
-    def check(self, X):
-        """Return X as samples with the columns of those in `fit`."""
-        check_columns(self, X)
-        warn_about_names(self, X)
-        X = as_samples(X)
-        n_features = math.prod(X.shape[1:])
-        if n_features != self.n_features_in_:
-            raise ValueError(
-                f"X has {n_features} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input, as in fit"
-            )
-        return X
+        check_fitted(self)
+        start, size = type(self).__name__.lower(), self.model_.latent_dim
+        return np.array([f"{start}{i}" for i in range(size)], dtype=object)
 
     def set_params(self, **changes):
         """Set arguments for the next `fit`; the trained model stays, as in scikit-learn."""
-        known = self.get_params()
-        for name in changes:
-            choose(known, name, "set_params: argument")
+        check_changes(self, changes, self.get_params())
         vars(self).update(changes)
         return self
 
@@ -121,13 +103,7 @@ class ModelTransformer(Estimator):
         return hasattr(self, "model_")
 
     def __repr__(self):
-        parameters = inspect.signature(type(self)).parameters
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(parameters[name].default)
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        return described(self, self.get_params(), first=0)
 
 
 class AutoencoderTransformer(ModelTransformer):
@@ -250,32 +226,3 @@ def chosen_from(X, estimator):
         "epochs": max(1, round(steps / batches)),
     }
     return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}
-
-
-def as_samples(X):
-    """Return X as an array of samples, or as sparse rows, of one feature at least.
-
-    The words of the errors are those of scikit-learn.
-
-    Raises
-    ------
-    TypeError : an entry is not a number
-    ValueError : a wrong number of axes, or an empty axis
-    """
-    X = as_array(X, "X")
-    if X.dtype.kind == "O":
-        X = np.asarray(X).astype(np.float64)  # numbers stored as objects
-    if X.dtype.kind == "c":
-        raise ValueError("Complex data not supported: X must hold real numbers")
-    if X.ndim < 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead, of shape {X.shape}. Reshape your "
-            "data with X.reshape(-1, 1) if it has a single feature, or X.reshape(1, -1) if it is a "
-            "single sample"
-        )
-    for axis, what in enumerate(("sample(s)", "feature(s)")):
-        if X.shape[axis] == 0:
-            raise ValueError(
-                f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required."
-            )
-    return X

@@ -29,7 +29,8 @@ def map_rows(model, function, X, name="X", **checks):
     model.cache = None  # these passes overwrite what loss() left for backward()
     step = rows_at_once(X, ROWS)
     for start in range(0, max(len(X) if X.ndim else 0, 1), step):
-        batch = check_batch(model, X[start : start + step] if X.ndim else X, name, **checks)
+        batch = X[start : start + step] if X.ndim else X
+        batch = check_batch(model, batch, name, first_row=start, **checks)
         model.use_rows(slice(start, start + step))
         part = function(batch)
         if out is None:

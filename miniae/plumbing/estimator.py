@@ -1,5 +1,6 @@
 """The interface of scikit-learn, so that clone, Pipeline and GridSearchCV accept a model."""
 
+import inspect
 from types import MappingProxyType
 
 import numpy as np
@@ -11,17 +12,19 @@ from miniae.plumbing.signatures import argument_names, described
 
 
 class NotFittedError(ValueError, AttributeError):
-    """What `not_fitted` returns without scikit-learn, whose error of this name has these bases."""
+    """What is raised without scikit-learn, whose error of this name has these bases."""
 
 
-def not_fitted(estimator):
-    """Return the error of an estimator without `fit`: scikit-learn's, if it is installed."""
+def check_fitted(estimator):
+    """Raise NotFittedError before `fit`: scikit-learn's, if it is installed."""
+    if estimator.__sklearn_is_fitted__():
+        return
     try:
         from sklearn.exceptions import NotFittedError as error
     except ImportError:
         error = NotFittedError
     name = type(estimator).__name__
-    return error(f"This {name} instance is not fitted yet: call fit before you use it")
+    raise error(f"This {name} instance is not fitted yet: call fit before you use it")
 
 
 class Estimator(Foreign):
@@ -37,7 +40,8 @@ class Estimator(Foreign):
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         for name in STEP & vars(cls).keys():
-            setattr(cls, name, np.errstate(under="ignore")(vars(cls)[name]))
+            if inspect.isfunction(vars(cls)[name]):
+                setattr(cls, name, np.errstate(under="ignore")(vars(cls)[name]))
 
     def get_params(self, deep=True):
         """Return the constructor's arguments as given, or as set since (``vae.beta = 4``).
@@ -50,9 +54,7 @@ class Estimator(Foreign):
     def set_params(self, **changes):
         """Rebuild the model with some arguments changed; what it has learned is lost."""
         known = self.get_params()
-        check_names(type(self), changes, known)
-        for name in changes:
-            choose(known, name, "set_params: argument")
+        check_changes(self, changes, known)
         if changes:
             rebuilt = vars(type(self)(**{**known, **changes}))
             vars(self).clear()  # feature_names_in_ too, say
@@ -71,3 +73,16 @@ class Estimator(Foreign):
 
     def __repr__(self):
         return described(self, self.get_params(deep=False), first=2)
+
+
+def check_changes(estimator, changes, known):
+    """Refuse names in `changes` that are not known; say what was meant, or what it is called here.
+
+    Raises
+    ------
+    TypeError : a name of another library
+    ValueError : another unknown name
+    """
+    check_names(type(estimator), changes, known)
+    for name in changes:
+        choose(known, name, "set_params: argument")
