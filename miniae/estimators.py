@@ -137,26 +137,10 @@ class AutoencoderTransformer(ModelTransformer):
 
     model_class = Autoencoder
 
-    def __init__(
-        self,
-        latent_dim=None,
-        hidden=(128,),
-        *,
-        activation="relu",
-        code_activation="linear",
-        loss="mse",
-        corruption=None,
-        penalty=None,
-        dropout=0.0,
-        epochs=None,
-        batch_size=128,
-        lr=1e-3,
-        validation_split=0.0,
-        early_stopping=None,
-        verbose=0,
-        dtype=None,
-        seed=0,
-    ):
+    def __init__(self, latent_dim=None, hidden=(128,), *, activation="relu",
+                 code_activation="linear", loss="mse", corruption=None, penalty=None, dropout=0.0,
+                 epochs=None, batch_size=128, lr=1e-3, validation_split=0.0, early_stopping=None,
+                 verbose=0, dtype=None, seed=0):  # fmt: skip
         self.latent_dim, self.hidden, self.activation = latent_dim, hidden, activation
         self.code_activation, self.loss, self.corruption = code_activation, loss, corruption
         self.penalty, self.dropout, self.epochs = penalty, dropout, epochs
@@ -184,26 +168,10 @@ class VAETransformer(ModelTransformer):
 
     model_class = VAE
 
-    def __init__(
-        self,
-        latent_dim=None,
-        hidden=(128,),
-        *,
-        activation="tanh",
-        likelihood="gaussian",
-        beta=1.0,
-        kl_warmup=0,
-        free_bits=0.0,
-        dropout=0.0,
-        epochs=None,
-        batch_size=128,
-        lr=1e-3,
-        validation_split=0.0,
-        early_stopping=None,
-        verbose=0,
-        dtype=None,
-        seed=0,
-    ):
+    def __init__(self, latent_dim=None, hidden=(128,), *, activation="tanh",
+                 likelihood="gaussian", beta=1.0, kl_warmup=0, free_bits=0.0, dropout=0.0,
+                 epochs=None, batch_size=128, lr=1e-3, validation_split=0.0, early_stopping=None,
+                 verbose=0, dtype=None, seed=0):  # fmt: skip
         self.latent_dim, self.hidden, self.activation = latent_dim, hidden, activation
         self.likelihood, self.beta, self.kl_warmup = likelihood, beta, kl_warmup
         self.free_bits, self.dropout, self.epochs = free_bits, dropout, epochs

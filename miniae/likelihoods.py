@@ -204,6 +204,11 @@ class CategoricalNLL(Loss):
             )
 
 
+def absolute(x):
+    """Return |x| with the sign taken from x.real: np.abs loses the imaginary part of a check."""
+    return x * np.sign(x.real)
+
+
 class LaplaceNLL(Loss):
     """-log p(target) in nats for p(t) = exp(-|t - out| / scale) / (2 scale): out are medians.
 
@@ -239,8 +244,7 @@ class LaplaceNLL(Loss):
 
     def entries(self, out, target):
         """Medians and targets (n, ...) -> (n, ...), in nats."""
-        residual, log_scale = out - target, self.log_scale(out)
-        size = residual * np.sign(residual.real)  # np.abs loses the imaginary part of a check
+        size, log_scale = absolute(out - target), self.log_scale(out)
         return size * np.exp(-log_scale) + (log_scale + LOG_2)
 
     def slopes(self, out, target, weight):
@@ -268,8 +272,7 @@ class AbsoluteError(Loss):
 
     def entries(self, out, target):
         """out, target (n, ...) -> (n, ...), in units of the data."""
-        residual = out - target
-        return residual * np.sign(residual.real)  # np.abs loses the imaginary part of a check
+        return absolute(out - target)
 
     def slopes(self, out, target, weight):
         """The slope of |r|, r = out - target, is the sign of r; at the kink r = 0 it is taken 0."""
@@ -298,9 +301,9 @@ class Huber(Loss):
 
     def entries(self, out, target):
         """out, target (n, ...) -> (n, ...), in squared units of the data."""
-        residual, near = out - target, self.is_near(out - target)
-        size = residual * np.sign(residual.real)  # np.abs loses the imaginary part of a check
-        return np.where(near, 0.5 * residual**2, self.delta * (size - 0.5 * self.delta))
+        residual = out - target
+        beyond = self.delta * (absolute(residual) - 0.5 * self.delta)
+        return np.where(self.is_near(residual), 0.5 * residual**2, beyond)
 
     def slopes(self, out, target, weight):
         """The slope of r^2 / 2 is r. Beyond delta it is delta sign(r): r, cut off at +-delta."""

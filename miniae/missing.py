@@ -8,9 +8,9 @@ from miniae.likelihoods import as_loss
 from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
-from miniae.plumbing.batches import ROWS
+from miniae.plumbing.batches import in_slices, slices
 from miniae.plumbing.checks import is_whole
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, with_nan
 from miniae.plumbing.tables import check_columns
 from miniae.vae import LOG_VAR_LIMIT
 
@@ -139,7 +139,7 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     rows = is_missing.reshape(len(X), -1).any(axis=1)  # the others are complete
     if rows.any():
         x = X[rows].astype(model.theta.dtype)
-        Z = [find_codes(model, *both, steps) for both in _slices(x, current[rows])]
+        Z = [find_codes(model, *both, steps) for both in slices(x, current[rows])]
         out = _decode(model, x, np.concatenate(Z), steps, n_draws, seed)
         filled[:, rows] = np.where(is_missing[rows], out.reshape(-1, *x.shape), X[rows])
     return filled[0] if n_draws is None else filled
@@ -149,23 +149,15 @@ def _decode(model, x, Z, steps, n_draws, seed):
     """Return what the codes Z of the rows x expect, or n_draws draws, one after the other."""
     if n_draws is None:
         expected = model.reconstruction_loss.expected
-        return np.concatenate([expected(model.decoder.forward(z)) for (z,) in _slices(Z)])
+        return in_slices(lambda z: expected(model.decoder.forward(z)), Z)
     rng, index = np.random.default_rng(seed), np.tile(np.arange(len(x)), n_draws)
-    return np.concatenate([draw_rows(model, x[i], Z[i], steps, rng) for (i,) in _slices(index)])
-
-
-def _slices(*arrays):
-    """Yield the arrays' rows, ROWS at a time."""
-    for start in range(0, len(arrays[0]), ROWS):
-        yield [array[start : start + ROWS] for array in arrays]
+    return in_slices(lambda i: draw_rows(model, x[i], Z[i], steps, rng), index)
 
 
 def _with_holes(model, X, start):
     """Return X as floats, which entries are missing, and X with `start` there, all checked."""
     check_columns(model, X)
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = np.asarray(as_array(X, "X"))
+    X = np.asarray(as_array(with_nan(X), "X"))
     if X.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)

@@ -10,7 +10,7 @@ from miniae.likelihoods import ColumnGaussianNLL
 from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL, SquaredError
 from miniae.missing import Masked
 from miniae.optim import Adam
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, with_nan
 from miniae.plumbing.names import choose
 from miniae.regularizers import GaussianNoise
 from miniae.vae import VAE
@@ -126,9 +126,7 @@ def suggest(X, purpose="reconstruct", model=None):
 
 def some_rows(X):
     """Return the number of rows of X, and at most ROWS of them, checked, in float64."""
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = as_array(X, "X")
+    X = as_array(with_nan(X), "X")
     if X.ndim < 2 or 0 in X.shape:
         raise ValueError(
             f"X must be (n, features) or images (n, h, w), and not empty; got shape {X.shape}"

@@ -73,6 +73,21 @@ def atomic(path, mode="wb", temporary=None, **options):
             os.close(folder)
 
 
+@contextlib.contextmanager
+def reading(what):
+    """Turn every error into a ValueError that begins with `what`, a text; a missing file stays one.
+
+    A damaged file can make any step of reading fail, in any way.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        reason = f"no entry {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{what}: {reason}") from error
+
+
 def write_text(path, text):
     """Write a text as UTF-8, as `atomic` writes a file.
 

@@ -39,11 +39,15 @@ def map_rows(model, function, X, name="X", **checks):
     return out
 
 
+def slices(*arrays):
+    """Yield the rows of arrays of one length, ROWS at a time: a list of slices, one at least."""
+    for start in range(0, max(len(arrays[0]), 1), ROWS):
+        yield [array[start : start + ROWS] for array in arrays]
+
+
 def in_slices(function, x):
     """Apply a function to ROWS rows of x at a time, and return the results in one array."""
-    x = np.asarray(x)
-    starts = range(0, max(len(x), 1), ROWS)
-    return np.concatenate([function(x[start : start + ROWS]) for start in starts])
+    return np.concatenate([function(rows) for (rows,) in slices(np.asarray(x))])
 
 
 class RunningMean:

@@ -54,10 +54,7 @@ def adjusted(model, optimizer, live):
 def adjust(model, optimizer, values):
     """Set what `adjusted` returned; refuse it, and change nothing, if it does not fit."""
     owners = (optimizer, model)
-    before = [
-        {name: getattr(owner, name) for name in each}
-        for owner, each in zip(owners, values, strict=True)
-    ]
+    before = [dict(vars(owner)) for owner in owners]
     try:
         for owner, each in zip(owners, values, strict=True):
             vars(owner).update(each)
@@ -150,11 +147,8 @@ class Checkpoint:
         if self.last is None:
             return
         model, optimizer, run = self.model, self.optimizer, self.run
-        try:
+        with archives.reading(f"{refused} cannot be read"):
             kept = understood(archives.read(self.path, storage.is_known), run.first)
-        except Exception as error:  # a damaged file can fail in any way
-            reason = f"no entry {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"{refused} cannot be read: {reason}") from error
         if kept is None:
             raise ValueError(f"{refused} holds a model, but no run: use load, or another file")
         before = kept.facts["epochs before"]
@@ -175,11 +169,9 @@ class Checkpoint:
             raise ValueError(
                 f"{refused} has reached epoch {kept.done}, beyond the {end} of this call"
             )
-        try:
+        with archives.reading(f"{refused} cannot be read"):
             check_fit(kept, model, optimizer, self.live)
             adjust(model, optimizer, kept.adjusted)
-        except Exception as error:
-            raise ValueError(f"{refused} cannot be read: {error}") from error
         # From here on nothing can fail.
         storage.restore(model, kept.now)
         model.history = kept.history

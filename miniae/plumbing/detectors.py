@@ -45,20 +45,12 @@ def load(cls, path, models):
     ValueError : the file is not a detector that miniae can read; says why
     FileNotFoundError : there is no such file
     """
-    try:
+    with archives.reading(f"{os.fspath(path)} is not a detector that miniae can read"):
         arrays = archives.read(path)
         header = json.loads(str(arrays.pop("detector")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise ValueError(f"its format is {header['format']!r}, version {header['version']!r}")
-        detector = build(cls, header, arrays, {each.__name__: each for each in models})
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged file can make any step fail, in any way
-        reason = f"no entry {error}" if isinstance(error, KeyError) else error
-        raise ValueError(
-            f"{os.fspath(path)} is not a detector that miniae can read: {reason}"
-        ) from error
-    return detector
+        return build(cls, header, arrays, {each.__name__: each for each in models})
 
 
 def build(cls, header, arrays, models):

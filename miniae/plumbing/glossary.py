@@ -114,19 +114,14 @@ LOSS_NAMES = {  # names of losses elsewhere: the nearest here, or what to do
     **same("kld kl kl_divergence kl_div kullback_leibler_divergence",
            "the KL is a term of a VAE's loss, weighted by beta"),
 }  # fmt: skip
-ELSEWHERE = {  # by argument: names of other libraries, which are not misspelt ones of here
-    "loss": LOSS_NAMES,
-    "likelihood": LOSS_NAMES,
-    "activation": {
-        **same("elu gelu selu celu leaky_relu leakyrelu prelu swish silu mish softmax softsign "
-               "hard_sigmoid relu6", "it is not here; docs/11_extending.md shows how to add it"),
-        **same("linear identity none", "hidden=() makes the model linear"),
-        "logistic": "sigmoid",
-    },
-    "code_activation": {
-        **same("elu gelu selu celu leaky_relu leakyrelu prelu swish silu mish softmax softsign "
-               "hard_sigmoid relu6", "it is not here; docs/11_extending.md shows how to add it"),
-        **same("identity none", "linear"),
-        "logistic": "sigmoid",
-    },
+ACTIVATION_NAMES = {
+    **same("elu gelu selu celu leaky_relu leakyrelu prelu swish silu mish softmax softsign "
+           "hard_sigmoid relu6", "it is not here; docs/11_extending.md shows how to add it"),
+    "logistic": "sigmoid",
 }  # fmt: skip
+ELSEWHERE = {  # by argument: names of other libraries, which are not misspelt ones of here
+    **same("loss likelihood", LOSS_NAMES),
+    "activation": ACTIVATION_NAMES
+    | same("linear identity none", "hidden=() makes the model linear"),
+    "code_activation": ACTIVATION_NAMES | same("identity none", "linear"),
+}

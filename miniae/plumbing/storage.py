@@ -192,15 +192,8 @@ def load(cls, path, **given):
     ValueError : the file is not a model that miniae can read; says why
     FileNotFoundError : there is no such file
     """
-    try:
+    with archives.reading(f"{os.fspath(path)} is not a model that miniae can read"):
         return model_from(cls, archives.read(path, is_known), given)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged file can make any step fail, in any way
-        reason = f"no entry {error}" if isinstance(error, KeyError) else error
-        raise ValueError(
-            f"{os.fspath(path)} is not a model that miniae can read: {reason}"
-        ) from error
 
 
 def model_from(cls, arrays, given):
