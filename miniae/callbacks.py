@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 
 from miniae.plumbing.archives import atomic
-from miniae.plumbing.checks import is_number, is_whole
+from miniae.plumbing.checks import is_number, is_whole, not_negative
 
 __all__ = ["CSVLog", "EarlyStopping", "ReduceOnPlateau"]
 
@@ -92,10 +92,8 @@ class ReduceOnPlateau:
         check_patience(patience, min_delta)
         if not is_number(factor) or not 0 < factor < 1:
             raise ValueError(f"factor={factor!r} must be a number between 0 and 1")
-        if not is_number(lowest) or not 0 <= lowest < np.inf:
-            raise ValueError(f"lowest={lowest!r} must be a finite number, 0 or more")
         self.patience, self.factor, self.min_delta = patience, factor, min_delta
-        self.monitor, self.lowest = monitor, lowest
+        self.monitor, self.lowest = monitor, not_negative(lowest, "lowest")
 
     def __call__(self, model, epoch, logs):
         """Reduce the rate if this epoch is the last one of a wait."""
@@ -133,5 +131,4 @@ def check_patience(patience, min_delta):
     """Refuse what is not a number of epochs and a difference of losses."""
     if not is_whole(patience, 1):
         raise ValueError(f"patience={patience!r} must be a number of epochs, an integer above 0")
-    if not is_number(min_delta) or not 0 <= min_delta < np.inf:
-        raise ValueError(f"min_delta={min_delta!r} must be a finite number, 0 or more")
+    not_negative(min_delta, "min_delta")

@@ -4,7 +4,7 @@ import numpy as np
 
 from miniae.model import EVALUATION_SEED
 from miniae.plumbing.batches import ROWS
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import is_whole, whole
 from miniae.vae import ACTIVE
 
 
@@ -72,8 +72,7 @@ def log_likelihood(model, X, k=1000):
     to log p(x) if the ELBO is finite. Burda et al. (2016), eq. 8; they assume bounded weights.
     Memory does not grow with k.
     """
-    if not is_whole(k, 1):
-        raise ValueError(f"k={k!r} must be an integer above 0")
+    whole(k, "k")
     rng = np.random.default_rng(EVALUATION_SEED)
 
     def estimate(x):
@@ -97,8 +96,7 @@ def posterior_sample(model, X, n_draws=1, seed=None, **side):
     -------
     Z : (n_draws, n, latent_dim); with seed=None each call draws new ones
     """
-    if not is_whole(n_draws, 1):
-        raise ValueError(f"n_draws={n_draws!r} must be an integer above 0")
+    whole(n_draws, "n_draws")
     mu, log_var = model.posterior(X, **side)
     eps = np.random.default_rng(seed).standard_normal((n_draws, *mu.shape), dtype=mu.dtype)
     return mu + eps * np.exp(0.5 * log_var)

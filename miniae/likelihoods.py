@@ -10,7 +10,7 @@ import numpy as np
 
 from miniae.losses import LOSSES, Loss
 from miniae.numerics import LOG_2PI, as_float, log_softmax
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import is_whole, whole
 from miniae.plumbing.names import choose
 
 LOG_2 = float(np.log(2))
@@ -152,9 +152,7 @@ class CategoricalNLL(Loss):
     config = ("n_classes",)
 
     def __init__(self, n_classes):
-        if not is_whole(n_classes, 2):
-            raise ValueError(f"CategoricalNLL: n_classes={n_classes!r} must be an integer above 1")
-        self.n_classes = n_classes
+        self.n_classes = whole(n_classes, "CategoricalNLL: n_classes", 2)
         super().__init__()
 
     def by_feature(self, array):

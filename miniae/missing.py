@@ -9,8 +9,8 @@ from miniae.losses import Loss, MultinomialNLL
 from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.batches import in_slices, slices
-from miniae.plumbing.checks import is_whole
-from miniae.plumbing.inputs import as_array, with_nan
+from miniae.plumbing.checks import whole
+from miniae.plumbing.inputs import as_array
 from miniae.plumbing.tables import check_columns
 from miniae.vae import LOG_VAR_LIMIT
 
@@ -80,6 +80,13 @@ def observed(target):
     return seen, np.where(seen, target, 0)
 
 
+def with_nan(x):
+    """Return a masked array with NaN for its hidden entries; anything else as it is."""
+    if not isinstance(x, np.ma.MaskedArray):
+        return x
+    return x.astype(np.result_type(x.dtype, np.float32)).filled(np.nan)
+
+
 def has_shares(loss):
     """Return whether a loss has a multinomial in it, whose entries share one normaliser."""
     parts = (part for _, part in loss.walk())
@@ -121,8 +128,7 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
     -------
     (n, *input_shape), or (n_draws, n, *input_shape); of X's dtype if that is floating-point
     """
-    if not is_whole(steps, 2):
-        raise ValueError(f"steps={steps!r} must be 2 or more")
+    whole(steps, "steps", 2)
     if has_shares(model.reconstruction_loss):
         raise ValueError(
             f"impute: {model.reconstruction_loss} models the shares of counts, not their sum: it "
@@ -130,8 +136,7 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
         )
     if n_draws is not None and not hasattr(model, "posterior"):
         raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
-    if n_draws is not None and (not is_whole(n_draws, 1) or n_draws is True):
-        raise ValueError(f"n_draws={n_draws!r} must be None or an integer above 0")
+    whole(1 if n_draws is None else n_draws, "n_draws")
     X, is_missing, current = _with_holes(model, X, start)
     model = copy.deepcopy(model)  # the passes below overwrite its gradients
     model.encode(np.zeros_like(X[:1]))  # refuses a conditional model without a label
@@ -162,19 +167,17 @@ def _with_holes(model, X, start):
         raise TypeError(f"X must hold real numbers, NaN where missing, got dtype {X.dtype}")
     X = X if X.dtype.kind == "f" else X.astype(np.float64)
     is_missing, start = np.isnan(X), as_float(as_array(start, "start"))
-    if not np.isfinite(start).all() or not _fits(start.shape, X.shape):
+    try:
+        fits = np.isfinite(start).all() and np.broadcast_shapes(start.shape, X.shape) == X.shape
+    except ValueError:
+        fits = False
+    if not fits:
         raise ValueError(
             f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"
         )
     current = np.where(is_missing, start, X)
     model.map_rows(lambda x: x, current, bounds=model.reconstruction_loss.bounds)  # checks it
     return X, is_missing, current.astype(model.theta.dtype)
-
-
-def _fits(shape, whole):
-    """Return whether an array of one shape broadcasts to another shape."""
-    pairs = zip(shape[::-1], whole[::-1], strict=False)
-    return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
 
 
 def code_energy(model, z, x):

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from miniae.model import Model
-from miniae.plumbing.checks import diverged, is_whole
+from miniae.plumbing.checks import diverged, whole
 
 
 def anomaly_score(model, X):
@@ -83,8 +83,7 @@ def rolling_threshold(scores, window, contamination=0.1):
     check_contamination(contamination)
     if scores.ndim != 1 or np.isnan(scores).any():
         raise ValueError(f"scores must be (n,) numbers without NaN, got shape {scores.shape}")
-    if not is_whole(window, 1):
-        raise ValueError(f"window={window!r} must be an integer above 0")
+    whole(window, "window")
     thresholds = np.full(len(scores), np.inf)
     if window < len(scores):
         rows = np.lib.stride_tricks.sliding_window_view(scores[:-1], window)

@@ -8,9 +8,9 @@ import numpy as np
 from miniae.autoencoder import Autoencoder
 from miniae.likelihoods import ColumnGaussianNLL
 from miniae.losses import BernoulliNLL, GaussianNLL, MultinomialNLL, SquaredError
-from miniae.missing import Masked
+from miniae.missing import Masked, with_nan
 from miniae.optim import Adam
-from miniae.plumbing.inputs import as_array, with_nan
+from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 from miniae.regularizers import GaussianNoise
 from miniae.vae import VAE

@@ -94,10 +94,14 @@ class Rows:
 
     def epoch(self, rng):
         """Yield the batches of an epoch, each a dict of `loss`'s arguments."""
-        n = len(self.data["x"])
-        order = rng.permutation(n) if self.shuffle else np.arange(n)
-        for start in range(0, n, self.batch_size):
+        order = self.order(rng)
+        for start in range(0, len(order), self.batch_size):
             yield select_rows(self.data, order[start : start + self.batch_size])
+
+    def order(self, rng):
+        """Return the numbers of the rows of an epoch, in order, (n,)."""
+        n = len(self.data["x"])
+        return rng.permutation(n) if self.shuffle else np.arange(n)
 
 
 def is_loader(X):

@@ -18,10 +18,10 @@ def is_whole(value, least):
     return is_integer and value >= least
 
 
-def whole(value, name):
-    """Return a size; raise ValueError if it is not an integer above 0."""
-    if not is_whole(value, 1):
-        raise ValueError(f"{name}={value!r} must be an integer above 0")
+def whole(value, name, least=1):
+    """Return an integer; raise ValueError if it is not one, or is below `least`."""
+    if not is_whole(value, least):
+        raise ValueError(f"{name}={value!r} must be an integer above {least - 1}")
     return value
 
 
@@ -29,6 +29,13 @@ def is_number(value):
     """Return whether a value is one real number: not text, complex, a boolean or an array."""
     array = np.asarray(value)
     return array.dtype.kind in "iuf" and not array.ndim
+
+
+def not_negative(value, name):
+    """Return a number; raise ValueError if it is not one, is infinite, or is below 0."""
+    if not is_number(value) or not 0 <= value < np.inf:
+        raise ValueError(f"{name}={value!r} must be a finite number, 0 or more")
+    return value
 
 
 def check_arguments(model, loss, code_size):
@@ -128,9 +135,7 @@ def check_vae(model):
             'compare with the KL; for long tails use "laplace", which learns its scale'
         )
     for name in ("beta", "kl_warmup", "free_bits"):
-        value = getattr(model, name)
-        if not is_number(value) or not 0 <= value < np.inf:
-            raise ValueError(f"{name}={value!r} must be a finite number, 0 or more")
+        not_negative(getattr(model, name), name)
     check_prior(model)
 
 

@@ -45,8 +45,7 @@ ATTRIBUTES = {
         "compile": "the optimiser is an argument of fit, the loss of the constructor",
         "forward": "model(x) reconstructs; to train, call loss(x, training=True) and backward()",
         "call": "model(x) reconstructs",
-        "layers": "the layers are in encoder.layers and decoder.layers",
-        "get_layer": "the layers are in encoder.layers and decoder.layers",
+        **same("layers get_layer", "the layers are in encoder.layers and decoder.layers"),
         "add": "the layers go into Sequential(...), given as encoder= and decoder=",
         "fit_predict": "fit(X).predict(X); AnomalyDetector(model) has fit_predict",
         "fit_generator": "fit takes a function that returns batches",
@@ -111,8 +110,7 @@ ATTRIBUTES = {
     },
     "Loss": {
         "reduction": "a loss sums over features and takes the mean over samples",
-        "compute": "forward",
-        "call": "forward",
+        **same("compute call", "forward"),
     },
     "LossValue": {
         "backward": "a loss is a number; the model has the method, model.backward()",
@@ -284,9 +282,8 @@ METHODS = {
         **same("device gpu", DEVICE),
         **same("x data inputs X_train x_train", "X"),
         **same("target targets x_target", "y"),
-        **same("log_interval print_every", "verbose"),
+        **same("log_interval print_every progress_bar", "verbose"),
         "random_state": "seed is an argument of the constructor",
-        "progress_bar": "verbose",
     },
     **{
         name: QUIET

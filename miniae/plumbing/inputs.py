@@ -33,13 +33,6 @@ def as_array(x, name):
     return x if isinstance(x, SparseRows) else np.asarray(x)
 
 
-def with_nan(x):
-    """Return a masked array with NaN for its hidden entries; anything else as it is."""
-    if not isinstance(x, np.ma.MaskedArray):
-        return x
-    return x.astype(np.result_type(x.dtype, np.float32)).filled(np.nan)
-
-
 def rows_at_once(X, most):
     """Return how many rows of X to take at a time: `most`, or fewer if they are wide."""
     return max(1, min(most, ENTRIES // max(1, math.prod(X.shape[1:]))))

@@ -49,12 +49,9 @@ class WeightedRows(Rows):
         super().__init__(data, batch_size, shuffle)
         self.ends = weights.cumsum()
 
-    def epoch(self, rng):
-        """Yield the batches of an epoch, each a dict of `loss`'s arguments."""
+    def order(self, rng):
+        """Return the numbers of the rows of an epoch, in order, (n,)."""
         n = len(self.ends)
         points = (np.arange(n) + rng.random()) * (self.ends[-1] / n)
         rows = self.ends.searchsorted(points, side="right").clip(max=n - 1)
-        if self.shuffle:
-            rows = rng.permutation(rows)
-        for start in range(0, n, self.batch_size):
-            yield select_rows(self.data, rows[start : start + self.batch_size])
+        return rng.permutation(rows) if self.shuffle else rows

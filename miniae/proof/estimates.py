@@ -12,7 +12,7 @@ import numpy as np
 from miniae.layers import Layer, Reshape, Sequential
 from miniae.losses import GaussianNLL
 from miniae.numerics import LOG_2PI
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import whole
 from miniae.proof.quadrature import grid_log_likelihood  # noqa: F401 (beside the other estimates)
 from miniae.vae import VAE
 
@@ -101,8 +101,7 @@ def _draw(mu, log_var, n, rng, sampler):
     mu, log_var = np.asarray(mu, dtype=np.float64), np.asarray(log_var, dtype=np.float64)
     if mu.ndim != 2 or mu.shape != log_var.shape:
         raise ValueError(f"mu {mu.shape} and log_var {log_var.shape} must both be (rows, latent)")
-    if not is_whole(n, 2):
-        raise ValueError(f"n={n!r} must be an integer above 1")
+    whole(n, "n", 2)
     tiled = (np.tile(array, (n, 1)) for array in (mu, log_var))
     z = (sampler or sampler_of())(*tiled, np.random.default_rng(rng))
     expected = (n * len(mu), mu.shape[1])
@@ -172,8 +171,7 @@ def _repeat(X, log_p, repeats):
     if np.shape(log_p) != (len(X),):
         shapes = f"log_p has shape {np.shape(log_p)}, but X {np.shape(X)}"
         raise ValueError(f"{shapes}: pass one log_p per sample")
-    if not is_whole(repeats, 2):
-        raise ValueError(f"repeats={repeats!r} must be an integer above 1")
+    whole(repeats, "repeats", 2)
     return np.concatenate([X] * repeats)
 
 

@@ -8,7 +8,7 @@ from miniae.layers import Flatten, Layer, Reshape
 from miniae.networks import mlp
 from miniae.numerics import as_float
 from miniae.plumbing.batches import is_loader
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import whole
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.views import with_parts
 from miniae.vae import VAE
@@ -77,9 +77,8 @@ class ConditionalVAE(VAE):
     """
 
     def __init__(self, input_dim, latent_dim=2, hidden=(128,), *, n_classes, label=None, **options):
-        if not is_whole(n_classes, 1):
-            raise ValueError(f"n_classes={n_classes!r} must be an integer above 0")
-        self.n_classes, self.label, self.rows_one_hot = n_classes, None, None
+        self.n_classes = whole(n_classes, "n_classes")
+        self.label, self.rows_one_hot = None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
         self.arguments["n_classes"] = n_classes
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):

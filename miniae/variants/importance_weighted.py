@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.model import EVALUATION_SEED
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import whole
 from miniae.priors import has_kl
 from miniae.vae import ACTIVE, VAE
 
@@ -25,14 +25,12 @@ class ImportanceWeightedVAE(VAE):
     """
 
     def __init__(self, input_dim, latent_dim=2, hidden=(128,), *, k=5, **options):
-        if not is_whole(k, 1):
-            raise ValueError(f"k={k!r} must be an integer above 0")
         weighed = sorted(WEIGHTS_OF_KL & set(options))
         if weighed:
             raise ValueError(
                 f"{weighed}: the importance-weighted bound has no KL to weigh; use VAE"
             )
-        self.k = self.n_draws = k
+        self.k = self.n_draws = whole(k, "k")
         super().__init__(input_dim, latent_dim, hidden, **options)
 
     def get_params(self, deep=True):
