@@ -3,12 +3,12 @@
 import copy
 import math
 from functools import partial
-from numbers import Real
 
 import numpy as np
 
 from miniae.autoencoder import Autoencoder
 from miniae.plumbing import detectors
+from miniae.plumbing.checks import is_number
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
 from miniae.plumbing.samples import as_samples, known_samples
 from miniae.plumbing.tables import column_names
@@ -80,9 +80,9 @@ class AnomalyDetector(Estimator):
                 "fit, or no anomaly_score"
             )
         check_contamination(contamination)
-        if not isinstance(holdout, Real) or not 0 <= holdout < 1:
+        if not is_number(holdout) or not 0 <= holdout < 1:
             raise ValueError(f"holdout={holdout!r} is a share of the rows, in [0, 1)")
-        if trim is not None and (not isinstance(trim, Real) or not 0 <= trim <= 0.5):
+        if trim is not None and (not is_number(trim) or not 0 <= trim <= 0.5):
             raise ValueError(f"trim={trim!r} is a share of the training rows, in [0, 0.5], or None")
         self.model, self.contamination, self.holdout = model, contamination, holdout
         self.trim = trim

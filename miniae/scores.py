@@ -1,11 +1,9 @@
 """Scores of how strange a sample is to a model, and thresholds for them."""
 
-from numbers import Real
-
 import numpy as np
 
 from miniae.model import Model
-from miniae.plumbing.checks import diverged, whole
+from miniae.plumbing.checks import diverged, is_number, whole
 
 
 def anomaly_score(model, X):
@@ -106,7 +104,7 @@ def rank_of_threshold(m, contamination):
 
 def check_contamination(contamination):
     """Refuse a share of anomalies that is not above 0 and below 0.5."""
-    if not isinstance(contamination, Real) or not 0 < contamination < 0.5:
+    if not is_number(contamination) or not 0 < contamination < 0.5:
         raise ValueError(
             f"contamination={contamination!r} is the share of anomalies, above 0 and below 0.5"
         )

@@ -118,7 +118,7 @@ def suggest(X, purpose="reconstruct", model=None):
     kind, reasons = kind_of(sample, purpose), {}
     units = choose_units(sample, kind, reasons)
     rows = (np.nan_to_num(sample - units["center"]) / units["spread"]).reshape(len(sample), -1)
-    model = choose_class(kind, purpose, rows.shape[1], model, reasons)
+    model = choose_class(kind, purpose, model, reasons)
     arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
     training = choose_training(n, kind, purpose, reasons)
     return Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
@@ -198,7 +198,7 @@ def mean_and_spread(X, axis=0):
     return mean * scale, np.where(std > 1e-7, std * scale, 1.0)  # rounding makes up to 1e-8
 
 
-def choose_class(kind, purpose, d, wanted, reasons):
+def choose_class(kind, purpose, wanted, reasons):
     """Return the name of the model's class, and add the reason."""
     name, reason = "Autoencoder", "the code is all that is needed"
     if purpose == "impute":

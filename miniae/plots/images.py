@@ -108,8 +108,11 @@ def grid(X, n=64, image_shape=None, title=None):
     check_count(n)
     images = as_images(X, "X", image_shape)[:n]
     check_scale(images, "X")
+    return _square(images, counted(len(images), "image") if title is None else title)
+
+
+def _square(images, title):
     cols = math.ceil(math.sqrt(len(images)))
-    title = counted(len(images), "image") if title is None else title
     return draw(images, math.ceil(len(images) / cols), cols, title)[0]
 
 
@@ -165,9 +168,7 @@ def samples(model, n=64, seed=0, image_shape=None):
     check_count(n)
     check_method(model, "sample", "only a model with a prior, such as VAE, can sample")
     images = as_images(model.sample(n, seed=seed), f"model.sample({n})", image_shape)
-    cols = math.ceil(math.sqrt(n))
-    title = f"{counted(n, 'sample')} from the prior"
-    return draw(images, math.ceil(n / cols), cols, title)[0]
+    return _square(images, f"{counted(n, 'sample')} from the prior")
 
 
 def denoising(model, noisy, clean, n=10, image_shape=None):

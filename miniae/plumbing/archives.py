@@ -4,6 +4,7 @@ The format of arrays is NumPy's .npz, a zip archive of .npy files, not compresse
 """
 
 import contextlib
+import math
 import os
 import stat
 import zipfile
@@ -183,11 +184,9 @@ def read(path, known=None):
                 shape, fortran, dtype = HEADERS[version](file)
                 if dtype.hasobject:
                     raise ValueError(f"its entry {name!r} holds Python objects")
-                count = 1
-                for length in shape:  # in Python's integers, which do not overflow
-                    count *= length
                 rest = file.read()  # to the end, where the checksum is compared
-                if min(shape, default=0) < 0 or len(rest) != count * dtype.itemsize:
+                size = math.prod(shape) * dtype.itemsize  # Python's integers do not overflow
+                if min(shape, default=0) < 0 or len(rest) != size:
                     raise ValueError(f"its entry {name!r} of shape {shape} has {len(rest)} bytes")
             order = "F" if fortran else "C"
             arrays[name] = np.frombuffer(rest, dtype).reshape(shape, order=order).copy()

@@ -31,13 +31,10 @@ def draw_part(owner, part):
 
     The first part keeps its draw. The others get a seed by their place among all layers.
     """
-    if owner.parts:
-        draw_again(part, np.random.default_rng([0, len(list(owner.walk()))]))
-
-
-def draw_again(owner, rng):
-    """Draw all layers in `owner` that still have their first weights from one Generator."""
-    for _, layer in owner.walk():
+    if not owner.parts:
+        return
+    rng = np.random.default_rng([0, len(list(owner.walk()))])
+    for _, layer in part.walk():
         if is_first(layer):
             layer.draw(rng)
             mark_first(layer, None)

@@ -302,11 +302,9 @@ def hint_for(labels):
         return ""
     if kind == "b":
         return "; astype(int) makes them 0 and 1"
-    if kind == "f" and (labels == np.floor(labels)).all() and np.isfinite(labels).all():
-        return "; astype(int) makes integers of them"
-    if kind == "f":
+    if kind == "f" and not (np.isfinite(labels) & (labels == np.floor(labels))).all():
         return "; they are not whole numbers, so they are not classes"
-    if kind == "O" and all(isinstance(label, (int, np.integer)) for label in labels):
+    if kind == "f" or all(isinstance(label, (int, np.integer)) for label in labels):
         return "; astype(int) makes integers of them"
     if kind in "OUS":
         return "; np.unique(labels, return_inverse=True)[1] numbers the classes"
