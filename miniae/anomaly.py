@@ -10,7 +10,7 @@ from miniae.autoencoder import Autoencoder
 from miniae.plumbing import detectors
 from miniae.plumbing.checks import is_number
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
-from miniae.plumbing.samples import as_samples, known_samples
+from miniae.plumbing.samples import as_samples, keep_samples, known_samples
 from miniae.plumbing.tables import column_names
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
 from miniae.scores import check_contamination, feature_scores, rank_of_threshold
@@ -59,7 +59,7 @@ class AnomalyDetector(Estimator):
         (``fit(X, epochs=0)``).
     decision_scores_, labels_ : (n,), scores of the rows given to `fit`, and 0 or 1
     holdout_scores_ : (m,), the scores, sorted, that set the threshold
-    n_features_in_, feature_names_in_ : of a table; the names of a DataFrame only
+    n_features_in_, feature_names_in_ : numbers in a sample; names of a table's columns
 
     Notes
     -----
@@ -137,17 +137,13 @@ class AnomalyDetector(Estimator):
         """
         self._forget()
         names, X = column_names(X), np.asarray(as_samples(X))  # sparse rows become dense
-        self.sample_shape_ = X.shape[1:]
         n_out = int(len(X) * self.holdout)
         if self.holdout and n_out == 0:
             raise ValueError(
                 f"holdout={self.holdout} of {len(X)} rows leaves no row to set the threshold "
                 f"(n_samples={len(X)}): give more rows, or holdout=0"
             )
-        if X.ndim == 2:
-            self.n_features_in_ = X.shape[1]
-        if names is not None:
-            self.feature_names_in_ = names
+        keep_samples(self, X.shape[1:], names)
         order = np.random.default_rng(0).permutation(len(X))
         kept, out = np.sort(order[: len(X) - n_out]), order[len(X) - n_out :]
         self._train(X, kept, options)
@@ -316,10 +312,6 @@ class AnomalyDetector(Estimator):
         """Set what `fit` sets, from a file; `load` calls it."""
         self.model_, self.suggestion_ = copy.deepcopy(model), None
         self.center_, self.spread_ = center, spread
-        self.sample_shape_ = model.input_shape
-        if len(model.input_shape) == 1:
-            self.n_features_in_ = model.input_shape[0]
-        if columns:
-            self.feature_names_in_ = np.array(columns, object)
+        keep_samples(self, model.input_shape, np.array(columns, object) if columns else None)
         self.decision_scores_, self.holdout_scores_ = scores, holdout_scores
         self._set_threshold()

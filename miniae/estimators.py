@@ -13,7 +13,7 @@ from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
 from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
-from miniae.plumbing.samples import as_samples, known_samples
+from miniae.plumbing.samples import as_samples, keep_samples, known_samples
 from miniae.plumbing.signatures import described
 from miniae.plumbing.tables import column_names
 from miniae.suggest import suggest
@@ -51,14 +51,11 @@ class ModelTransformer(Estimator):
         settings = self.get_params() | chosen_from(samples, self)
         fit_arguments = {name: settings.pop(name) for name in OF_FIT}
         optimizer = Adam(settings.pop("lr"))
-        self.sample_shape_ = shape = samples.shape[1:]
+        shape = samples.shape[1:]
         model = self.model_class(shape if len(shape) > 1 else shape[0], **settings)
         data = samples if names is None else X  # the model keeps the names too
         self.model_ = model.fit(data, optimizer=optimizer, **fit_arguments)
-        self.n_features_in_ = math.prod(shape)
-        vars(self).pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names
+        keep_samples(self, shape, names)
         return self
 
     def transform(self, X):

@@ -37,6 +37,17 @@ def as_samples(X):
     return X
 
 
+def keep_samples(estimator, shape, names):
+    """Keep the shape of a sample and the names of its columns, which `known_samples` looks at.
+
+    names : (n_features,), or None for no names
+    """
+    estimator.sample_shape_, estimator.n_features_in_ = shape, math.prod(shape)
+    vars(estimator).pop("feature_names_in_", None)
+    if names is not None:
+        estimator.feature_names_in_ = names
+
+
 def known_samples(estimator, X):
     """Return X as samples with the columns and the shape of those in `fit`.
 
