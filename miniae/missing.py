@@ -10,7 +10,7 @@ from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.batches import in_slices, slices
 from miniae.plumbing.checks import whole
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, check_rows
 from miniae.plumbing.tables import check_columns
 from miniae.vae import LOG_VAR_LIMIT
 
@@ -176,7 +176,7 @@ def _with_holes(model, X, start):
             f"start of shape {start.shape} must be finite numbers that broadcast to X, {X.shape}"
         )
     current = np.where(is_missing, start, X)
-    model.map_rows(lambda x: x, current, bounds=model.reconstruction_loss.bounds)  # checks it
+    check_rows(model, current, "X", model.reconstruction_loss.bounds)
     return X, is_missing, current.astype(model.theta.dtype)
 
 

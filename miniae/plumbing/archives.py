@@ -76,9 +76,9 @@ def atomic(path, mode="wb", temporary=None, **options):
 
 @contextlib.contextmanager
 def reading(what):
-    """Turn every error into a ValueError that begins with `what`, a text; a missing file stays one.
+    """Turn any error in the block into a ValueError that begins with `what`, a text.
 
-    A damaged file can make any step of reading fail, in any way.
+    A damaged file can make any step of reading fail, in any way. FileNotFoundError stays as it is.
     """
     try:
         yield

@@ -39,7 +39,8 @@ class Foreign:
         super().__init_subclass__(**options)
         for name in METHODS.keys() & vars(cls).keys():
             if inspect.isfunction(vars(cls)[name]):
-                setattr(cls, name, public(vars(cls)[name], name))
+                answers = METHODS[name] if is_ours(cls) else {}  # yours may take what it likes
+                setattr(cls, name, public(vars(cls)[name], name, answers))
 
     def __new__(cls, *args, **options):
         if args or options:  # copies and pickles are made without any
@@ -184,12 +185,11 @@ def check_options(owner, method, answers, options, more=()):
             raise TypeError(f"{owner} has no argument {name!r}{answer}")
 
 
-def public(method, name):
+def public(method, name, answers):
     """Return a method that looks for foreign names of arguments and computes within `at_most_warn`.
 
-    A method of your own may take whatever arguments it likes.
+    answers : dict by foreign name; {} accepts all names
     """
-    answers = METHODS[name] if is_ours(method) else {}
 
     @functools.wraps(method)
     def call(self, *args, **options):

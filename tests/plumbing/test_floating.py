@@ -140,3 +140,15 @@ def test_methods_keep_their_names_signatures_and_texts():
     assert VAE.loss.__name__ == "loss" and "minus the ELBO" in VAE.loss.__doc__
     assert list(inspect.signature(VAE.loss).parameters)[:3] == ["self", "x", "target"]
     assert "def elbo" in inspect.getsource(VAE.elbo)
+
+
+def test_a_method_that_computes_has_one_wrapper_and_a_simple_one_has_none():
+    for cls in (Autoencoder, VAE, ConditionalVAE, ImportanceWeightedVAE, AnomalyDetector):
+        for each in cls.__mro__:
+            for name, method in vars(each).items():
+                inner = getattr(method, "__wrapped__", None)
+                assert not hasattr(inner, "__wrapped__"), f"{each.__name__}.{name}"
+        for name in ("get_params", "set_params"):
+            assert not hasattr(getattr(cls, name), "__wrapped__")
+    assert hasattr(VAE.encode, "__wrapped__") and hasattr(VAE.trace, "__wrapped__")
+    assert not hasattr(VAE.build, "__wrapped__") and not hasattr(VAE.lay_out, "__wrapped__")
