@@ -54,7 +54,7 @@ class ColumnGaussianNLL(Loss):
         return np.exp(self.params["log_sigma"].real) if self.learn_sigma else self.fixed
 
     def log_sigma(self, out):
-        """Return the logarithm of each sigma as it is now; fixed ones in out's dtype."""
+        """Return the logarithm of each sigma as it is now; ValueError if out has other columns."""
         if out.shape[1:] != self.fixed.shape:
             raise ValueError(
                 f"ColumnGaussianNLL has sigmas of shape {self.fixed.shape}, but samples have shape "
@@ -156,7 +156,7 @@ class CategoricalNLL(Loss):
         super().__init__()
 
     def by_feature(self, array):
-        """Return an array of columns as rows of n_classes, one row for each feature."""
+        """Return columns as rows of n_classes, one a feature; ValueError if some are left over."""
         if array.shape[-1] % self.n_classes:
             raise ValueError(
                 f"{self}: {array.shape[-1]} columns are not a multiple of {self.n_classes} classes"
@@ -368,7 +368,7 @@ class Mixed(Loss):
             first += size
 
     def entries(self, out, target):
-        """out and target (n, columns) -> (n, columns), each group by its own loss."""
+        """out and target (n, columns) -> (n, columns); ValueError for a target out of bounds."""
         parts = []
         for loss, first, (o, t) in self.split(out, target):
             (low, high), slack = loss.bounds, 8 * np.finfo(t.real.dtype).eps  # as for all data
@@ -407,7 +407,7 @@ class Mixed(Loss):
 
 
 def as_loss(loss):
-    """Return a copy of a Loss, or the loss that a name such as "gaussian" stands for."""
+    """Return a copy of a Loss, or the loss of a name such as "gaussian"; refuse anything else."""
     if isinstance(loss, str):
         return choose(LOSSES, loss, "loss")()
     if not isinstance(loss, Loss):

@@ -13,7 +13,7 @@ SCORES, UNITS = ("decision_scores_", "holdout_scores_"), ("center_", "spread_")
 
 
 def save(detector, path, models):
-    """Write a fitted detector, completely or not at all; models are the classes it may hold."""
+    """Write a fitted detector, whole or not at all; TypeError if its class is not in models."""
     model = detector.model_
     if type(model) not in models:
         raise TypeError(

@@ -188,7 +188,7 @@ def check_options(owner, method, answers, options, more=()):
 def public(method, name, answers):
     """Return a method that looks for foreign names of arguments and computes within `at_most_warn`.
 
-    answers : dict by foreign name; {} accepts all names
+    answers : dict by foreign name, which raises a TypeError; {} accepts all names
     """
 
     @functools.wraps(method)

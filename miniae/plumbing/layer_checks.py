@@ -40,7 +40,7 @@ def check_weights(layer, init, dtype):
 
 
 def check_padding(layer, padding):
-    """Return padding as an integer, or "same"."""
+    """Return padding as an integer, or "same"; refuse anything else with a ValueError."""
     if isinstance(padding, str) and padding == "same":
         return padding
     if not isinstance(padding, (int, np.integer)) or padding < 0:
@@ -53,7 +53,7 @@ def check_padding(layer, padding):
 
 
 def check_shape(layer, shape):
-    """Return the arguments of Reshape as a tuple: integers, or one tuple of them."""
+    """Return the arguments of Reshape, integers or one tuple, as a tuple; or refuse them."""
     shape = tuple(shape[0]) if len(shape) == 1 and np.ndim(shape[0]) else shape
     for n in shape:
         if not isinstance(n, (int, np.integer)) or n < -1 or n == 0:
@@ -67,7 +67,7 @@ def check_shape(layer, shape):
 
 
 def check_layers(network, layers, base):
-    """Return the arguments of Sequential as a tuple of distinct layers.
+    """Return the arguments of Sequential as a tuple of distinct layers, or refuse them.
 
     base : the class Layer
     """

@@ -54,7 +54,7 @@ def choose_optimizer(model, optimizer):
 
 
 def made_by(optimizer):
-    """Return the optimiser that a class or a function makes; an object is returned as it is."""
+    """Return what a class or function makes, or raise ValueError; return an object as it is."""
     is_factory = callable(optimizer) and not hasattr(optimizer, "step")
     if not isinstance(optimizer, type) and not is_factory:
         return optimizer
@@ -87,7 +87,7 @@ def check_step(chosen, given):
 
 
 def own(model, optimizer, source=None):
-    """Note whose averages an optimiser holds from now on."""
+    """Note whose averages an optimiser holds from now on; raise ValueError if it has __slots__."""
     as_given = None if isinstance(optimizer, Optimizer) else copy.deepcopy(optimizer)
     try:
         optimizer.owner = Owner(model.theta, source, as_given)

@@ -24,7 +24,7 @@ def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_e
 
 
 def as_patience(early_stopping):
-    """Return (patience, min_delta) of early_stopping; patience is None without early stopping."""
+    """Return (patience, min_delta) of early_stopping, (None, 0) without; or raise ValueError."""
     if early_stopping is None:
         return None, 0.0
     if hasattr(early_stopping, "patience") and not hasattr(early_stopping, "on_epoch_end"):
@@ -38,7 +38,7 @@ def as_patience(early_stopping):
 
 
 def as_callbacks(callback):
-    """Return a list of the functions in callback=."""
+    """Return a list of the functions in callback=; raise TypeError for anything else."""
     if callback is None:
         return []
     callbacks = list(callback) if isinstance(callback, (list, tuple)) else [callback]

@@ -61,7 +61,7 @@ def keep_columns(model, X):
 
 
 def set_columns(model, names):
-    """Give a model the names of the columns that it was trained on; None for no names."""
+    """Give a model the names of its columns, None for no names; ValueError if they do not fit."""
     if names is None:
         return
     if model.input_shape != (len(names),) or not all(isinstance(name, str) for name in names):
