@@ -138,6 +138,7 @@ class AnomalyDetector(Estimator):
         with the rows: see the class's notes.
         """
         self._forget()
+        type(self)(**self.get_params(deep=False))  # an attribute may have been changed
         names, X = column_names(X), _rows(X)
         if X.ndim < 2:
             raise ValueError(
@@ -212,6 +213,7 @@ class AnomalyDetector(Estimator):
 
     def _prepare(self, X):
         """Return X in the units of the model, (n, ...)."""
+        check_columns(self, X, "validation_data")
         if self.center_ is None:
             return X
         with np.errstate(over="ignore"):

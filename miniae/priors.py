@@ -11,6 +11,8 @@ import numpy as np
 
 from miniae.losses import gaussian_kl, gaussian_kl_grad
 from miniae.numerics import LOG_2PI
+from miniae.plumbing.floating import calm_methods
+from miniae.plumbing.inputs import as_array
 
 
 class Prior:
@@ -24,6 +26,10 @@ class Prior:
 
     config = ()  # attributes that, as constructor arguments, build the prior again
     mean = 0.0
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        calm_methods(cls)  # the square of a small z underflows to 0, whatever np.seterr says
 
     def nll(self, z):
         """Return -log p(z) of codes z (..., latent_dim), shape (...), in nats."""
@@ -198,6 +204,8 @@ class MixturePrior(Prior):
 
 def _as_numbers(prior, value, name, ndim=None):
     """Return an argument as finite float64 with `ndim` axes, a number with one; or refuse it."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = as_array(value, name)  # refuses hidden entries
     try:
         array = np.atleast_1d(np.array(value, dtype=np.float64))
     except (TypeError, ValueError):

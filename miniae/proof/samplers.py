@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from miniae.plumbing.floating import calm
 from miniae.plumbing.text import aligned
 from miniae.proof import noise
 from miniae.proof.estimates import sampler_of
@@ -78,6 +79,7 @@ class SamplerReport:
         return "\n".join([*lines, f"{'all ok' if self.ok else 'WRONG'}; {odds} at most"])
 
 
+@calm
 def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm=1e-6):
     """Check the distribution of the draws z, their independence and their source of noise.
 
