@@ -164,3 +164,47 @@ def test_metrics_priors_and_sampler_checks_ignore_the_errors_that_numpy_is_told_
         assert psnr(X * 1e200, X) == -np.inf
         assert np.isfinite(GaussianPrior(0, 1).nll(small)).all()
         assert check_sampler(VAE(4, 2)).ok
+
+
+def test_a_detector_splits_the_weights_with_its_rows():
+    """Rows of weight 0 have no effect, whatever they hold."""
+    weights = np.ones(60)
+    weights[::3] = 0
+    other = np.where(weights[:, None] == 0, 50.0, X)
+    detectors = [
+        AnomalyDetector(Autoencoder(6, 2, loss="mse")).fit(
+            rows, epochs=3, verbose=0, sample_weight=weights
+        )
+        for rows in (X, other)
+    ]
+    assert np.array_equal(*[each.model_.theta for each in detectors])
+    with pytest.raises(ValueError, match=r"sample_weight .* shape \(60,\)"):
+        detectors[0].fit(X, epochs=1, verbose=0, sample_weight=np.ones(48))
+
+
+def low(arrays):
+    return {"holdout_scores_": np.full_like(arrays["holdout_scores_"], -np.inf)}
+
+
+def many(arrays):
+    return {"holdout_scores_": np.ones(61)}
+
+
+def columns(names):
+    def change(arrays):
+        header = json.loads(str(arrays["detector"])) | {"columns": names}
+        return {"detector": np.array(json.dumps(header))}
+
+    return change
+
+
+@pytest.mark.parametrize("change", [low, many, columns(["a"]), columns("abcdef"), columns([1] * 6)])
+def test_a_file_with_scores_or_columns_of_no_detector_is_refused(tmp_path, change):
+    detector = AnomalyDetector(Autoencoder(6, 2, loss="mse")).fit(X, epochs=1, verbose=0)
+    detector.save(tmp_path / "detector.npz")
+    arrays = archives.read(tmp_path / "detector.npz")
+    np.savez(tmp_path / "detector.npz", **arrays)
+    AnomalyDetector.load(tmp_path / "detector.npz")
+    np.savez(tmp_path / "detector.npz", **{**arrays, **change(arrays)})
+    with pytest.raises(ValueError, match="is not a detector that miniae can read"):
+        AnomalyDetector.load(tmp_path / "detector.npz")
