@@ -210,34 +210,35 @@ def find_codes(model, x, current, steps):
     The search starts at the encoder's code, or at the prior's mean (of an autoencoder, at 0) where
     that has less energy: the code of a row unlike those of training may be far out, or not finite.
     Adam treats each number by itself, so rows have no effect on each other. The first step is a
-    tenth of the prior's spread; for an autoencoder, of the length of most codes. The step falls to
-    0, and the best code on the way is kept.
+    tenth of the prior's spread in each latent; for an autoencoder, of the length of most codes. The
+    step falls to 0, and the best code on the way is kept.
     """
     z, _ = encoded(model, x, current)
     energy, _ = code_energy(model, z, x)
     center = 0 * z + (model.prior.mean if hasattr(model, "posterior") else 0)
     z = np.where((energy < code_energy(model, center, x)[0])[:, None], z, center).astype(z.dtype)
     if hasattr(model, "posterior"):
-        scale = prior_spread(model)
+        scale = prior_spread(model).astype(z.dtype)
     else:
         scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
-    optimizer = Adam(lambda step: 0.1 * scale * (1 - step / steps))
-    best, least = z.copy(), np.full(len(z), np.inf)
+    optimizer = Adam(lambda step: 0.1 * (1 - step / steps))
+    u, best, least = z / scale, z.copy(), np.full(len(z), np.inf)
     for _ in range(steps):
         energy, dz = code_energy(model, z, x)
         better = energy < least
         best[better], least[better] = z[better], energy[better]
         with np.errstate(all="ignore"):
-            optimizer.step(z.reshape(-1), dz.reshape(-1))
+            optimizer.step(u.reshape(-1), (dz * scale).reshape(-1))
+            z = u * scale
     return best
 
 
 def prior_spread(model):
-    """Return the typical distance of a latent from the prior's mean; for N(0, I) it is 1."""
+    """Return the prior's standard deviation of each latent, (latent_dim,), from draws."""
     if isinstance(model.prior, StandardNormal):
-        return 1.0
+        return np.ones(model.latent_dim)
     z = model.prior.draw((1000, model.latent_dim), np.random.default_rng(0))
-    return max(float(np.sqrt(np.mean((z - model.prior.mean) ** 2))), 1e-6)
+    return np.maximum(np.sqrt(np.mean((z - model.prior.mean) ** 2, axis=0)), 1e-6)
 
 
 def encoded(model, x, current):
@@ -304,7 +305,7 @@ def draw_rows(model, x, z, steps, rng):
 
     mean = loss.expected(model.decoder.forward(z))
     _, log_var = encoded(model, x, np.where(gone, mean, x))
-    widest = prior_spread(model)  # p(z|x) is narrower
+    widest = prior_spread(model).astype(z.dtype)  # p(z|x) is narrower
     scale = np.exp(0.5 * log_var).clip(0.03 * widest, widest)
     log_e = np.zeros((len(z), 1), z.dtype)
     for i in range(steps):

@@ -13,6 +13,7 @@ from miniae import (
     ColumnGaussianNLL,
     Dense,
     Frozen,
+    GaussianNLL,
     GaussianPrior,
     Sequential,
     check_sampler,
@@ -29,17 +30,17 @@ HIDDEN = np.ma.masked_array(X, mask=X > 1.5)
 
 
 def in_other_units(vae, unit):
-    """Return the same VAE with latents that are `unit` times as large, and their prior."""
+    """Return the same VAE with latents that are unit (2,) times as large, and their prior."""
     other = VAE(6, 2, (16,), likelihood="gaussian", prior=GaussianPrior(0, unit))
     other.theta = vae.theta
     first, last = other.decoder.layers[0].params, other.encoder.layers[-1].params
-    first["W"] = first["W"] / unit
-    factors, shifts = np.repeat([unit, 1], 2), np.repeat([0, 2 * np.log(unit)], 2)
+    first["W"] = first["W"] / unit[:, None]
+    factors, shifts = np.append(unit, np.ones(2)), np.append(np.zeros(2), 2 * np.log(unit))
     last["W"], last["b"] = last["W"] * factors, last["b"] * factors + shifts
     return other
 
 
-@pytest.mark.parametrize("unit", [0.003, 300.0])
+@pytest.mark.parametrize("unit", [np.array([0.003, 0.003]), np.array([0.05, 400.0])])
 def test_imputation_does_not_depend_on_the_units_of_the_latents(unit):
     vae = VAE(6, 2, (16,), likelihood="gaussian").fit(X, epochs=40, batch_size=20, verbose=0)
     other, holes = in_other_units(vae, unit), np.where(RNG.random(X.shape) < 0.4, np.nan, X)[:20]
@@ -208,3 +209,23 @@ def test_a_file_with_scores_or_columns_of_no_detector_is_refused(tmp_path, chang
     np.savez(tmp_path / "detector.npz", **{**arrays, **change(arrays)})
     with pytest.raises(ValueError, match="is not a detector that miniae can read"):
         AnomalyDetector.load(tmp_path / "detector.npz")
+
+
+@pytest.mark.slow
+def test_draws_follow_the_model_if_its_latents_have_different_units():
+    """For a linear decoder, x is Gaussian: so is p(x_missing | x_observed), in closed form."""
+    std, sigma = np.array([0.05, 4.0]), 0.4
+    prior = GaussianPrior([3, -1], std)
+    vae = VAE(4, 2, (), likelihood=GaussianNLL(sigma), prior=prior, dtype="float64")
+    W = np.array([[20.0, -10, 10, 0], [0.1, 0.3, 0, 0.3]])
+    vae.decoder.layers[0].params.update(W=W, b=-prior.mean @ W)  # so that x has the mean 0
+    x = np.array([[1.0, np.nan, 0.5, np.nan]])
+    seen = ~np.isnan(x[0])
+    covariance = W.T @ np.diag(std**2) @ W + sigma**2 * np.eye(4)
+    gain = covariance[~seen][:, seen] @ np.linalg.inv(covariance[seen][:, seen])
+    expected = gain @ x[0, seen]
+    spread = covariance[~seen][:, ~seen] - gain @ covariance[seen][:, ~seen]
+    draws = vae.impute(x, n_draws=500, steps=400)[:, 0, ~seen]
+    error = np.sqrt(np.diag(spread) / 500)
+    assert (np.abs(draws.mean(axis=0) - expected) < 5 * error).all()
+    np.testing.assert_allclose(np.cov(draws.T), spread, atol=5 * np.sqrt(2 / 500) * spread.max())
