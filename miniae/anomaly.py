@@ -11,7 +11,8 @@ from miniae.plumbing import detectors
 from miniae.plumbing.checks import is_number
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
 from miniae.plumbing.samples import as_samples, keep_samples, known_samples
-from miniae.plumbing.tables import column_names
+from miniae.plumbing.tables import check_columns, column_names
+from miniae.plumbing.weights import check_weights
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
 from miniae.scores import check_contamination, feature_scores, rank_of_threshold
 from miniae.scores import rolling_threshold as rolling_threshold
@@ -132,10 +133,12 @@ class AnomalyDetector(Estimator):
         """Train the model on X, mostly normal samples, and set the threshold; y is ignored.
 
         options are those of the model's `fit`, such as epochs; without a model those of
-        `suggest` are the default, and nothing is printed. Labels of a ConditionalVAE are not split
-        with the rows: see the class's notes.
+        `suggest` are the default, and nothing is printed. A sample_weight has a number for each row
+        of X; the rows that set the threshold all count alike. Labels of a ConditionalVAE are not
+        split with the rows: see the class's notes.
         """
         self._forget()
+        type(self)(**self.get_params(deep=False))  # an attribute may have been changed
         names, X = column_names(X), np.asarray(as_samples(X))  # sparse rows become dense
         n_out = int(len(X) * self.holdout)
         if self.holdout and n_out == 0:
@@ -178,7 +181,7 @@ class AnomalyDetector(Estimator):
         self.model_ = copy.deepcopy(start)
         if is_trained:
             return
-        self._fit_model(X[kept], options)
+        self._fit_model(X, kept, options)
         trim = self.trim
         if trim is None:
             trim = TRIM if self.model is None else 0.0
@@ -186,9 +189,12 @@ class AnomalyDetector(Estimator):
             best = np.argsort(self._score(X[kept]), kind="stable")
             best = np.sort(best[: math.ceil((1 - trim) * len(kept))])
             self.model_ = copy.deepcopy(start)
-            self._fit_model(X[kept[best]], options)
+            self._fit_model(X, kept[best], options)
 
-    def _fit_model(self, X, options):
+    def _fit_model(self, X, rows, options):
+        weights = options.get("sample_weight")
+        if weights is not None:
+            options = {**options, "sample_weight": check_weights(weights, len(X))[rows]}
         if "optimizer" in options:  # a copy, so that each training starts with a new one
             options = {**options, "optimizer": copy.deepcopy(options["optimizer"])}
         held = options.get("validation_data")
@@ -196,10 +202,11 @@ class AnomalyDetector(Estimator):
             options = {**options, "validation_data": tuple(map(self._prepare, held))}
         elif held is not None:
             options = {**options, "validation_data": self._prepare(held)}
-        self.model_.fit(self._prepare(X), **options)
+        self.model_.fit(self._prepare(X[rows]), **options)
 
     def _prepare(self, X):
         """Return X in the units of the model, (n, ...); None stays None."""
+        check_columns(self, X, "validation_data")
         if self.center_ is None or X is None:
             return X
         with np.errstate(over="ignore"):

@@ -5,6 +5,8 @@ import numpy as np
 from miniae.model import EVALUATION_SEED
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole, whole
+from miniae.plumbing.inputs import as_array
+from miniae.plumbing.tables import check_columns
 from miniae.vae import ACTIVE
 
 
@@ -20,7 +22,9 @@ def interpolate(model, a, b, steps=10):
     -------
     path : (steps, *input_shape), or (n, steps, *input_shape) for batches
     """
-    a, b = np.asarray(a), np.asarray(b)
+    for x, name in ((a, "a"), (b, "b")):
+        check_columns(model, x, name)
+    a, b = np.asarray(as_array(a, "a")), np.asarray(as_array(b, "b"))
     if a.shape != b.shape:
         raise ValueError(f"a has shape {a.shape} and b {b.shape}: they must be equal")
     _check_steps(steps)

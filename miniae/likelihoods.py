@@ -11,6 +11,7 @@ import numpy as np
 from miniae.losses import LOSSES, Loss
 from miniae.numerics import LOG_2PI, as_float, log_softmax
 from miniae.plumbing.checks import is_whole, whole
+from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 
 LOG_2 = float(np.log(2))
@@ -39,7 +40,7 @@ class ColumnGaussianNLL(Loss):
     config = ("sigma", "learn_sigma")
 
     def __init__(self, sigma, learn_sigma=False):
-        sigma = np.array(sigma, np.float64)
+        sigma = np.array(as_array(sigma, "sigma"), np.float64)
         if not sigma.ndim or not sigma.size or not ((sigma > 0) & (sigma < np.inf)).all():
             raise ValueError(
                 f"ColumnGaussianNLL: sigma must be finite numbers above 0, one for each column, "
@@ -221,6 +222,7 @@ class LaplaceNLL(Loss):
         absolute error.
     """
 
+    is_absolute = True  # one scale for the absolute errors of all columns
     config = ("scale", "learn_scale")
 
     def __init__(self, scale=1.0, learn_scale=False):
@@ -266,6 +268,7 @@ class LaplaceNLL(Loss):
 class AbsoluteError(Loss):
     """Sum over features of |target - out|, mean over samples, in units of the data."""
 
+    is_absolute = True  # one scale for the absolute errors of all columns
     is_likelihood = False
 
     def entries(self, out, target):
@@ -288,6 +291,7 @@ class Huber(Loss):
     delta : float > 0, where the square ends, in units of the data
     """
 
+    is_absolute = True  # one scale for the absolute errors of all columns
     config = ("delta",)
     is_likelihood = False
 

@@ -6,9 +6,11 @@ in papers.
 
 import numpy as np
 
+from miniae.plumbing.inputs import as_array
+
 
 def _pair(a, b, names=("X", "Y")):
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = (np.asarray(as_array(x, name)) for x, name in zip((a, b), names, strict=True))
     if a.shape != b.shape or not a.size:
         raise ValueError(
             f"{names[0]} has shape {a.shape} and {names[1]} {b.shape}: the shapes must be equal "
@@ -17,6 +19,7 @@ def _pair(a, b, names=("X", "Y")):
     return a, b
 
 
+@np.errstate(over="ignore", under="ignore")
 def mse(X, Y):
     """Return the mean squared error per entry. Entries that are NaN in X or Y are ignored."""
     X, Y = _pair(X, Y)
@@ -35,7 +38,7 @@ def rmse(X, Y):
 def psnr(X, Y, peak=1.0):
     """Return the peak signal-to-noise ratio 10 log10(peak^2 / mse) of all entries, in decibels."""
     error = mse(X, Y)
-    return 10 * np.log10(peak**2 / error) if error else np.inf
+    return 10 * (np.log10(peak) * 2 - np.log10(error)) if error else np.inf
 
 
 def _ranking(scores, labels):

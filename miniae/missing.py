@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from miniae.likelihoods import as_loss
-from miniae.losses import Loss, MultinomialNLL
+from miniae.losses import Loss, MultinomialNLL, StandardNormal
 from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.batches import in_slices, slices
@@ -204,26 +204,36 @@ def find_codes(model, x, current, steps):
 
     The search starts at the encoder's code, or at the prior's mean (of an autoencoder, at 0) where
     that has less energy: the code of a row unlike those of training may be far out, or not finite.
-    Adam treats each number by itself, so rows have no effect on each other (for an autoencoder, the
-    length of the first step is that of most codes). The step falls to 0, and the best code on the
-    way is kept.
+    Adam treats each number by itself, so rows have no effect on each other. The first step is a
+    tenth of the prior's spread in each latent; for an autoencoder, of the length of most codes. The
+    step falls to 0, and the best code on the way is kept.
     """
     z, _ = encoded(model, x, current)
     energy, _ = code_energy(model, z, x)
     center = 0 * z + (model.prior.mean if hasattr(model, "posterior") else 0)
     z = np.where((energy < code_energy(model, center, x)[0])[:, None], z, center).astype(z.dtype)
-    scale = 1.0  # of the codes: the prior's, or that of most rows
-    if not hasattr(model, "posterior"):
+    if hasattr(model, "posterior"):
+        scale = prior_spread(model).astype(z.dtype)
+    else:
         scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
-    optimizer = Adam(lambda step: 0.1 * scale * (1 - step / steps))
-    best, least = z.copy(), np.full(len(z), np.inf)
+    optimizer = Adam(lambda step: 0.1 * (1 - step / steps))
+    u, best, least = z / scale, z.copy(), np.full(len(z), np.inf)
     for _ in range(steps):
         energy, dz = code_energy(model, z, x)
         better = energy < least
         best[better], least[better] = z[better], energy[better]
         with np.errstate(all="ignore"):
-            optimizer.step(z.reshape(-1), dz.reshape(-1))
+            optimizer.step(u.reshape(-1), (dz * scale).reshape(-1))
+            z = u * scale
     return best
+
+
+def prior_spread(model):
+    """Return the prior's standard deviation of each latent, (latent_dim,), from draws."""
+    if isinstance(model.prior, StandardNormal):
+        return np.ones(model.latent_dim)
+    z = model.prior.draw((1000, model.latent_dim), np.random.default_rng(0))
+    return np.maximum(np.sqrt(np.mean((z - model.prior.mean) ** 2, axis=0)), 1e-6)
 
 
 def encoded(model, x, current):
@@ -290,7 +300,8 @@ def draw_rows(model, x, z, steps, rng):
 
     mean = loss.expected(model.decoder.forward(z))
     _, log_var = encoded(model, x, np.where(gone, mean, x))
-    scale = np.exp(0.5 * log_var).clip(0.03, 1.0)  # the prior's is 1, and p(z|x) is narrower
+    widest = prior_spread(model).astype(z.dtype)  # p(z|x) is narrower
+    scale = np.exp(0.5 * log_var).clip(0.03 * widest, widest)
     log_e = np.zeros((len(z), 1), z.dtype)
     for i in range(steps):
         # 1. from the encoder

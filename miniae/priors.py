@@ -11,6 +11,7 @@ import numpy as np
 
 from miniae.losses import gaussian_kl, gaussian_kl_grad
 from miniae.numerics import LOG_2PI
+from miniae.plumbing.inputs import as_array
 
 
 class Prior:
@@ -198,6 +199,8 @@ class MixturePrior(Prior):
 
 def _as_numbers(prior, value, name, ndim=None):
     """Return an argument as finite float64 with `ndim` axes, a number with one; or refuse it."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = as_array(value, name)  # refuses hidden entries
     try:
         array = np.atleast_1d(np.array(value, dtype=np.float64))
     except (TypeError, ValueError):

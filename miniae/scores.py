@@ -4,6 +4,7 @@ import numpy as np
 
 from miniae.model import Model
 from miniae.plumbing.checks import diverged, is_number, whole
+from miniae.plumbing.inputs import as_array
 
 
 def anomaly_score(model, X):
@@ -77,7 +78,7 @@ def rolling_threshold(scores, window, contamination=0.1):
     --------
     >>> alarms = scores > rolling_threshold(scores, 500, 0.01)
     """
-    scores = np.asarray(scores, np.float64)
+    scores = np.asarray(as_array(scores, "scores"), np.float64)
     check_contamination(contamination)
     if scores.ndim != 1 or np.isnan(scores).any():
         raise ValueError(f"scores must be (n,) numbers without NaN, got shape {scores.shape}")

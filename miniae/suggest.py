@@ -12,6 +12,7 @@ from miniae.missing import Masked, with_nan
 from miniae.optim import Adam
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
+from miniae.plumbing.tables import check_columns, column_names
 from miniae.regularizers import GaussianNoise
 from miniae.vae import VAE
 
@@ -40,6 +41,7 @@ class Suggestion:
     center, spread : numbers, or arrays of the shape of a row: `prepare` returns
         (X - center) / spread
     reasons : dict of str to str, by argument
+    feature_names_in_ : the names of a table's columns; `prepare` takes no others
     """
 
     purpose: str
@@ -64,7 +66,10 @@ class Suggestion:
 
     def prepare(self, X):
         """Return X in the units of the model, (n, ...): standardised, or unchanged."""
-        return (np.asarray(X) - self.center) / self.spread if self.standardize else X
+        check_columns(self, X)
+        if not self.standardize:
+            return X
+        return (np.asarray(with_nan(X)) - self.center) / self.spread
 
     def restore(self, X):
         """Return X, an output of the model, in the units of the data: undoes `prepare`."""
@@ -121,7 +126,11 @@ def suggest(X, purpose="reconstruct", model=None):
     model = choose_class(kind, purpose, model, reasons)
     arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
     training = choose_training(n, kind, purpose, reasons)
-    return Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
+    suggestion = Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
+    names = column_names(X)
+    if names is not None:
+        suggestion.feature_names_in_ = names
+    return suggestion
 
 
 def some_rows(X):

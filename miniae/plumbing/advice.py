@@ -1,12 +1,15 @@
 """Warnings before the first training: settings that give a useless model without an error."""
 
+import copy
+
 import numpy as np
 
 from miniae.losses import GaussianNLL, SquaredError
 from miniae.plumbing.caller import warn
+from miniae.plumbing.watch import watch
 
 SAMPLED = 2**17  # entries that the check of scales looks at
-SHARE = 0.99  # of the variance, in so few columns that the others hardly count
+SHARE = 0.99  # of the loss, in so few columns that the others hardly count
 FEW = 0.1  # of the columns
 LIKE_SQUARES = (SquaredError, GaussianNLL)  # one scale for all columns; subclasses may differ
 
@@ -21,6 +24,15 @@ def advise(model, data):
             warn(advice)
 
 
+def advise_on_frozen(model, epochs):
+    """Warn if there is nothing to train."""
+    if epochs and not model.theta.size:
+        warn(
+            f"{type(model).__name__}.fit changes nothing: all parameters of the model are inside "
+            "Frozen, or it has none. Freeze only a part, or call fit(X, epochs=0)"
+        )
+
+
 def advice_on_size(model, data):
     """Return what to do if the code has room for all features, and nothing else limits it."""
     features = int(np.prod(model.input_shape))
@@ -31,10 +43,7 @@ def advice_on_size(model, data):
         or "target" in data  # a denoiser, say
         or features == 1
     )
-    sizes = [model.latent_dim]
-    if model.arguments["encoder"] is None or model.arguments["decoder"] is None:
-        sizes += model.hidden
-    if limited or min(sizes) < features:
+    if limited or model.latent_dim < features or narrowest(model) < features:
         return ""
     return (
         f"latent_dim={model.latent_dim} is not below the {features} features of the data, so the "
@@ -43,29 +52,42 @@ def advice_on_size(model, data):
     )
 
 
+def narrowest(model):
+    """Return the smallest size of what the layers of a model output for a sample."""
+    copied, sizes = copy.deepcopy(model), []
+    watch(copied, lambda name, x, out: sizes.append(out[0].size))
+    code = copied.encoder.forward(np.zeros((1, *model.input_shape), model.theta.dtype))
+    copied.decoder.forward(np.zeros((1, model.latent_dim), code.dtype))
+    return min(sizes, default=model.latent_dim)
+
+
 def advice_on_scales(model, data):
-    """Return what to do if a few columns of a table have nearly all of the variance."""
+    """Return what to do if a few columns of a table decide nearly all of the loss."""
     loss = model.reconstruction_loss.base
-    if len(model.input_shape) > 1 or type(loss) not in LIKE_SQUARES:
+    is_absolute = "is_absolute" in vars(type(loss))
+    if len(model.input_shape) > 1 or not (is_absolute or type(loss) in LIKE_SQUARES):
         return ""
     target = data.get("target", data["x"])
     step = max(1, len(target) * target.shape[1] // SAMPLED)
     sample = np.asarray(target[::step]).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # numbers near the end of float64
-        variances = np.ma.masked_invalid(sample).var(axis=0).filled(0)
-    order = variances.argsort()[::-1]
-    varying = int((variances > 0).sum())
-    share = variances[order].cumsum() / max(variances.sum(), np.finfo(np.float64).tiny)
+        known = np.ma.masked_invalid(sample)
+        sizes, what = known.var(axis=0).filled(0), "variance of the data"
+        if is_absolute:
+            sizes, what = known.std(axis=0).filled(0), "sum of the standard deviations"
+    order = sizes.argsort()[::-1]
+    varying = int((sizes > 0).sum())
+    share = sizes[order].cumsum() / max(sizes.sum(), np.finfo(np.float64).tiny)
     few = 1 + int((share < SHARE).sum())
     if varying < 2 or few > max(1, FEW * varying):
         return ""
     argument = model.loss_argument
-    columns = getattr(model, "feature_names_in_", range(len(variances)))
+    columns = getattr(model, "feature_names_in_", range(len(sizes)))
     named = ", ".join(repr(columns[i]) for i in order[: min(few, 3)])
     more = ", ..." if few > 3 else ""
     return (
-        f"{few} of {varying} columns ({named}{more}) have {share[few - 1]:.1%} of the variance of "
-        f"the data. {argument}={model.arguments[argument]!r} adds the errors of all columns, so "
+        f"{few} of {varying} columns ({named}{more}) have {share[few - 1]:.1%} of the {what}. "
+        f"{argument}={model.arguments[argument]!r} adds the errors of all columns, so "
         "the others hardly count. Scale the columns alike, for example with scikit-learn's "
         "StandardScaler"
     )

@@ -65,8 +65,10 @@ def build(cls, header, arrays, models):
     for name, array in arrays.items():
         if array.dtype.kind != "f" or (name in SCORES and (array.ndim != 1 or not len(array))):
             raise ValueError(f"its {name} is of dtype {array.dtype} and shape {array.shape}")
-        if np.isnan(array).any():
-            raise ValueError(f"its {name} has NaN")
+        if np.isnan(array).any() or (array == -np.inf).any():
+            raise ValueError(f"its {name} has NaN or -inf")
+    if len(arrays["holdout_scores_"]) > len(arrays["decision_scores_"]):
+        raise ValueError("it has more holdout_scores_ than decision_scores_")
     center, spread = (arrays.get(name) for name in UNITS)
     if center is not None:
         np.broadcast_to(center, model.input_shape), np.broadcast_to(spread, model.input_shape)
@@ -74,6 +76,10 @@ def build(cls, header, arrays, models):
             raise ValueError("its center_ must be finite, and its spread_ finite and above 0")
     given = model if header["has_model"] else None
     detector = cls(**{**header["arguments"], "model": given})
-    columns = [str(name) for name in header["columns"]]
+    columns = header["columns"]
+    if columns and model.input_shape != (len(columns),):
+        raise ValueError(f"its columns are {columns}, for samples of {model.input_shape}")
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"its columns are {columns!r:.60}, but must be a list of names")
     detector.restore(model, center, spread, *(arrays[name] for name in SCORES), columns)
     return detector

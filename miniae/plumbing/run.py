@@ -6,7 +6,7 @@ import numpy as np
 
 from miniae.optim import Optimizer
 from miniae.plumbing import storage
-from miniae.plumbing.advice import advise
+from miniae.plumbing.advice import advise, advise_on_frozen
 from miniae.plumbing.batches import Rows, Stream, is_loader, unpack
 from miniae.plumbing.checkpoint import Checkpoint, describe_data
 from miniae.plumbing.checks import check_changeable, diverged
@@ -89,6 +89,7 @@ class Run:
             )  # fmt: skip
             self.file.resume(self.end)
         model.optimizer = optimizer
+        advise_on_frozen(model, epochs)
         if data is not None and self.first == 0:
             advise(model, data)
         self.progress = Progress(verbose, self.end, self.source)

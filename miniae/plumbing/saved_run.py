@@ -55,6 +55,8 @@ def understood(arrays, first):
     require(type(loss) in (int, float) and not math.isnan(loss), f"its best_loss is {loss!r}")
     require(done >= first, f"it has {done} epochs, but began with {first}")
     require(not best or facts.get("early_stopping"), "it has best weights, but no early stopping")
+    fits = math.isfinite(loss) if best else loss == math.inf
+    require(fits, f"its best_loss is {loss}, but it has {'' if best else 'no '}best weights")
     last = done if best else done + 1
     require(
         is_whole(state["best_epoch"], 0) and state["best_epoch"] < last,

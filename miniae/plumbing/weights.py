@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.plumbing.batches import Rows
-from miniae.plumbing.inputs import select_rows
+from miniae.plumbing.inputs import as_array, select_rows
 
 
 def check_weights(weights, n):
@@ -13,7 +13,7 @@ def check_weights(weights, n):
     ------
     ValueError : they are not one finite number for each row, one is negative, or all are 0
     """
-    given = np.asarray(weights)
+    given = np.asarray(as_array(weights, "sample_weight"))
     if given.shape != (n,) or given.dtype.kind not in "biuf":
         raise ValueError(
             f"sample_weight must hold one number per row of X, shape ({n},), got {given.dtype} of "

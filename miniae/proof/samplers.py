@@ -78,6 +78,7 @@ class SamplerReport:
         return "\n".join([*lines, f"{'all ok' if self.ok else 'WRONG'}; {odds} at most"])
 
 
+@np.errstate(under="ignore")  # whatever np.seterr says
 def check_sampler(sampler, mu=None, log_var=None, *, n=None, seed=0, false_alarm=1e-6):
     """Check the distribution of the draws z, their independence and their source of noise.
 
