@@ -12,6 +12,7 @@ from miniae.missing import Masked
 from miniae.optim import Adam
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
+from miniae.plumbing.tables import check_columns, column_names
 from miniae.regularizers import GaussianNoise
 from miniae.vae import VAE
 
@@ -40,6 +41,7 @@ class Suggestion:
     center, spread : numbers, or arrays of the shape of a row: `prepare` returns
         (X - center) / spread
     reasons : dict of str to str, by argument
+    feature_names_in_ : (features,), if X was a table whose columns have names
     """
 
     purpose: str
@@ -63,8 +65,13 @@ class Suggestion:
         return MODELS[self.model](**{**self.model_arguments, **changes})
 
     def prepare(self, X):
-        """Return X in the units of the model, (n, ...): standardised, or unchanged."""
-        return (np.asarray(X) - self.center) / self.spread if self.standardize else X
+        """Return X in the units of the model, (n, ...): standardised, or unchanged.
+
+        A table must have the columns that `suggest` saw. Hidden entries of a masked array are NaN.
+        """
+        check_columns(self, X)
+        X = with_nan(X)
+        return (np.asarray(as_array(X, "X")) - self.center) / self.spread if self.standardize else X
 
     def restore(self, X):
         """Return X, an output of the model, in the units of the data: undoes `prepare`."""
@@ -121,14 +128,22 @@ def suggest(X, purpose="reconstruct", model=None):
     model = choose_class(kind, purpose, rows.shape[1], model, reasons)
     arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
     training = choose_training(n, kind, purpose, reasons)
-    return Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
+    chosen = Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
+    if (names := column_names(X)) is not None:
+        chosen.feature_names_in_ = names
+    return chosen
+
+
+def with_nan(X):
+    """Return X; of a masked array, return floats with NaN in place of the hidden entries."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    return X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
 
 
 def some_rows(X):
     """Return the number of rows of X, and at most ROWS of them, checked, in float64."""
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    X = as_array(X, "X")
+    X = as_array(with_nan(X), "X")
     if X.ndim < 2 or 0 in X.shape:
         raise ValueError(
             f"X must be (n, features) or images (n, h, w), and not empty; got shape {X.shape}"
