@@ -30,13 +30,13 @@ class Masked(Loss):
 
     Examples
     --------
-    For a table of 20 columns and some hundred rows. It needs a code of half the columns, and far
-    more steps than the default 10 epochs have.
+    A table X (n, d) with NaN where an entry is missing. The likelihood that `suggest` chooses is
+    Masked. The default settings have too few latents and epochs for a table.
 
-    >>> X = (X - np.nanmean(X, axis=0)) / np.nanstd(X, axis=0)  # NaN where missing
-    >>> vae = VAE(20, latent_dim=10, hidden=(64,), likelihood=Masked("gaussian"))
-    >>> vae.fit(X, epochs=250, batch_size=64, optimizer=Adam(3e-3))
-    >>> filled = vae.impute(X)
+    >>> chosen = suggest(X, "impute")
+    >>> rows = chosen.prepare(X)  # standardised
+    >>> vae = chosen.build().fit(rows, **chosen.fit_arguments)
+    >>> filled = chosen.restore(vae.impute(rows))
     """
 
     config = ("loss",)
