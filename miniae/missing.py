@@ -208,9 +208,9 @@ def find_codes(model, x, current, steps):
     current : x with other numbers there, for the encoder
 
     The search starts at the encoder's code, or at the prior's mean (of an autoencoder, at 0) where
-    that has less energy: the code of a row unlike those of training may be far out, or not finite.
-    Adam treats each number by itself, so rows have no effect on each other (for an autoencoder, the
-    length of the first step is that of most codes). The step falls to 0, and the best code on the
+    that has less energy: the encoder may give an unusual row a code far out, or one not finite.
+    Adam treats each number by itself, so rows do not affect each other, except that the first step
+    of an autoencoder has the size of a typical code. The step falls to 0, and the best code on the
     way is kept.
     """
     z, _ = encoded(model, x, current)

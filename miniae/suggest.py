@@ -250,7 +250,7 @@ def choose_arguments(sample, rows, kind, purpose, is_vae, reasons):
     )
     if kind == "counts":
         arguments["dropout"] = 0.3
-        reasons["dropout"] = "few texts, many words: without it, the model learns them by heart"
+        reasons["dropout"] = "few texts, many words: without it, the model overfits"
     name = "likelihood" if is_vae else "loss"
     arguments[name], reasons[name] = choose_loss(sample, kind, purpose, is_vae)
     if purpose == "anomaly" and not is_vae and kind == "numbers":
@@ -273,7 +273,7 @@ def choose_latents(rows, purpose, is_image, reasons):
             f"at most half of the {d} features, and {LARGEST}"
         )
     if d == 1:
-        reasons["latent_dim"] = "the least there is: one column cannot be squeezed"
+        reasons["latent_dim"] = "the smallest code there is: one column cannot be compressed"
     return min(needed, most)
 
 
@@ -318,7 +318,7 @@ def choose_training(n, kind, purpose, reasons):
     if purpose == "impute":
         batch_size, lr = min(n, 64), 3e-3
     per_epoch = ceil(n / batch_size)
-    # A detector may train twice. Few rows, and counts, are soon learned by heart.
+    # A detector may train twice. A model of few rows, or of counts, soon overfits.
     steps = STEPS // 2 if purpose == "anomaly" or kind == "counts" else min(max(1000, 5 * n), STEPS)
     epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
     if purpose == "impute":
