@@ -21,7 +21,7 @@ from miniae.plumbing.signatures import argument_names, signature, takes_any
 
 
 def refused(name):
-    """Return a property that is not there, and cannot be set: that would have no effect."""
+    """Return a property that raises an error when it is read or set: setting has no effect."""
 
     def absent(self):
         answer = find(ATTRIBUTES, type(self), name)
@@ -35,7 +35,7 @@ def refused(name):
 
 
 class Foreign:
-    """Base of whatever is asked for foreign names: layers, losses, models, optimisers."""
+    """Base of classes that explain foreign names: layers, losses, models, optimisers."""
 
     set_by_init = None  # an attribute that the constructor of the base class sets
 
@@ -107,7 +107,7 @@ def no_attribute(module, name, names=NAMES):
 
 
 def explain_names(*modules):
-    """Let modules say what a foreign name is called: ``from miniae.layers import Linear``."""
+    """Let modules explain foreign names, as in ``from miniae.layers import Linear``."""
     for module in modules:
         names = MODULES.get(module.__name__.split(".")[-1], NAMES)
         module.__getattr__ = asked(module.__name__, names)
@@ -123,7 +123,7 @@ def asked(module, names):
 
 
 def check_call(cls, args, options):
-    """Refuse arguments of a constructor that do not fit, and say which ones it has.
+    """Refuse arguments that do not fit a constructor, and say which ones it has.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def check_names(cls, names, known):
 
 
 def suggestion(name, known):
-    """Return "; did you mean ...?", or what there is if nothing is near."""
+    """Return "; did you mean ...?", or all known names if none is near."""
     import difflib  # needed for the error only, and slow to import
 
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
@@ -189,7 +189,7 @@ def check_options(owner, method, answers, options, more=()):
 
 
 def explained(method, name):
-    """Return a method that first looks for arguments of foreign names, and then does its work."""
+    """Return a method that first refuses arguments with foreign names, then does its work."""
 
     @functools.wraps(method)
     def call(self, *args, **options):
@@ -208,7 +208,7 @@ def explained(method, name):
 
 
 def explains(answers):
-    """Return a decorator for a function: its error explains the foreign names of arguments."""
+    """Return a decorator for a function: its errors explain arguments with foreign names."""
 
     def decorate(function):
         @functools.wraps(function)

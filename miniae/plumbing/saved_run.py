@@ -1,4 +1,4 @@
-"""Checks of what the file of a run holds, before any of it is put into a model.
+"""Checks of what the file of a run holds, before any of it gets into a model.
 
 A file may be damaged, or written by somebody else: nothing in it is trusted.
 """
