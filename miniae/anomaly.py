@@ -69,7 +69,7 @@ class AnomalyDetector(Estimator):
 
     Examples
     --------
-    >>> detector = AnomalyDetector(Autoencoder(64, 8), contamination=0.05).fit(X_normal)
+    >>> detector = AnomalyDetector(contamination=0.05).fit(X)  # mostly normal rows
     >>> detector.predict(X_new)  # 1 is an anomaly
     """
 

@@ -5,8 +5,8 @@ functions. ``fit(X, callback=[CSVLog("run.csv"), ReduceOnPlateau()])`` calls sev
 A callback ends the training after its epoch if it returns True or raises StopIteration. Any other
 value that it returns, such as a figure, is ignored.
 
-The objects here keep nothing of their own: they read `model.history`. So they go on where they were
-when a checkpoint is continued, and when `fit` is called again.
+The objects here have no state: they read `model.history`. So they continue correctly when a
+checkpoint is continued, and when `fit` is called again.
 """
 
 import csv
@@ -24,7 +24,7 @@ class EarlyStopping:
     """Early stopping that ignores small improvements: ``early_stopping=EarlyStopping(5, 1e-3)``.
 
     It is not a callback. The weights of the epoch with the lowest validation loss are restored at
-    the end, also if that loss is less than min_delta below an earlier one.
+    the end, even if that loss is less than min_delta below an earlier one.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class CSVLog:
     """Write the history to a CSV file after each epoch: a row per epoch, counted from 0.
 
     The file always holds the model's whole history, so it has no epoch twice and none is missing.
-    It is replaced whole. A field is empty where nothing was measured.
+    A field is empty where nothing was measured.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class ReduceOnPlateau:
 
     Raises
     ------
-    ValueError : nothing of the name `monitor` was measured; or the rate is a function of the step,
-        which has a plan of its own
+    ValueError : nothing called `monitor` was measured, or the rate is a function of the step, which
+        sets the rate itself
     """
 
     def __init__(self, patience=5, factor=0.5, min_delta=0.0, monitor="val_loss", lowest=0.0):

@@ -57,7 +57,7 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
     labels : (n,) or None, the classes of X, at most ten, which colour the points
     span : (low, high), or a pair for each latent, or None
         The range of each latent; by default the range of the codes of X, or -3 to 3 without X.
-    title : str, the heading of the page; None is without
+    title : str, the heading of the page; None for no heading
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frozen: a layer or a network that keeps its weights while what is around it is trained."""
+"""Frozen: a layer or a network that keeps its weights while the rest of the model is trained."""
 
 import copy
 
@@ -8,7 +8,7 @@ from miniae.plumbing.first_draw import settle
 
 
 class Frozen(Sequential):
-    """A copy of a layer or a network, with fixed weights. Gradients pass through to what is before.
+    """A copy of a layer or a network, with fixed weights. It passes gradients on to earlier layers.
 
     The weights are buffers: they are saved, copied and restored with the model, but they are not
     in theta. So no optimiser changes them, not by momentum or weight decay either.

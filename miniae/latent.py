@@ -1,4 +1,4 @@
-"""What a VAE's code tells: log p(x), walks between two codes and along one, latents in use."""
+"""What a VAE's code shows: log p(x), walks between two codes and along one, latents in use."""
 
 import numpy as np
 

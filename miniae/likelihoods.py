@@ -95,9 +95,9 @@ class PoissonNLL(Loss):
     """-log p(target) in nats for counts 0, 1, 2, ... with mean exp(out): out are log rates.
 
     For o = log rate: -log p(k) = e^o - k o + log k!. The exponential keeps the rate above 0. It is
-    the natural link of the Poisson: the slope is the mean less the count, as for the Bernoulli, and
-    the loss is convex in o. With softplus as the link, neither holds. (exp overflows for counts far
-    from unit scale; scale them, or let the decoder's last bias start near the log of the mean.)
+    the natural link of the Poisson: the slope is the mean minus the count, as for the Bernoulli,
+    and the loss is convex in o. With softplus as the link, neither holds. (exp overflows for very
+    large counts: scale them, or let the decoder's last bias start near the log of the mean.)
     """
 
     bounds = (0.0, np.inf)
@@ -172,7 +172,7 @@ class CategoricalNLL(Loss):
         """With w_k = weight_k t_k, the loss of a feature is W log sum_k e^l_k - sum_k w_k l_k.
 
         W is the sum of the w_k. The derivative with respect to l_k is W softmax_k - w_k: for a
-        one-hot target and weight 1, the probability less the target.
+        one-hot target and weight 1, the probability minus the target.
         """
         w = self.by_feature(target * weight)
         p = np.exp(log_softmax(self.by_feature(out)))
@@ -184,10 +184,7 @@ class CategoricalNLL(Loss):
         return np.exp(log_softmax(self.by_feature(out))).reshape(out.shape)
 
     def draw(self, out, rng):
-        """Logits -> one-hot: the first class whose cumulated probability exceeds a random number.
-
-        The classes before it are those whose cumulated probability does not.
-        """
+        """Logits -> one-hot: the first class whose cumulative probability exceeds a random u."""
         p = self.by_feature(self.expected(out))
         u = rng.random((len(p), 1), dtype=np.float32)
         index = np.minimum((p.cumsum(axis=1) <= u).sum(axis=1), self.n_classes - 1)
@@ -211,8 +208,8 @@ def absolute(x):
 class LaplaceNLL(Loss):
     """-log p(target) in nats for p(t) = exp(-|t - out| / scale) / (2 scale): out are medians.
 
-    The absolute error as a likelihood: its tails are longer than a Gaussian's, so a far-out value
-    pulls less.
+    The absolute error as a likelihood. Its tails are longer than a Gaussian's, so an outlier has
+    less effect.
 
     Parameters
     ----------
@@ -250,7 +247,7 @@ class LaplaceNLL(Loss):
     def slopes(self, out, target, weight):
         """Per entry the loss is |r| e^-s + s + log 2, with r = out - target and s = log scale.
 
-        d/d out = sign(r) / scale (0 is taken at r = 0, where |r| has a kink).
+        d/d out = sign(r) / scale, set to 0 at r = 0, where |r| has a kink.
         d/ds = 1 - |r| / scale, summed over entries; it is zero where scale = mean of |r|.
         """
         residual, rate = out - target, np.exp(-self.log_scale(out))
@@ -276,7 +273,7 @@ class AbsoluteError(Loss):
         return absolute(out - target)
 
     def slopes(self, out, target, weight):
-        """The slope of |r|, r = out - target, is the sign of r; at the kink r = 0 it is taken 0."""
+        """The slope of |r|, r = out - target, is the sign of r, and 0 at the kink r = 0."""
         return np.sign((out - target).real) * weight
 
 

@@ -30,13 +30,13 @@ class Masked(Loss):
 
     Examples
     --------
-    For a table of 20 columns and some hundred rows. It needs a code of half the columns, and far
-    more steps than the default 10 epochs have.
+    A table X (n, d) with NaN where an entry is missing. The likelihood that `suggest` chooses is
+    Masked. The default settings have too few latents and epochs for a table.
 
-    >>> X = (X - np.nanmean(X, axis=0)) / np.nanstd(X, axis=0)  # NaN where missing
-    >>> vae = VAE(20, latent_dim=10, hidden=(64,), likelihood=Masked("gaussian"))
-    >>> vae.fit(X, epochs=250, batch_size=64, optimizer=Adam(3e-3))
-    >>> filled = vae.impute(X)
+    >>> chosen = suggest(X, "impute")
+    >>> rows = chosen.prepare(X)  # standardised
+    >>> vae = chosen.build().fit(rows, **chosen.fit_arguments)
+    >>> filled = chosen.restore(vae.impute(rows))
     """
 
     config = ("loss",)
@@ -203,10 +203,10 @@ def find_codes(model, x, current, steps):
     current : x with other numbers there, for the encoder
 
     The search starts at the encoder's code, or at the prior's mean (of an autoencoder, at 0) where
-    that has less energy: the code of a row unlike those of training may be far out, or not finite.
-    Adam treats each number by itself, so rows have no effect on each other. The first step is a
-    tenth of the prior's spread in each latent; for an autoencoder, of the length of most codes. The
-    step falls to 0, and the best code on the way is kept.
+    that has less energy: the encoder may give an unusual row a code far out, or one not finite.
+    Adam treats each number by itself, so rows do not affect each other. The first step is a tenth
+    of the prior's spread in each latent, or, for an autoencoder, of the length of a typical code.
+    The step falls to 0, and the best code on the way is kept.
     """
     z, _ = encoded(model, x, current)
     energy, _ = code_energy(model, z, x)

@@ -68,7 +68,7 @@ class GaussianPrior(Prior):
     A decoder whose first layer is Dense can do the same with N(0, I): z = mean + std u with u from
     N(0, I), so ``W' = diag(std) W`` and ``b' = b + mean W``. A VAE with this prior is that VAE in
     other units of z. So the prior need not be learned: the first layer of the decoder learns it.
-    Use it where the units of z matter, such as for a latent with a meaning of its own.
+    Use it where the units of z matter, such as for a latent that has a meaning.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class MixturePrior(Prior):
     def nll(self, z):
         """Return -log sum_k weights_k N(z; means_k, stds_k^2).
 
-        The largest term is taken out of the sum, so that far from all means it is not 0.
+        The largest term is taken out of the sum. Otherwise all terms underflow far from the means.
         """
         log_terms = self.components(z)[2]
         highest = log_terms.real.max(axis=-1, keepdims=True)

@@ -41,7 +41,7 @@ class Suggestion:
     center, spread : numbers, or arrays of the shape of a row: `prepare` returns
         (X - center) / spread
     reasons : dict of str to str, by argument
-    feature_names_in_ : the names of a table's columns; `prepare` takes no others
+    feature_names_in_ : (features,), if X was a table whose columns have names
     """
 
     purpose: str
@@ -65,11 +65,13 @@ class Suggestion:
         return MODELS[self.model](**{**self.model_arguments, **changes})
 
     def prepare(self, X):
-        """Return X in the units of the model, (n, ...): standardised, or unchanged."""
+        """Return X in the units of the model, (n, ...): standardised, or unchanged.
+
+        A table must have the columns that `suggest` saw. Hidden entries of a masked array are NaN.
+        """
         check_columns(self, X)
-        if not self.standardize:
-            return X
-        return (np.asarray(with_nan(X)) - self.center) / self.spread
+        X = with_nan(X)
+        return (np.asarray(as_array(X, "X")) - self.center) / self.spread if self.standardize else X
 
     def restore(self, X):
         """Return X, an output of the model, in the units of the data: undoes `prepare`."""
@@ -126,11 +128,11 @@ def suggest(X, purpose="reconstruct", model=None):
     model = choose_class(kind, purpose, model, reasons)
     arguments = choose_arguments(sample, rows, kind, purpose, model == "VAE", reasons)
     training = choose_training(n, kind, purpose, reasons)
-    suggestion = Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
+    chosen = Suggestion(purpose, model, arguments, **training, **units, reasons=reasons)
     names = column_names(X)
     if names is not None:
-        suggestion.feature_names_in_ = names
-    return suggestion
+        chosen.feature_names_in_ = names
+    return chosen
 
 
 def some_rows(X):
@@ -242,7 +244,7 @@ def choose_arguments(sample, rows, kind, purpose, is_vae, reasons):
     )
     if kind == "counts":
         arguments["dropout"] = 0.3
-        reasons["dropout"] = "few texts, many words: without it, the model learns them by heart"
+        reasons["dropout"] = "few texts, many words: without it, the model overfits"
     name = "likelihood" if is_vae else "loss"
     arguments[name], reasons[name] = choose_loss(sample, kind, purpose, is_vae)
     if purpose == "anomaly" and not is_vae and kind == "numbers":
@@ -265,7 +267,7 @@ def choose_latents(rows, purpose, is_image, reasons):
             f"at most half of the {d} features, and {LARGEST}"
         )
     if d == 1:
-        reasons["latent_dim"] = "the least there is: one column cannot be squeezed"
+        reasons["latent_dim"] = "the smallest code there is: one column cannot be compressed"
     return min(needed, most)
 
 
@@ -310,7 +312,7 @@ def choose_training(n, kind, purpose, reasons):
     if purpose == "impute":
         batch_size, lr = min(n, 64), 3e-3
     per_epoch = ceil(n / batch_size)
-    # A detector may train twice. Few rows, and counts, are soon learned by heart.
+    # A detector may train twice. A model of few rows, or of counts, soon overfits.
     steps = STEPS // 2 if purpose == "anomaly" or kind == "counts" else min(max(1000, 5 * n), STEPS)
     epochs = max(round(steps / per_epoch), LEAST_EPOCHS if n > ROWS else 1)
     if purpose == "impute":

@@ -87,7 +87,7 @@ def test_what_is_not_a_callback_is_refused_before_any_training(callback, words):
 
 
 def losses_of(values):
-    """A run whose validation losses are these, less early stopping's effect."""
+    """A model whose validation losses are these, whatever it learns."""
 
     class Given(Autoencoder):
         def mean_terms(self, data):

@@ -519,7 +519,7 @@ def test_the_response_to_a_request_that_fails_is_closed(server, tmp_path, monkey
     from http.client import HTTPResponse
     from urllib.error import HTTPError
 
-    kept = {HTTPResponse: [], HTTPError: []}  # so that no one is closed by being forgotten
+    kept = {HTTPResponse: [], HTTPError: []}  # so that none is closed because it is garbage
     for cls, seen in kept.items():
 
         def noted(self, *args, make=cls.__init__, seen=seen, **options):

@@ -128,7 +128,27 @@ def test_each_fit_gets_an_optimiser_of_its_own_and_a_change_is_built_in():
 def test_hidden_entries_of_a_masked_array_count_as_missing():
     X = np.ma.array(table(30, 4), mask=False)
     X[3, 2] = np.ma.masked
-    assert isinstance(suggest(X).model_arguments["loss"], Masked)
+    chosen = suggest(X)
+    assert isinstance(chosen.model_arguments["loss"], Masked) and chosen.standardize
+    assert np.array_equal(np.isnan(chosen.prepare(X)), X.mask)
+    counts = np.ma.array(DATA["counts"], mask=DATA["counts"] == 2)
+    assert np.array_equal(np.isnan(suggest(counts, "generate").prepare(counts)), counts.mask)
+
+
+def test_a_table_keeps_its_columns_and_the_gaps_of_nullable_ones():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(with_holes(table(40, 3)), columns=["a", "b", "c"]).convert_dtypes()
+    chosen = suggest(X, "impute")
+    assert np.array_equal(np.isnan(chosen.prepare(X)), X.isna())
+    with pytest.raises(ValueError, match="same order"):
+        chosen.prepare(X[["b", "a", "c"]])
+
+
+def test_sparse_rows_are_standardised_as_dense_ones_are():
+    sparse = pytest.importorskip("scipy.sparse")
+    X = np.where(RNG.random((40, 5)) < 0.5, 0, table(40, 5))
+    chosen = suggest(sparse.csr_matrix(X))
+    assert np.allclose(chosen.prepare(sparse.csr_matrix(X)), suggest(X).prepare(X))
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,14 @@ def compare(X, share, seed, quick):
 
 def draw(errors):
     """Draw the mean error of each method against the share of hidden entries, a panel a table."""
-    figure, axes = plt.subplots(1, len(errors), figsize=(11, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, len(errors), figsize=(11, 3.6), layout="constrained")
     for ax, (name, by_share) in zip(axes, errors.items(), strict=True):
         for method in by_share[SHARES[0]]:
             ax.plot(SHARES, [by_share[share][method] for share in SHARES], marker="o", label=method)
         ax.set(title=name.replace("_", " "), xlabel="entries hidden (%)", xticks=SHARES)
     axes[0].set_ylabel("RMSE of hidden entries")
-    axes[-1].legend(fontsize=6)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

@@ -136,7 +136,7 @@ def reconstructions(model, X, n=10, image_shape=None):
     ValueError : X is empty, has NaN, has not the shape of images, or is not in [0, 1]; n < 1.
     """
     check_count(n)
-    check_method(model, "reconstruct", "it draws what a model makes of X")
+    check_method(model, "reconstruct", "it draws reconstructions of X")
     inputs = as_images(X, "X", image_shape)[:n]
     check_scale(inputs, "X")
     outputs = model.reconstruct(np.asarray(X)[:n])

@@ -106,7 +106,7 @@ def write(path, arrays, temporary=None):
 
 @contextlib.contextmanager
 def looked_at(path, known=None):
-    """Yield a zip archive and its entries, a dict by name, after a look that reads no content.
+    """Yield a zip archive and its entries, a dict by name, after a check that reads no content.
 
     known : function of a name that returns whether such an array is expected, or None for any
 
@@ -158,7 +158,7 @@ def list_size(stream, size):
 
 
 def checksums(path):
-    """Return the checksum of each array in a file, as the file states it: cheap, and no content."""
+    """Return the checksum of each array in a file, as the file states it; no content is read."""
     with looked_at(path) as (_, entries):
         return {name: (entry.CRC, entry.file_size) for name, entry in entries.items()}
 

@@ -115,8 +115,8 @@ def check_apart(encoder, decoder):
         if one is other:
             what = "are one object" if one is encoder else f"share a layer, decoder.{name} {one}"
             raise ValueError(
-                f"encoder and decoder {what}: each keeps one set of weights, and of its last "
-                "forward pass only; make two, or use copy.deepcopy"
+                f"encoder and decoder {what}: a layer has one set of weights, and remembers its "
+                "last forward pass only; make two, or use copy.deepcopy"
             )
 
 

@@ -27,7 +27,7 @@ def mark_first(layer, rng):
 
 
 def draw_part(owner, part):
-    """Draw a part that `owner` is about to take up: other weights than those of its other parts.
+    """Draw a part before `owner` takes it: its weights must differ from those of the other parts.
 
     The first part keeps its draw. The others get a seed by their place among all layers.
     """
@@ -41,7 +41,7 @@ def draw_part(owner, part):
 
 
 def draw_last(owner, rng):
-    """Draw them again, for the last time: the weights of a model are its own."""
+    """Draw all such layers again, for the last time: from now on the weights belong to a model."""
     for _, layer in owner.walk():
         if layer.params and is_first(layer):  # Dropout has none: a model replaces its rng anyway
             layer.draw(rng)
@@ -49,7 +49,7 @@ def draw_last(owner, rng):
 
 
 def settle(owner):
-    """From now on, nobody draws the weights of these layers again."""
+    """Mark the weights of these layers as final: nothing draws them again."""
     for _, layer in owner.walk():
         if layer.first_draw is not None:
             layer.first_draw = None
@@ -64,7 +64,7 @@ def is_first(layer):
 
 
 def fingerprint(layer):
-    """Return a checksum of a layer's own parameters, of whatever dtype, and of its generator."""
+    """Return a checksum of a layer's own parameters, of any dtype, and of its generator."""
     state = repr(layer.rng.bit_generator.state) if hasattr(layer, "rng") else ""
     total = zlib.crc32(state.encode())
     for value in layer.params.values():

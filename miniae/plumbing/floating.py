@@ -1,8 +1,8 @@
 """What NumPy does at an overflow or an underflow, while a model computes.
 
-A program may have set ``np.seterr(all="raise")``. A model's numbers underflow all the time (the
-tail of a sigmoid, the square of a small gradient), which is right: such a number is 0. And it looks
-at its own results, so an overflow need not stop it. So a model computes under settings of its own.
+A program may have set ``np.seterr(all="raise")``. A model's numbers often underflow (the tail of a
+sigmoid, the square of a small gradient), and 0 is the right result. The model checks its own
+results, so an overflow need not stop it. So a model computes under settings of its own.
 """
 
 import numpy as np

@@ -17,7 +17,7 @@ from miniae.plumbing.signatures import argument_names, signature, takes_any
 
 
 def refused(name):
-    """Return a property that is not there, and cannot be set: that would have no effect."""
+    """Return a property that raises an error when it is read or set: setting has no effect."""
 
     def absent(self):
         answer = find(ATTRIBUTES, type(self), name)
@@ -31,7 +31,7 @@ def refused(name):
 
 
 class Foreign:
-    """Base of whatever is asked for foreign names: layers, losses, models, optimisers."""
+    """Base of classes that explain foreign names: layers, losses, models, optimisers."""
 
     set_by_init = None  # an attribute that the constructor of the base class sets
 
@@ -104,7 +104,7 @@ def no_attribute(module, name, names=NAMES):
 
 
 def explain_names(*modules):
-    """Let modules say what a foreign name is called: ``from miniae.layers import Linear``."""
+    """Let modules explain foreign names, as in ``from miniae.layers import Linear``."""
     for module in modules:
         names = MODULES.get(module.__name__.split(".")[-1], NAMES)
         module.__getattr__ = asked(module.__name__, names)
@@ -120,7 +120,7 @@ def asked(module, names):
 
 
 def check_call(cls, args, options):
-    """Refuse arguments of a constructor that do not fit, and say which ones it has.
+    """Refuse arguments that do not fit a constructor, and say which ones it has.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def check_names(cls, names, known):
 
 
 def suggestion(name, known):
-    """Return "; did you mean ...?", or what there is if nothing is near."""
+    """Return "; did you mean ...?", or all known names if none is near."""
     import difflib  # needed for the error only, and slow to import
 
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
@@ -208,7 +208,7 @@ def public(method, name, answers):
 
 
 def explains(answers):
-    """Return a decorator for a function: its error explains the foreign names of arguments."""
+    """Return a decorator for a function: its errors explain arguments with foreign names."""
 
     def decorate(function):
         @functools.wraps(function)

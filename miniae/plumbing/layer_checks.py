@@ -21,7 +21,7 @@ def check_sizes(layer, **sizes):
         if value is None:
             raise TypeError(
                 f"{kind}({given}): {name} is missing; write {kind}({', '.join(sizes)}), the sizes "
-                "of the input first: they are not found out from the data"
+                "of the input first: a layer does not take them from the data"
             )
         if not isinstance(value, (int, np.integer)) or value < 1:
             hint = "; windows are square and steps equal on both axes" if np.ndim(value) else ""

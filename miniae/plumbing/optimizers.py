@@ -28,10 +28,11 @@ class Owner:
 
 
 def choose_optimizer(model, optimizer):
-    """Return the optimiser that `fit` is to use for a model.
+    """Return the optimiser that `fit` uses for a model.
 
-    An object that serves another model, or served these weights' predecessors, is a specification:
-    the model gets a copy of it without averages. So one object can be given to `GridSearchCV`.
+    An object that serves another model, or served this one before `set_params` replaced its
+    weights, is a specification: the model gets a copy of it without averages. So one object can be
+    given to `GridSearchCV`.
 
     Raises
     ------

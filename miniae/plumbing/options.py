@@ -8,7 +8,7 @@ from miniae.plumbing.checks import is_whole
 
 
 def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every):
-    """Refuse options that are of another kind than they look, such as shuffle="no"."""
+    """Refuse options of a wrong kind, such as shuffle="no", which Python would take as True."""
     wholes = ("epochs", epochs, 0), ("batch_size", batch_size, 1)
     for name, value, least in (*wholes, ("checkpoint_every", checkpoint_every, 1)):
         if not is_whole(value, least):
@@ -32,7 +32,7 @@ def as_patience(early_stopping):
     if not is_whole(early_stopping, 1):
         raise ValueError(
             f"early_stopping={early_stopping!r} must be how many epochs to wait for a lower "
-            "validation loss, an integer above 0, such as early_stopping=5; None is without"
+            "validation loss, an integer above 0, such as early_stopping=5; None turns it off"
         )
     return int(early_stopping), 0.0
 

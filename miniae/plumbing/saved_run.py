@@ -1,6 +1,6 @@
-"""Checks of what the file of a run holds, before any of it is put into a model.
+"""Checks of what the file of a run holds, before any of it gets into a model.
 
-A file may be damaged, or written by somebody else: nothing in it is believed.
+A file may be damaged, or written by somebody else: nothing in it is trusted.
 """
 
 import copy
@@ -20,7 +20,7 @@ MOST_STEPS = 2**53
 
 
 def require(condition, what):
-    """Raise ValueError, what it is that does not fit, unless the condition holds."""
+    """Raise ValueError(what) unless the condition holds."""
     if not condition:
         raise ValueError(what)
 
@@ -93,7 +93,7 @@ def check_fit(kept, model, optimizer, live):
         type(model)(**{**model.get_params(), **changed})  # refuses what does not fit
     same_form(model.rng.bit_generator.state, kept.rng, "state of the random generator")
     generator = copy.deepcopy(model.rng.bit_generator)
-    generator.state = kept.rng  # refuses what no generator of this kind can be in
+    generator.state = kept.rng  # refuses an impossible state
 
 
 def check_moments(kept, theta, optimizer):

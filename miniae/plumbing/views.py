@@ -1,4 +1,4 @@
-"""Views: a second object over the same arrays, which one call can change without being seen."""
+"""Views: a second object with the same arrays, which one call can change for itself alone."""
 
 
 def view(thing):

@@ -39,10 +39,10 @@ class WeightedRows(Rows):
     """Batches of rows that are drawn for each epoch, each as often as its weight says.
 
     An epoch has as many rows as the data, n. Row i is drawn n * weight[i] / sum(weights) times on
-    average, and in each epoch this number rounded down or up: n evenly spaced points, shifted by
-    one random number, fall onto a line on which each row has a part as long as its weight
-    (systematic resampling, Carpenter et al. 1999). So the mean loss over an epoch is an unbiased
-    estimate of the weighted mean, and equal weights draw each row once.
+    average, and in each epoch this number rounded down or up. On a line, each row has a part as
+    long as its weight. Evenly spaced points, n of them, all shifted by one random number, fall onto
+    these parts (systematic resampling, Carpenter et al. 1999). So the mean loss over an epoch is an
+    unbiased estimate of the weighted mean, and equal weights draw each row once.
     """
 
     def __init__(self, data, batch_size, shuffle, weights):

@@ -11,7 +11,7 @@ QUIET = {"epochs": 1, "verbose": 0}
 
 
 class Momentum:
-    """An optimiser that is no Optimizer: all that it needs is step(theta, dtheta)."""
+    """An optimiser that is not an Optimizer: all that it needs is step(theta, dtheta)."""
 
     def __init__(self, lr=0.01):
         self.lr, self.velocity, self.steps = lr, None, 0

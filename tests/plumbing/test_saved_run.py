@@ -1,4 +1,4 @@
-"""Nothing in the file of a run is believed: it is checked whole, then put into the model."""
+"""Nothing in the file of a run is trusted: all of it is checked before any goes into the model."""
 
 import json
 import os

@@ -275,5 +275,5 @@ def test_a_label_that_cannot_be_fixed_is_refused(label):
 def test_a_scikit_learn_clone_of_a_given_model_has_its_label():
     base = pytest.importorskip("sklearn.base")
     model, X = conditional()
-    twin = base.clone(model.given(2))
-    assert twin.label == 2 and twin.elbo(X).shape == (8,)
+    copied = base.clone(model.given(2))
+    assert copied.label == 2 and copied.elbo(X).shape == (8,)

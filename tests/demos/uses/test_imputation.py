@@ -63,22 +63,22 @@ def test_a_vae_imputes_nearly_as_well_as_the_exact_conditional_gaussian(tmp_path
     assert list(table) == [*METHODS, "exact conditional Gaussian"]
     mean, pca, more, autoencoder, vae, masked, exact = table.values()
     for k in range(3):  # shares of the table that are missing
-        assert exact[k] < vae[k] < 1.1 * exact[k] and vae[k] < masked[k] < 0.8 * mean[k]
+        assert exact[k] < vae[k] < 1.1 * exact[k] and exact[k] < masked[k] < 1.1 * exact[k]
         # Of 2,000 rows, the covariance's entries are known to 1 / sqrt(2000) = 2 %.
         assert max(pca[k], more[k]) < 1.02 * exact[k]
     for *_, within in (vae, masked, exact):
         # 500 rows: a row's entries go together, so that it counts as a single one.
         assert within == pytest.approx(90, abs=500 * np.sqrt(0.09 / 500))
-    best = max(more[3], autoencoder[3])
-    assert best < min(row[3] for row in (mean, pca, vae, masked)) and vae[3] < mean[3]
+    followers = [row[3] for row in (more, masked, autoencoder)]
+    assert vae[3] < min(followers) and max(followers) < pca[3] < mean[3]
 
 
 @pytest.mark.full
 @on_mnist
-def test_on_mnist_vaes_impute_better_than_an_autoencoder_and_probabilistic_pca_best(tmp_path):
+def test_on_mnist_a_vae_imputes_best_and_an_autoencoder_hardly_better_than_the_means(tmp_path):
     table = run(tmp_path, "imputation", data=MNIST).table
     mean, _, more, autoencoder, vae, masked = (table[name][3] for name in METHODS)
-    assert more < min(vae, masked) < max(vae, masked) < autoencoder < mean
+    assert vae < more < masked < autoencoder < mean
 
 
 def test_incomplete_pca_finds_a_known_model_and_without_holes_the_closed_form():
