@@ -16,7 +16,7 @@ from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, not_fitted
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
-from miniae.plumbing.tables import check_columns, column_names, warn_about_names
+from miniae.plumbing.tables import as_container, check_columns, column_names, warn_about_names
 from miniae.suggest import suggest
 from miniae.vae import VAE
 
@@ -63,8 +63,21 @@ class ModelTransformer(Estimator):
         return self
 
     def transform(self, X):
-        """Return the codes of X, (n, latent_dim)."""
-        return self.fitted().encode(self.check(X))
+        """Return the codes of X, (n, latent_dim): an array, or what `set_output` says."""
+        codes = self.fitted().encode(self.check(X))
+        kind = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return as_container(codes, self.get_feature_names_out(), X, kind)
+
+    def set_output(self, *, transform=None):
+        """Choose what `transform` returns: "default" (an array), "pandas" or "polars".
+
+        None changes nothing. Without a choice it is what ``sklearn.set_config(transform_output=)``
+        says.
+        """
+        if transform is not None:
+            choose(dict.fromkeys(["default", "pandas", "polars"]), transform, "transform")
+            self._sklearn_output_config = {"transform": transform}  # `clone` copies it
+        return self
 
     def inverse_transform(self, Z):
         """Return the data that belong to codes Z (n, latent_dim), in the units of X."""
