@@ -10,6 +10,7 @@ import numpy as np
 from miniae.autoencoder import Autoencoder
 from miniae.plumbing import detectors
 from miniae.plumbing.estimator import Estimator, not_fitted
+from miniae.plumbing.foreign import check_names
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 from miniae.plumbing.tables import check_columns, column_names, warn_about_names
@@ -103,8 +104,10 @@ class AnomalyDetector(Estimator):
         """
         known, start = self.get_params(deep=False), "model__"
         own = {name: value for name, value in changes.items() if not name.startswith(start)}
+        check_names(type(self), own, known)
+        of_model = self.get_params().keys() - known.keys()
         for name in own:
-            choose(known, name, "set_params: argument")
+            choose(known, name, "set_params: argument", of_model)
         self.__init__(**{**known, **own})
         inner = {k.removeprefix(start): v for k, v in changes.items() if k not in own}
         if inner:

@@ -14,6 +14,7 @@ from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
 from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, not_fitted
+from miniae.plumbing.foreign import check_names
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 from miniae.plumbing.tables import as_container, check_columns, column_names, warn_about_names
@@ -118,6 +119,7 @@ class ModelTransformer(Estimator):
     def set_params(self, **changes):
         """Set arguments for the next `fit`; the trained model stays, as in scikit-learn."""
         known = self.get_params()
+        check_names(type(self), changes, known)
         for name in changes:
             choose(known, name, "set_params: argument")
         vars(self).update(changes)

@@ -336,6 +336,8 @@ class Mixed(Loss):
         pairs = groups if isinstance(groups, (list, tuple)) else ()
         if not pairs or {len(p) if isinstance(p, (list, tuple)) else 0 for p in pairs} != {2}:
             raise ValueError(f"Mixed: groups={groups!r} must be pairs (loss, number of columns)")
+        if any(is_whole(loss, 1) for loss, _ in pairs):
+            raise ValueError(f"Mixed: the loss comes first: ({pairs[0][1]!r}, {pairs[0][0]!r})")
         losses, self.sizes = [as_loss(loss) for loss, _ in pairs], [size for _, size in pairs]
         if not all(is_whole(size, 1) for size in self.sizes):
             raise ValueError(f"Mixed: numbers of columns {self.sizes} must be integers above 0")

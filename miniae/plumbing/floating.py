@@ -24,11 +24,15 @@ def at_most_warn():
 
 def calm(function):
     """Return a function that does the same within `at_most_warn`."""
+    explain = getattr(function, "explain", None)  # see `foreign.explained`
+    inside = function if explain is None else function.__wrapped__
 
     @functools.wraps(function)
     def inner(*args, **options):
+        if explain is not None:
+            explain(*args, **options)
         with at_most_warn():
-            return function(*args, **options)
+            return inside(*args, **options)
 
     return inner
 

@@ -43,7 +43,10 @@ class Run:
             weights, side = side.get("sample_weight"), {**side}
             side.pop("sample_weight", None)
         if "min_delta" in side:
-            raise TypeError("min_delta: write early_stopping=EarlyStopping(5, min_delta=...)")
+            raise TypeError(
+                "min_delta: write early_stopping=callbacks.EarlyStopping(5, min_delta=...), after "
+                "from miniae import callbacks"
+            )
         if hasattr(X, "__next__"):
             raise ValueError(
                 f"X is an iterator, {type(X).__name__}, and would be empty after one epoch: give "
