@@ -111,6 +111,8 @@ def no_attribute(module, name, names=NAMES):
     answer, package = names.get(name), sys.modules["miniae"]
     if name in getattr(package, "__all__", ()):
         answer = f"it is in miniae itself, from miniae import {name}"
+    elif answer and answer.isidentifier() and not hasattr(sys.modules[module], answer):
+        answer = f"it is {answer} of miniae itself, from miniae import {answer}"
     if answer is None:
         return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
     text, caller = message(module, repr(name), answer), sys._getframe(2)
