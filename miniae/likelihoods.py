@@ -10,7 +10,7 @@ import numpy as np
 
 from miniae.losses import LOSSES, Loss
 from miniae.numerics import LOG_2PI, as_float, log_softmax
-from miniae.plumbing.checks import is_whole
+from miniae.plumbing.checks import is_number, is_whole
 from miniae.plumbing.names import choose
 
 LOG_2 = float(np.log(2))
@@ -291,7 +291,7 @@ class Huber(Loss):
     is_likelihood = False
 
     def __init__(self, delta=1.0):
-        if not 0 < delta < np.inf:
+        if not is_number(delta) or not 0 < delta < np.inf:
             raise ValueError(f"Huber: delta={delta!r} must be above 0 and finite")
         self.delta = float(delta)
         super().__init__()

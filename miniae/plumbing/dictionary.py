@@ -54,7 +54,7 @@ ATTRIBUTES = {
         **same("test_on_batch test_step", "evaluate"),
         "predict_on_batch": "predict",
         **same("save_weights save_model", "save"),
-        **same("load_weights load_model", "load"),
+        **same("load_weights load_model", "load(path) returns a new model: model = VAE.load(path)"),
         "to_json": "save(path) writes the arguments and the weights",
         **same("decision_function score_samples", "anomaly_score(X): larger is stranger"),
         **same("reconstruction_error reconstruction_errors", "anomaly_score"),
