@@ -221,7 +221,7 @@ class LaplaceNLL(Loss):
     config = ("scale", "learn_scale")
 
     def __init__(self, scale=1.0, learn_scale=False):
-        if not 0 < scale < np.inf:
+        if not is_number(scale) or not 0 < scale < np.inf:
             raise ValueError(f"LaplaceNLL: scale={scale!r} must be above 0 and finite")
         self.fixed, self.learn_scale = float(scale), learn_scale
         super().__init__({"log_scale": np.log([self.fixed])} if learn_scale else {})
