@@ -103,7 +103,7 @@ class AnomalyDetector(Estimator):
         """
         known, start = self.get_params(deep=False), "model__"
         own = {name: value for name, value in changes.items() if not name.startswith(start)}
-        check_changes(self, own, known)
+        check_changes(self, own, known, self.get_params().keys() - known.keys())
         self.__init__(**{**known, **own})
         inner = {k.removeprefix(start): v for k, v in changes.items() if k not in own}
         if inner:

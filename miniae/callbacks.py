@@ -16,11 +16,14 @@ import numpy as np
 
 from miniae.plumbing.archives import atomic
 from miniae.plumbing.checks import is_number, is_whole, not_negative
+from miniae.plumbing.foreign import Foreign, asked
+from miniae.plumbing.glossary import CALLBACKS
 
 __all__ = ["CSVLog", "EarlyStopping", "ReduceOnPlateau"]
+__getattr__ = asked("miniae.callbacks", CALLBACKS)
 
 
-class EarlyStopping:
+class EarlyStopping(Foreign):
     """Early stopping that ignores small improvements: ``early_stopping=EarlyStopping(5, 1e-3)``.
 
     It is not a callback. The weights of the epoch with the lowest validation loss are restored at
@@ -41,7 +44,7 @@ class EarlyStopping:
         return f"EarlyStopping({self.patience}, min_delta={self.min_delta})"
 
 
-class CSVLog:
+class CSVLog(Foreign):
     """Write the history to a CSV file after each epoch: a row per epoch, counted from 0.
 
     The file always holds the model's whole history, so it has no epoch twice and none is missing.
@@ -68,7 +71,7 @@ class CSVLog:
         return f"CSVLog({str(self.path)!r})"
 
 
-class ReduceOnPlateau:
+class ReduceOnPlateau(Foreign):
     """Multiply the optimiser's learning rate by `factor` when a loss no longer falls.
 
     With a checkpoint the rate is kept in the file, and the wait is counted again from the history:

@@ -13,9 +13,10 @@ from miniae.autoencoder import Autoencoder
 from miniae.optim import Adam
 from miniae.plumbing.checks import whole
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
+from miniae.plumbing.names import choose
 from miniae.plumbing.samples import as_samples, keep_samples, known_samples
 from miniae.plumbing.signatures import described
-from miniae.plumbing.tables import column_names
+from miniae.plumbing.tables import as_container, column_names
 from miniae.suggest import suggest
 from miniae.vae import VAE
 
@@ -59,9 +60,22 @@ class ModelTransformer(Estimator):
         return self
 
     def transform(self, X):
-        """Return the codes of X, (n, latent_dim)."""
-        X = known_samples(self, X)
-        return self.model_.encode(X)
+        """Return the codes of X, (n, latent_dim): an array, or what `set_output` says."""
+        samples = known_samples(self, X)
+        codes = self.model_.encode(samples)
+        kind = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return as_container(codes, self.get_feature_names_out(), X, kind)
+
+    def set_output(self, *, transform=None):
+        """Choose what `transform` returns: "default" (an array), "pandas" or "polars".
+
+        None changes nothing. Without a choice it is what ``sklearn.set_config(transform_output=)``
+        says.
+        """
+        if transform is not None:
+            choose(dict.fromkeys(["default", "pandas", "polars"]), transform, "transform")
+            self._sklearn_output_config = {"transform": transform}  # `clone` copies it
+        return self
 
     def inverse_transform(self, Z):
         """Return the data that belong to codes Z (n, latent_dim), in the units of X."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from miniae.losses import LOSSES, Loss
 from miniae.numerics import LOG_2PI, as_float, log_softmax
-from miniae.plumbing.checks import is_whole, whole
+from miniae.plumbing.checks import is_number, is_whole, whole
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.names import choose
 
@@ -223,7 +223,7 @@ class LaplaceNLL(Loss):
     config = ("scale", "learn_scale")
 
     def __init__(self, scale=1.0, learn_scale=False):
-        if not 0 < scale < np.inf:
+        if not is_number(scale) or not 0 < scale < np.inf:
             raise ValueError(f"LaplaceNLL: scale={scale!r} must be above 0 and finite")
         self.fixed, self.learn_scale = float(scale), learn_scale
         super().__init__({"log_scale": np.log([self.fixed])} if learn_scale else {})
@@ -293,7 +293,7 @@ class Huber(Loss):
     is_likelihood = False
 
     def __init__(self, delta=1.0):
-        if not 0 < delta < np.inf:
+        if not is_number(delta) or not 0 < delta < np.inf:
             raise ValueError(f"Huber: delta={delta!r} must be above 0 and finite")
         self.delta = float(delta)
         super().__init__()
@@ -338,6 +338,8 @@ class Mixed(Loss):
         pairs = groups if isinstance(groups, (list, tuple)) else ()
         if not pairs or {len(p) if isinstance(p, (list, tuple)) else 0 for p in pairs} != {2}:
             raise ValueError(f"Mixed: groups={groups!r} must be pairs (loss, number of columns)")
+        if any(is_whole(loss, 1) for loss, _ in pairs):
+            raise ValueError(f"Mixed: the loss comes first: ({pairs[0][1]!r}, {pairs[0][0]!r})")
         losses, self.sizes = [as_loss(loss) for loss, _ in pairs], [size for _, size in pairs]
         if not all(is_whole(size, 1) for size in self.sizes):
             raise ValueError(f"Mixed: numbers of columns {self.sizes} must be integers above 0")

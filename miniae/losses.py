@@ -171,7 +171,7 @@ class GaussianNLL(Loss):
     config = ("sigma", "learn_sigma")
 
     def __init__(self, sigma=1.0, learn_sigma=False):
-        if np.ndim(sigma) or not 0 < sigma < np.inf:
+        if np.ndim(sigma) or np.asarray(sigma).dtype.kind not in "iuf" or not 0 < sigma < np.inf:
             raise ValueError(
                 f"GaussianNLL: sigma={sigma!r} is not one number above 0; see ColumnGaussianNLL"
             )

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 
 from miniae.plumbing.checks import is_number
-from miniae.plumbing.foreign import Foreign
+from miniae.plumbing.foreign import Foreign, refused
 from miniae.plumbing.signatures import described
 
 BLOCK = 131072  # elements: larger blocks leave the cache, smaller ones need more calls
@@ -34,6 +34,8 @@ class Optimizer(Foreign):
 
     moments = ()  # names of the vectors in state
     never_negative = ()  # those of them that are means of squares, or the like
+    set_by_init = "lr"
+    learning_rate = refused("learning_rate", also_of_subclass=False)  # nobody would read it
 
     def __init__(self, lr, weight_decay=0.0, clip_norm=None):
         self.lr, self.weight_decay, self.clip_norm = lr, weight_decay, clip_norm

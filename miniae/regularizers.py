@@ -17,6 +17,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
+from miniae.plumbing.checks import is_number
 from miniae.plumbing.foreign import Foreign
 
 NO_PROBABILITY = {  # layers whose output is not a probability, and why
@@ -68,7 +69,7 @@ class GaussianNoise(Corruption):
     config = ("std",)
 
     def __init__(self, std):
-        if not 0 <= std < np.inf:
+        if not is_number(std) or not 0 <= std < np.inf:
             raise ValueError(f"GaussianNoise: std={std!r} must be finite, 0 or more")
         self.std = float(std)
 
@@ -90,7 +91,7 @@ class MaskingNoise(Corruption):
     config = ("p",)
 
     def __init__(self, p):
-        if not 0 <= p <= 1:
+        if not is_number(p) or not 0 <= p <= 1:
             raise ValueError(f"MaskingNoise: p={p!r} must be a probability, from 0 to 1")
         self.p = float(p)
 
@@ -110,7 +111,7 @@ class SaltAndPepper(Corruption):
     config = ("p", "low", "high")
 
     def __init__(self, p, low=0.0, high=1.0):
-        if not 0 <= p <= 1:
+        if not is_number(p) or not 0 <= p <= 1:
             raise ValueError(f"SaltAndPepper: p={p!r} must be a probability, from 0 to 1")
         if not -np.inf < low < high < np.inf:
             raise ValueError(
@@ -136,7 +137,7 @@ class Penalty(Regularizer):
 
     def __init__(self, weight=1.0):
         name = type(self).__name__
-        if not 0 <= weight < np.inf:
+        if not is_number(weight) or not 0 <= weight < np.inf:
             raise ValueError(f"{name}: weight={weight!r} must be finite, 0 or more")
         self.weight, self.cache = float(weight), None
 
@@ -198,7 +199,7 @@ class KLSparsity(Penalty):
     config = ("rho", "weight")
 
     def __init__(self, rho=0.05, weight=1.0):
-        if not 0 < rho < 1:
+        if not is_number(rho) or not 0 < rho < 1:
             raise ValueError(
                 f"KLSparsity: rho={rho!r} must be a mean activation, above 0 and below 1"
             )

@@ -129,7 +129,7 @@ def test_min_delta_of_zero_is_early_stopping_as_a_number_and_goes_on_from_a_chec
 
 
 def test_min_delta_as_an_argument_of_fit_is_told_where_it_belongs():
-    with pytest.raises(TypeError, match=r"early_stopping=EarlyStopping\(5, min_delta"):
+    with pytest.raises(TypeError, match=r"early_stopping=callbacks\.EarlyStopping\(5"):
         fit(validation_split=0.2, early_stopping=5, min_delta=1e-3)
 
 

@@ -73,7 +73,9 @@ def test_arguments_are_kept_as_given_and_checked_at_fit():
     ):
         with pytest.raises(ValueError, match=words):
             estimator.set_params(**changes).fit(X)
-    with pytest.raises(ValueError, match="'learning_rate' is unknown"):
+    with pytest.raises(ValueError, match="'qwerty' is unknown"):
+        estimator.set_params(qwerty=0.1)
+    with pytest.raises(TypeError, match="no argument 'learning_rate': here it is called lr"):
         estimator.set_params(learning_rate=0.1)
 
 

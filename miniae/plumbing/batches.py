@@ -1,7 +1,7 @@
 """Batches: rows of arrays, or what a function returns, for one training step after the other."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -104,15 +104,6 @@ class Rows:
         return rng.permutation(n) if self.shuffle else np.arange(n)
 
 
-def is_loader(X):
-    """Return whether X is an object that gives batches each time it is iterated over.
-
-    PyTorch's DataLoader is one. Arrays, tables and sparse matrices are not, and neither are lists.
-    """
-    is_array = any(hasattr(X, name) for name in ("shape", "__array__", "__array_interface__"))
-    return hasattr(X, "__iter__") and not is_array and not isinstance(X, (Sequence, Mapping, Set))
-
-
 class Stream:
     """Batches from a function, called once an epoch, which returns an iterable of them.
 
@@ -130,15 +121,25 @@ class Stream:
 
         A loader for a conditional model gives (x, labels), since it has no y.
         """
-        rank = 1 + len(self.model.input_shape)
-        if isinstance(batch, (list, tuple)) and len(batch) and np.ndim(batch[0]) == rank:
+        if isinstance(batch, Mapping):
+            first = next(iter(batch), "x")
+            raise ValueError(
+                f"X gives batches that are dicts, with the keys {[*batch]}: pass the one to "
+                f"reconstruct, lambda: (batch[{first!r}] for batch in X)"
+            )
+        shape, is_list = self.model.input_shape, isinstance(batch, (list, tuple)) and len(batch)
+        ranks = [np.ndim(each) for each in batch[:3]] if is_list else [0]
+        has_labels = len(ranks) == 2 and ranks[0] > 1 and ranks[1] == 1
+        if ranks[0] == 1 + len(shape) or has_labels:
             arrays = tuple(map(np.asarray, batch))
             if self.names and len(arrays) == 1 + len(self.names):
                 return (arrays[0], None, *arrays[1:])
-            if len(arrays) == 2 and arrays[1].ndim == 1:
+            if has_labels:
+                is_flat = len(shape) == 1 and arrays[0].ndim > 2  # images for a flat model
+                x = f"x.reshape(-1, {shape[0]})" if is_flat else "x"
                 raise ValueError(
                     f"X gives batches (x, labels), but {type(self.model).__name__} has no labels: "
-                    "pass lambda: (x for x, _ in X)"
+                    f"pass lambda: ({x} for x, _ in X)"
                 )
             return arrays
         return np.asarray(batch)

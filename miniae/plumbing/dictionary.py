@@ -1,8 +1,8 @@
 """What attributes and arguments of Keras, PyTorch and scikit-learn are called here.
 
-`plumbing.foreign` looks them up; names of modules and losses are in `plumbing.glossary`. A value of
-one word is the name here; any other is a sentence. In a table by class, the answer of the nearest
-base class counts.
+`plumbing.foreign` looks them up. Arguments of constructors are in `plumbing.constructors`, names of
+modules and losses in `plumbing.glossary`. A value of one word is the name here; any other is a
+sentence. In a table by class, the answer of the nearest base class counts.
 """
 
 
@@ -53,7 +53,7 @@ ATTRIBUTES = {
         **same("test_on_batch test_step", "evaluate"),
         "predict_on_batch": "predict",
         **same("save_weights save_model", "save"),
-        **same("load_weights load_model", "load"),
+        **same("load_weights load_model", "load(path) returns a new model: model = VAE.load(path)"),
         "to_json": "save(path) writes the arguments and the weights",
         **same("decision_function score_samples", "anomaly_score(X): larger is stranger"),
         **same("reconstruction_error reconstruction_errors", "anomaly_score"),
@@ -61,6 +61,7 @@ ATTRIBUTES = {
         **same("generate generate_samples", "sample(n) of a VAE"),
         **same("reparameterize reparametrize reparameterise", "z = mu + eps * std is in the loss"),
         **same("embed get_embedding get_latent latent", "encode"),
+        "set_output": "AutoencoderTransformer and VAETransformer have it",
         **same("loss_curve_ train_losses losses", "history['loss'] has a number per epoch"),
         "loss_": "history['loss'][-1] is the last one",
         **same("components_ coefs_", "the weights of a layer are in encoder.layers[i].params['W']"),
@@ -71,7 +72,31 @@ ATTRIBUTES = {
         "threshold": "threshold_",
         **same("decision_scores scores_ scores", "decision_scores_"),
         "labels": "labels_",
-        **same("anomaly_score anomaly_scores score", "decision_function"),
+        **same("anomaly_score anomaly_scores", "decision_function"),
+        **same("score roc_auc_score fit_predict_score evaluate auroc",
+               "metrics.auroc(decision_function(X), labels) compares scores with labels"),
+        **same("threshold_ labels_ decision_scores_ model_ holdout_scores_ false_alarm_rate_",
+               "fit sets it"),
+        "offset_": "threshold_ is that of decision_function",
+        **same("classes_ _classes", "predict returns 0 (normal) and 1 (an anomaly)"),
+        **same("predict_confidence confidence predict_rank", "predict_proba"),
+        **same("explain explain_outlier feature_importances_ contributions", "feature_scores"),
+        "transform": "the codes are model_.encode(X)",
+    },
+    "ModelTransformer": {
+        "model_": "fit sets it",
+        "encode": "transform",
+        **same("decode decoder", "inverse_transform"),
+        **same("predict reconstruct fit_predict", "inverse_transform(transform(X)) reconstructs X"),
+        **same("history loss_curve_ losses", "model_.history['loss'] has a number per epoch"),
+        **same("loss_ best_loss_ reconstruction_err_", "model_.history['loss'][-1] is the last"),
+        "n_iter_": "len(model_.history['loss']) is the number of epochs",
+        **same("components_ coefs_", "model_.encoder.layers[i].params['W'] are weights"),
+        "partial_fit": "fit starts again each time; model_.fit(X) trains further",
+        **same("save load sample posterior elbo log_likelihood anomaly_score impute evaluate "
+               "summary encoder theta trace interpolate posterior_sample active_units "
+               "kl_per_dimension score_samples",
+               "the model inside, model_, has its methods after fit"),
     },
     "VAE": {
         **same("reparameterize reparametrize reparameterise reparameterization sample_z sampling",
@@ -114,7 +139,8 @@ ATTRIBUTES = {
     },
     "LossValue": {
         "backward": "a loss is a number; the model has the method, model.backward()",
-        **same("item detach numpy cpu cuda to data tolist mean clone", "it is a number already"),
+        **same("item detach numpy cpu cuda to data tolist mean sum clone",
+               "it is a number already"),
         **same("requires_grad grad grad_fn", "model.backward() fills model.dtheta"),
     },
     "Optimizer": {
@@ -124,136 +150,12 @@ ATTRIBUTES = {
         "param_groups": "lr is an attribute, optimizer.lr = 1e-4",
         **same("state_dict load_state_dict", "state has the averages; fit(checkpoint=) saves them"),
         "iterations": "t",
+        **same("lr_scheduler scheduler", "lr may be a function of the step"),
         **same("clipnorm global_clipnorm", "clip_norm"),
         **same("beta_1 beta_2 beta1 beta2", "betas"),
         "epsilon": "eps",
     },
 }  # fmt: skip
-
-REGULARIZER = "Adam(weight_decay=) decays weights; Autoencoder(penalty=L1Penalty(w)) acts on codes"
-SEED = same("random_state random_seed rng", "seed")
-ARGUMENTS = {
-    "Model": {
-        **SEED,
-        **same("encoding_dim code_dim code_size latent_size latent_dims latent_space_dim z_dim "
-               "n_latent n_latents num_latents nz zdim bottleneck bottleneck_dim bottleneck_size "
-               "n_components embedding_dim latent z_size n_hidden_code", "latent_dim"),
-        **same("hidden_dim hidden_dims hidden_size hidden_sizes hidden_units hidden_layer_sizes "
-               "hidden_layers h_dim intermediate_dim layers layer_sizes units dims encoder_layers",
-               "it is hidden, a tuple of sizes, such as hidden=(128,)"),
-        **same("input_shape input_size n_features in_features original_dim image_size img_size "
-               "image_shape in_dim n_inputs input_dims", "input_dim"),
-        **same("encoding_activation latent_activation bottleneck_activation", "code_activation"),
-        **same("output_activation out_activation final_activation last_activation", OUTPUT),
-        **same("hidden_activation act activation_fn activation_function", "activation"),
-        **same("learning_rate lr learning_rate_init optimizer optimiser solver", OPTIMIZER),
-        **same("epochs batch_size verbose shuffle early_stopping validation_split", FIT),
-        **same("n_epochs num_epochs max_iter", "it is epochs, an argument of fit"),
-        **same("callbacks callback", "it is callback, an argument of fit"),
-        **same("dropout_rate dropout_p p_dropout", "dropout"),
-        **same("noise noise_std noise_factor noise_level", "corruption=GaussianNoise(std) adds it"),
-        **same("l1 l2 alpha regularizer activity_regularizer kernel_regularizer weight_decay "
-               "sparsity sparsity_weight", REGULARIZER),
-        **same("device gpu", DEVICE),
-        **same("loss_fn loss_function criterion recon_loss reconstruction_loss likelihood", "loss"),
-        **same("metrics", "the functions of miniae.metrics compute them"),
-        **same("beta kl_weight kl_warmup free_bits prior", "it has no KL; a VAE has"),
-        **same("init kernel_initializer weight_init",
-               "layers of your own take it: encoder=Sequential(Dense(784, 32, init=\"he\"))"),
-        **same("name", "a model has no name"),
-        **same("use_bias bias", BIAS),
-        **same("batch_norm batchnorm batch_normalization", "it is not here; see docs/11"),
-        **same("tied_weights tie_weights tied", "it is not here"),
-        "reduction": "a loss sums over features and takes the mean over samples",
-        **same("inputs outputs", "Autoencoder(784, 32, encoder=..., decoder=...) takes networks"),
-        **same("variational", "VAE(...) is a class of its own"),
-        **same("channels filters conv", "conv_networks((28, 28), 32) builds two networks"),
-    },
-    "VAE": {
-        **same("loss loss_fn loss_function criterion recon_loss reconstruction_loss "
-               "reconstruction", "likelihood"),
-        **same("kl_weight kld_weight kl_beta beta_kl kl_coef", "beta"),
-        **same("corruption noise noise_std noise_factor noise_level",
-               "an Autoencoder has it; for a VAE call fit(noisy, clean)"),
-        **same("penalty", "an Autoencoder has it; here the KL acts on the code"),
-        **same("code_activation latent_activation encoding_activation",
-               "an Autoencoder has it; mu and log_var are linear"),
-        **same("warmup anneal kl_anneal annealing_epochs warmup_epochs", "kl_warmup"),
-        **same("sigma", "likelihood=GaussianNLL(sigma) has it"),
-    },
-    "ConditionalVAE": same("num_classes classes n_labels num_labels label_dim cond_dim",
-                           "n_classes"),
-    "ImportanceWeightedVAE": same("n_samples num_samples n_draws K n_importance_samples", "k"),
-    "AnomalyDetector": {
-        **same("estimator base_estimator autoencoder detector clf", "model"),
-        **same("outlier_fraction outliers_fraction nu fraction anomaly_rate", "contamination"),
-        **same("threshold quantile percentile", "contamination sets it, as a share of the rows"),
-        **same("validation_split test_size", "holdout"),
-        **same("random_state seed", "the model has a seed"),
-        **same("epochs batch_size verbose", FIT),
-    },
-    "Dense": {
-        **same("units out_features output_dim n_units size output_size", "n_out"),
-        **same("in_features input_dim input_size input_shape", "n_in"),
-    },
-    "Layer": {
-        **same("input_shape batch_input_shape", "the shape is that of x; leave it out"),
-        **same("activation", ACTIVATION),
-        **same("kernel_initializer weight_init initializer weight_initializer", "init"),
-        **same("use_bias bias bias_initializer", BIAS),
-        **same("kernel_regularizer bias_regularizer activity_regularizer", REGULARIZER),
-        **same("random_state seed generator", "rng"),
-        **same("name", "a layer has no name; its place in the network gives one"),
-        **same("device", DEVICE),
-        **same("trainable requires_grad", FREEZE),
-        "inplace": "a layer returns a new array",
-    },
-    "Convolution": {
-        **same("filters out_channels n_filters", "c_out"),
-        **same("in_channels input_shape channels", "c_in"),
-        "kernel_size": "kernel",
-        "strides": "stride",
-        **same("dilation dilation_rate groups", "it is not here; every window is dense"),
-        "data_format": "images are (n, h, w, channels)",
-        "pool_size": "a stride above 1 makes images smaller",
-    },
-    "Dropout": {
-        **same("rate prob probability dropout drop_prob", "p"),
-        "noise_shape": "every entry is dropped on its own",
-    },
-    "Reshape": same("target_shape shape newshape", "give the sizes, Reshape(7, 7, 8)"),
-    "Sequential": same("layers", "give the layers, Sequential(Dense(784, 32), ReLU())"),
-    "Corruption": {
-        **same("rate prob probability amount ratio fraction level mask_ratio", "p"),
-        **same("random_state random_seed seed rng", "the model draws it, from its seed"),
-    },
-    "GaussianNoise": same("stddev sigma scale noise_factor noise_std noise", "std"),
-    "Penalty": {
-        **same("l1 l2 alpha lam lambda_ lambd coef coefficient strength beta factor", "weight"),
-        **same("target sparsity sparsity_target p target_activation sparsity_level", "rho"),
-    },
-    "Loss": {
-        **same("reduction size_average", "a loss sums over features, mean over samples"),
-        "from_logits": "out are logits, always",
-        "pos_weight": "it is not here; write a loss of your own, see docs/11",
-    },
-    "GaussianNLL": same("std stddev scale noise_std", "sigma"),
-    "Masked": same("mask", "NaN in the target marks the entries that are missing"),
-    "Optimizer": {
-        **same("learning_rate learning_rate_init eta step_size alpha rate", "lr"),
-        **same("beta_1 beta1 beta_2 beta2 b1 b2", "it is betas, a pair, betas=(0.9, 0.999)"),
-        **same("epsilon", "eps"),
-        **same("clipnorm global_clipnorm max_grad_norm max_norm gradient_clip_val", "clip_norm"),
-        **same("clipvalue clip_value", "clip_norm bounds the norm of the whole gradient"),
-        **same("decay lr_decay", "lr may be a function of the step"),
-        **same("l2 wd", "weight_decay"),
-        **same("amsgrad dampening maximize centered", "it is not here"),
-        **same("params parameters model", "step(model.theta, model.dtheta) takes the vectors"),
-    },
-    "Adam": same("momentum", "betas[0] is the momentum, betas=(0.9, 0.999)"),
-}  # fmt: skip
-
-SIZES = {"n_in", "n_out", "c_in", "c_out", "kernel"}  # integers, not the name of an activation
 
 ROWS = "rows pass in groups of fixed size, which bounds the memory; leave it out"
 QUIET = {
@@ -281,6 +183,7 @@ METHODS = {
                "it is not here"),
         **same("device gpu", DEVICE),
         **same("x data inputs X_train x_train", "X"),
+        **same("sample_weights weights", "it is called sample_weight"),
         **same("target targets x_target", "y"),
         **same("log_interval print_every progress_bar", "verbose"),
         "random_state": "seed is an argument of the constructor",
@@ -297,6 +200,8 @@ METHODS = {
         **same("steps callbacks workers use_multiprocessing max_queue_size", "leave it out"),
         **same("x data inputs", "X"),
     },
+    "predict": QUIET | {"return_confidence": "predict_proba(X) has two numbers for each row"},
+    "predict_proba": QUIET | same("method return_confidence", "there is one way; leave it out"),
     "log_likelihood": {**QUIET, **same("n_samples num_samples K n_draws samples", "k")},
     "sample": {
         **same("n_samples num_samples size count n_images num batch_size", "n"),

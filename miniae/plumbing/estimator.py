@@ -75,8 +75,10 @@ class Estimator(Foreign):
         return described(self, self.get_params(deep=False), first=2)
 
 
-def check_changes(estimator, changes, known):
+def check_changes(estimator, changes, known, more=()):
     """Refuse names in `changes` that are not known; say what was meant, or what it is called here.
+
+    more : names that are valid too
 
     Raises
     ------
@@ -85,4 +87,4 @@ def check_changes(estimator, changes, known):
     """
     check_names(type(estimator), changes, known)
     for name in changes:
-        choose(known, name, "set_params: argument")
+        choose(known, name, "set_params: argument", more)

@@ -1,6 +1,7 @@
 """Names of Keras, PyTorch and scikit-learn: the error says what each is called here.
 
-None of them works as a second spelling. The tables are in `plumbing.dictionary` and `glossary`.
+None of them works as a second spelling. The tables are in `plumbing.dictionary`,
+`constructors` and `glossary`.
 This module looks names up in them, for attributes and for arguments of constructors and methods.
 """
 
@@ -9,23 +10,32 @@ import inspect
 import sys
 from opcode import opmap
 
-from miniae.plumbing.dictionary import ACTIVATION, ARGUMENTS, ATTRIBUTES, METHODS, SIZES
+from miniae.plumbing.constructors import ARGUMENTS, SIZES
+from miniae.plumbing.dictionary import ACTIVATION, ATTRIBUTES, METHODS
 from miniae.plumbing.floating import at_most_warn
 from miniae.plumbing.glossary import MODULES, NAMES
 from miniae.plumbing.inputs import side_names
 from miniae.plumbing.signatures import argument_names, signature, takes_any
 
 
-def refused(name):
-    """Return a property that raises an error when it is read or set: setting has no effect."""
+def refused(name, also_of_subclass=True):
+    """Return a property that is not there, and cannot be set: that would have no effect.
+
+    also_of_subclass : False lets a subclass of a reader's own use the name
+    """
 
     def absent(self):
+        if name in vars(self):
+            return vars(self)[name]
         answer = find(ATTRIBUTES, type(self), name)
         raise AttributeError(message(type(self).__name__, repr(name), answer))
 
     def refuse(self, value):
+        if not also_of_subclass and not is_ours(type(self)):
+            vars(self)[name] = value
+            return
         answer = find(ATTRIBUTES, type(self), name)
-        raise AttributeError(f"{type(self).__name__}.{name} has no effect: {answer}")
+        raise AttributeError(f"{type(self).__name__}.{name} has no effect: {called(answer)}")
 
     return property(absent, refuse)
 
@@ -58,6 +68,8 @@ class Foreign:
                 "this attribute is used"
             )
         answer = find(ATTRIBUTES, type(self), name)
+        if answer is None:  # what other libraries call an argument is often an attribute there
+            answer = find(ARGUMENTS, type(self), name)
         if answer is None or hasattr(type(self), name):
             return object.__getattribute__(self, name)  # raises Python's own error
         raise AttributeError(message(type(self).__name__, repr(name), answer), name=name, obj=self)
@@ -75,10 +87,13 @@ def is_ours(thing):
 
 
 def message(owner, what, answer):
-    """Return the text of an error. An answer of one word is what it is called here."""
-    if " " not in answer:
-        answer = f"here it is called {answer}"
-    return f"{owner} has no {what}: {answer}"
+    """Return the text of an error."""
+    return f"{owner} has no {what}: {called(answer)}"
+
+
+def called(answer):
+    """Return an answer of a table as a sentence: one word is what it is called here."""
+    return answer if " " in answer else f"here it is called {answer}"
 
 
 def find(table, cls, name):
@@ -95,9 +110,14 @@ def no_attribute(module, name, names=NAMES):
     Python replaces the AttributeError of ``from miniae import name`` by an ImportError of its own,
     without the text. So that statement gets an ImportError at once.
     """
-    if name not in names:
+    answer, package = names.get(name), sys.modules["miniae"]
+    if name in getattr(package, "__all__", ()):
+        answer = f"it is in miniae itself, from miniae import {name}"
+    elif answer and answer.isidentifier() and not hasattr(sys.modules[module], answer):
+        answer = f"it is {answer} of miniae itself, from miniae import {answer}"
+    if answer is None:
         return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
-    text, caller = message(module, repr(name), names[name]), sys._getframe(2)
+    text, caller = message(module, repr(name), answer), sys._getframe(2)
     if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
         return ImportError(text, name=module)
     return AttributeError(text, name=name)
@@ -169,10 +189,11 @@ def suggestion(name, known):
     return f"; did you mean {near[0]}?" if near else f"; its arguments are {', '.join(known)}"
 
 
-def check_options(owner, method, answers, options, more=()):
+def check_options(owner, method, answers, options, more=(), of_class=()):
     """Refuse the arguments of a method or function that other libraries have, but not this one.
 
     more : names that it passes on
+    of_class : names of arguments of the constructor
     """
     parameters = signature(method).parameters
     for name in options:
@@ -180,9 +201,24 @@ def check_options(owner, method, answers, options, more=()):
             continue
         if name in answers:
             raise TypeError(message(owner, f"argument {name!r}", answers[name]))
+        if name in of_class:
+            answer = "it is an argument of the constructor"
+            raise TypeError(message(owner, f"argument {name!r}", answer))
         answer = suggestion(name, [*parameters])
         if "did you mean" in answer:
             raise TypeError(f"{owner} has no argument {name!r}{answer}")
+
+
+def check_positions(owner, method, args):
+    """Refuse more arguments without a name than a method takes."""
+    kinds = {p.name: p.kind for p in list(signature(method).parameters.values())[1:]}
+    by_place = [n for n, kind in kinds.items() if kind == inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    by_name = [n for n, kind in kinds.items() if kind == inspect.Parameter.KEYWORD_ONLY]
+    if len(args) > len(by_place) and by_name:
+        raise TypeError(
+            f"{owner} takes {', '.join(by_place)} without a name, got {len(args)} arguments; write "
+            f"the names of the others, such as {by_name[0]}=..."
+        )
 
 
 def public(method, name, answers):
@@ -193,9 +229,12 @@ def public(method, name, answers):
 
     @functools.wraps(method)
     def call(self, *args, **options):
+        owner = f"{type(self).__name__}.{name}"
         if options and answers:
             more = side_names(self) if hasattr(type(self), "loss") else ()
-            check_options(f"{type(self).__name__}.{name}", method, answers, options, more)
+            check_options(owner, method, answers, options, more, argument_names(type(self)))
+        if len(args) > 1 and answers:
+            check_positions(owner, method, args)
         if name == "sample" and answers and args and getattr(args[0], "ndim", 0):
             raise TypeError(
                 f"sample takes a number, got an array of shape {args[0].shape}: codes z are "

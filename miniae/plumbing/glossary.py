@@ -16,7 +16,8 @@ NAMES = {  # of the package and its modules
     **same("relu tanh sigmoid softplus", "an activation is a layer, such as ReLU()"),
     **same("MaxPooling2D MaxPool2d AveragePooling2D AvgPool2d", "a stride above 1 takes its place"),
     **same("UpSampling2D Upsample", "ConvTranspose2D with stride 2 takes its place"),
-    **same("BatchNormalization BatchNorm2d BatchNorm1d LayerNorm LayerNormalization",
+    **same("BatchNormalization BatchNorm2d BatchNorm1d LayerNorm LayerNormalization PReLU "
+           "ZeroPadding2D Cropping2D RepeatVector GlobalAveragePooling2D Add Permute",
            "it is not here; docs/11 shows how to write a layer"),
     **same("LSTM GRU RNN Embedding Attention", f"it is not here; {LAYER}"),
     **same("Input InputLayer Lambda Concatenate", f"it is not needed; {LAYER}"),
@@ -27,9 +28,18 @@ NAMES = {  # of the package and its modules
     **same("BCELoss BCEWithLogitsLoss BinaryCrossentropy BinaryCrossEntropy bce", "BernoulliNLL"),
     **same("CrossEntropyLoss CategoricalCrossentropy", "MultinomialNLL"),
     "GaussianNLLLoss": "GaussianNLL",
-    **same("KLDivLoss kl_divergence kl_loss", "gaussian_kl"),
+    **same("L1Loss MeanAbsoluteError MAE mae mean_absolute_error l1_loss", "AbsoluteError"),
+    **same("SmoothL1Loss HuberLoss huber smooth_l1_loss", "Huber"),
+    **same("PoissonNLLLoss Poisson poisson", "PoissonNLL"),
+    **same("binary_crossentropy binary_cross_entropy mean_squared_error mse_loss",
+           "a loss is an object here; metrics.mse compares arrays, model.evaluate(X) has the loss"),
+    "NLLLoss": "MultinomialNLL",
+    **same("CosineSimilarity LogCosh Hinge SSIM TripletMarginLoss",
+           "it is not here; see docs/11 for a loss of your own"),
+    **same("KLDivLoss KLDivergence kl_divergence kl_loss kld", "gaussian_kl"),
     **same("AdamW", "Adam(weight_decay=...) is AdamW"),
-    **same("RMSprop Adagrad Adadelta Nadam", "the optimisers are SGD and Adam"),
+    **same("RMSprop Adagrad Adadelta Nadam Adamax LBFGS NAdam RAdam Ftrl",
+           "the optimisers are SGD and Adam"),
     **same("load_model load", "Autoencoder.load(path) and VAE.load(path) read a model"),
     "save": "model.save(path) writes a model",
     **same("load_data load_mnist MNIST get_mnist mnist", DATA),
@@ -45,10 +55,21 @@ NAMES = {  # of the package and its modules
     **same("ConvAutoencoder ConvolutionalAutoencoder", "conv_networks builds its two networks"),
     **same("CVAE", "ConditionalVAE"),
     **same("IWAE", "ImportanceWeightedVAE"),
-    **same("EarlyStopping", "fit(early_stopping=5), patience in epochs"),
+    **same("EarlyStopping", "fit(early_stopping=5), patience in epochs; with a min_delta it is "
+           "callbacks.EarlyStopping(5, min_delta=...)"),
+    **same("CSVLog CSVLogger", "it is callbacks.CSVLog(path), after from miniae import callbacks"),
+    **same("ReduceOnPlateau ReduceLROnPlateau",
+           "it is callbacks.ReduceOnPlateau(), after from miniae import callbacks"),
+    **same("LearningRateScheduler StepLR ExponentialLR CosineAnnealingLR lr_scheduler schedules",
+           "lr may be a function of the step, Adam(lr=function)"),
+    **same("Callback LambdaCallback TensorBoard TerminateOnNaN SummaryWriter tqdm",
+           "a callback is a function of (model, epoch, logs), fit(callback=function)"),
     **same("ModelCheckpoint", "fit(checkpoint=\"run.npz\")"),
     **same("optim optimizers", "SGD and Adam are in miniae itself"),
-    **same("nn keras models functional ops F", f"the classes are in miniae itself; {LAYER}"),
+    **same("random manual_seed set_seed seed", "seed= of a model decides all its random numbers"),
+    **same("cuda device no_grad Tensor tensor", "arrays are NumPy's, and there is no other device"),
+    **same("nn keras models functional ops F tf torch backend utils initializers",
+           f"the classes are in miniae itself; {LAYER}"),
     **same("train_test_split", "fit(validation_split=0.1) holds rows out"),
 }  # fmt: skip
 
@@ -70,9 +91,15 @@ METRICS = {
     **same("mean_squared_error MSE mse_loss MeanSquaredError", "mse"),
     **same("roc_auc_score roc_auc auc AUC", "auroc"),
     **same("binary_crossentropy binary_cross_entropy bce log_loss", "evaluate of a model has it"),
+    **same("accuracy_score", "accuracy"),
     **same("peak_signal_noise_ratio PSNR", "psnr"),
 }
-MODULES = {"metrics": METRICS | same("mean_absolute_error mae ssim", "it is not here")}
+MODULES = {
+    "metrics": METRICS
+    | same("mean_absolute_error mae ssim structural_similarity r2_score precision_score f1_score "
+           "average_precision_score roc_curve confusion_matrix silhouette_score Mean",
+           "it is not here; scikit-learn's metrics take the arrays"),
+}  # fmt: skip
 MODULES["regularizers"] = NAMES | {
     **same("l1 L1 activity_l1 l1_penalty", "L1Penalty"),
     **same("l2 L2 l1_l2 L2Penalty", "Adam(weight_decay=) decays weights"),
@@ -100,6 +127,13 @@ CONV = {  # arguments of conv_networks
     **same("seed random_state", "rng"),
     "padding": "it follows from the kernel",
 }
+OWN = "it is not here; docs/11_extending.md shows how to write a loss"
+CALLBACKS = NAMES | {
+    "CSVLogger": "CSVLog",
+    **same("ReduceLROnPlateau ReduceLR", "ReduceOnPlateau"),
+    **same("Checkpoint BackupAndRestore ModelCheckpoint", 'fit(checkpoint="run.npz")'),
+    "History": "model.history has a number per epoch",
+}
 LOSS_NAMES = {  # names of losses elsewhere: the nearest here, or what to do
     **same("cross_entropy crossentropy binary_cross_entropy bce_with_logits bceloss bce_loss "
            "binary_crossentropy_with_logits logloss log_loss binary xent", "bce"),
@@ -111,6 +145,12 @@ LOSS_NAMES = {  # names of losses elsewhere: the nearest here, or what to do
     **same("normal gaussian_nll", "gaussian"),
     **same("count counts poisson_nll poisson", "poisson"),
     "nll": "a likelihood has a name, such as bernoulli or gaussian",
+    **same("nb zinb negative_binomial student_t t beta gamma lognormal cosine cosine_similarity "
+           "logcosh log_cosh hinge ssim dice focal triplet contrastive mape msle quantile", OWN),
+    **same("adam sgd rmsprop adagrad adadelta nadam adamax adamw",
+           "it is an optimiser, an argument of fit"),
+    "masked": "Masked('gaussian') is an object",
+    "mixed": "Mixed([...]) is an object",
     **same("kld kl kl_divergence kl_div kullback_leibler_divergence",
            "the KL is a term of a VAE's loss, weighted by beta"),
 }  # fmt: skip

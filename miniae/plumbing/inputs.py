@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -17,8 +18,9 @@ def as_array(x, name):
 
     Raises
     ------
-    TypeError : a table with a column that does not hold numbers
-    ValueError : a masked array with hidden entries, which would count as data
+    TypeError : a table with a column that does not hold numbers; an object that gives batches
+    ValueError : a masked array with hidden entries, which would count as data; arrays that do not
+        fit together
     """
     if is_sparse(x):
         return SparseRows(x)
@@ -30,7 +32,29 @@ def as_array(x, name):
                 f"{name} is a masked array with hidden entries; {name}.filled(np.nan) marks them "
                 "as missing, which impute and models with a Masked loss understand"
             )
-    return x if isinstance(x, SparseRows) else np.asarray(x)
+    if isinstance(x, SparseRows):
+        return x
+    if is_loader(x):
+        raise TypeError(
+            f"{name} is a {type(x).__name__}, which gives batches: only fit of a model takes one, "
+            f"as X; here give one array, such as np.concatenate([np.asarray(x) for x in {name}])"
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:  # "inhomogeneous shape"
+        raise ValueError(
+            f"{name} is a {type(x).__name__} whose {len(x)} entries differ in shape, but must be "
+            f"one array: {name}[0] is the first entry, such as the images of (images, labels)"
+        ) from error
+
+
+def is_loader(X):
+    """Return whether X is an object that gives batches each time it is iterated over.
+
+    PyTorch's DataLoader is one. Arrays, tables and sparse matrices are not, and neither are lists.
+    """
+    is_array = any(hasattr(X, name) for name in ("shape", "__array__", "__array_interface__"))
+    return hasattr(X, "__iter__") and not is_array and not isinstance(X, (Sequence, Mapping, Set))
 
 
 def rows_at_once(X, most):

@@ -14,9 +14,12 @@ def choose(table, name, argument, more=()):
 
     known, given = sorted([*table, *more]), str(name).lower()
     answer = ELSEWHERE.get(argument, {}).get(given)
-    if answer is None:
-        near = difflib.get_close_matches(given, known, n=1, cutoff=0.4) or known
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    if answer is None and isinstance(name, str) and near:
         answer = f"did you mean {near[0]!r}?"
+    elif answer is None:
+        own = argument in ("loss", "likelihood") and not isinstance(name, str)
+        answer = f"use {'a Loss (see docs/11_extending.md), or ' if own else ''}one of"
     elif answer in known:
         answer = f"here it is called {answer!r};"
     elif " " in answer:

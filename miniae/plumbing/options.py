@@ -1,5 +1,6 @@
 """Checks of the options of `fit`."""
 
+import inspect
 import os
 
 import numpy as np
@@ -57,7 +58,23 @@ def as_callbacks(callback):
                 f"callback={each!r} must be a function of (model, epoch, logs), or a list of such "
                 f"functions{hint}"
             )
+        check_arguments(each)
     return callbacks
+
+
+def check_arguments(callback):
+    """Refuse a function that does not take (model, epoch, logs): before the training, not in it."""
+    try:
+        takes = inspect.signature(callback)
+    except (TypeError, ValueError):  # a function in C, which does not say what it takes
+        return
+    try:
+        takes.bind("model", "epoch", "logs")
+    except TypeError:
+        name = getattr(callback, "__name__", repr(callback))
+        raise TypeError(
+            f"callback: {name}{takes} must take three arguments, (model, epoch, logs)"
+        ) from None
 
 
 def asks_to_stop(answer):

@@ -7,10 +7,10 @@ import numpy as np
 from miniae.optim import Optimizer
 from miniae.plumbing import storage
 from miniae.plumbing.advice import advise, advise_on_frozen
-from miniae.plumbing.batches import Rows, Stream, is_loader, unpack
+from miniae.plumbing.batches import Rows, Stream, unpack
 from miniae.plumbing.checkpoint import Checkpoint, describe_data
 from miniae.plumbing.checks import check_changeable, diverged
-from miniae.plumbing.inputs import check_data, select_rows, side_names
+from miniae.plumbing.inputs import check_data, is_loader, select_rows, side_names
 from miniae.plumbing.memory import reuse_memory
 from miniae.plumbing.optimizers import choose_optimizer
 from miniae.plumbing.options import as_callbacks, as_patience, asks_to_stop, check_options
@@ -43,7 +43,10 @@ class Run:
             weights, side = side.get("sample_weight"), {**side}
             side.pop("sample_weight", None)
         if "min_delta" in side:
-            raise TypeError("min_delta: write early_stopping=EarlyStopping(5, min_delta=...)")
+            raise TypeError(
+                "min_delta: write early_stopping=callbacks.EarlyStopping(5, min_delta=...), after "
+                "from miniae import callbacks"
+            )
         if hasattr(X, "__next__"):
             raise ValueError(
                 f"X is an iterator, {type(X).__name__}, and would be empty after one epoch: give "

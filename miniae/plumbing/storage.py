@@ -81,7 +81,8 @@ def check_size(arguments, size):
                 yield from layers_in(item)
 
     products = [math.prod(numbers) for value in arguments.values() for numbers in layers_in(value)]
-    if None in (arguments.get("encoder"), arguments.get("decoder")):
+    own_networks = None not in (arguments.get("encoder"), arguments.get("decoder"))
+    if not own_networks and "input_dim" in arguments:  # a subclass may name its sizes otherwise
         units = [math.prod(whole(arguments["input_dim"])), *whole(arguments.get("hidden", ()))]
         units += [n for name in ("latent_dim", "n_classes") for n in whole(arguments.get(name, 1))]
         products += [a * b for a, b in itertools.pairwise(units)]

@@ -1,5 +1,7 @@
 """Tables with named columns, of pandas, polars and packages like them."""
 
+import sys
+
 import numpy as np
 
 from miniae.plumbing.caller import warn
@@ -114,3 +116,24 @@ def shortened(names):
     """Return at most eight names as text."""
     text = ", ".join(repr(str(each)) for each in names[:8])
     return f"[{text}, ...]" if len(names) > 8 else f"[{text}]"
+
+
+def as_container(values, names, X, kind=None):
+    """Return an array (n, d) as a table with d named columns, as scikit-learn's set_output does.
+
+    X : the data that the values were made of; a pandas table gets the rows' labels of X
+    kind : "default" for an array, "pandas" or "polars"; None for the setting of scikit-learn
+    """
+    if kind is None:  # scikit-learn has a setting only if somebody imported it
+        sklearn = sys.modules.get("sklearn")
+        kind = "default" if sklearn is None else sklearn.get_config()["transform_output"]
+    if kind == "pandas":
+        from pandas import DataFrame
+
+        index = X.index if isinstance(X, DataFrame) else None
+        return DataFrame(values, index=index, columns=names, copy=False)
+    if kind == "polars":
+        from polars import DataFrame
+
+        return DataFrame(values, schema=list(names), orient="row")
+    return values

@@ -7,9 +7,8 @@ import numpy as np
 from miniae.layers import Flatten, Layer, Reshape
 from miniae.networks import mlp
 from miniae.numerics import as_float
-from miniae.plumbing.batches import is_loader
 from miniae.plumbing.checks import whole
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, is_loader
 from miniae.plumbing.views import with_parts
 from miniae.vae import VAE
 

@@ -2,10 +2,12 @@
 
 import copy
 import inspect
+import itertools
 import json
 import pickle
 import subprocess
 import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from miniae import (
     Adam,
     AnomalyDetector,
     Autoencoder,
+    AutoencoderTransformer,
     BernoulliNLL,
     ConditionalVAE,
     Conv2D,
@@ -31,14 +34,17 @@ from miniae import (
     Layer,
     Masked,
     MaskingNoise,
+    Mixed,
     Optimizer,
     ReLU,
     Reshape,
     Sequential,
     SquaredError,
+    VAETransformer,
+    callbacks,
     datasets,
 )
-from miniae.plumbing import dictionary, glossary
+from miniae.plumbing import constructors, dictionary, glossary
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.foreign import find
 from miniae.regularizers import Corruption
@@ -75,7 +81,7 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: ae().fit_predict(X), AttributeError, "AnomalyDetector"),
     (lambda: ae().sample(3), AttributeError, "no prior"),
     (lambda: ae().decision_function(X), AttributeError, "anomaly_score"),
-    (lambda: ae().load_weights("a.npz"), AttributeError, "here it is called load"),
+    (lambda: ae().load_weights("a.npz"), AttributeError, "returns a new model"),
     (lambda: ae().train_on_batch(X), AttributeError, "optimizer.step"),
     # of optimisers, losses, layers
     (lambda: Adam().zero_grad(), AttributeError, "Adam has no 'zero_grad': backward assigns"),
@@ -200,6 +206,46 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: vae().sample(3, random_state=0), TypeError, "called seed"),
     (lambda: vae().sample(np.zeros((3, 2))), TypeError, r"shape \(3, 2\).*decode\(z\)"),
     (lambda: AnomalyDetector(ae()).predict(X, batch_size=3), TypeError, "leave it out"),
+    # names that are in another module here; attributes that are arguments elsewhere
+    (lambda: exec("from miniae.layers import Conv2D"), ImportError, "from miniae import Conv2D"),
+    (lambda: miniae.losses.Huber, AttributeError, "it is in miniae itself, from miniae import Hu"),
+    (lambda: miniae.layers.Conv2DTranspose, AttributeError, "from miniae import ConvTranspose2D"),
+    (lambda: miniae.losses.MAE, AttributeError, "from miniae import AbsoluteError"),
+    (lambda: exec("from miniae import CSVLogger"), ImportError, r"callbacks\.CSVLog\(path\)"),
+    (lambda: exec("from miniae import EarlyStopping"), ImportError, r"callbacks\.EarlyStopping\(5"),
+    (lambda: exec("from miniae.callbacks import TensorBoard"), ImportError, "model, epoch, logs"),
+    (lambda: callbacks.ReduceLROnPlateau, AttributeError, "called ReduceOnPlateau"),
+    (lambda: callbacks.ReduceOnPlateau(min_lr=0.1), TypeError, "called lowest"),
+    (lambda: callbacks.CSVLog(filename="a.csv"), TypeError, "called path"),
+    (lambda: callbacks.EarlyStopping(5, monitor="loss"), TypeError, "validation loss"),
+    (lambda: exec("from miniae.optim import StepLR"), ImportError, "function of the step"),
+    (lambda: vae().z_dim, AttributeError, "VAE has no 'z_dim': here it is called latent_dim"),
+    (lambda: ae().hidden_dims, AttributeError, r"hidden=\(128,\)"),
+    (lambda: setattr(Adam(), "learning_rate", 1), AttributeError, "no effect: .*called lr"),
+    # names of scikit-learn and PyOD
+    (lambda: AutoencoderTransformer(n_components=2), TypeError, "called latent_dim"),
+    (lambda: AutoencoderTransformer(max_iter=2), TypeError, "called epochs"),
+    (lambda: AutoencoderTransformer(input_dim=6), TypeError, "the data of fit have it"),
+    (lambda: VAETransformer(learning_rate=1), TypeError, "called lr"),
+    (lambda: VAETransformer(loss="mse"), TypeError, "called likelihood"),
+    (lambda: VAETransformer().set_params(random_state=1), TypeError, "called seed"),
+    (lambda: AutoencoderTransformer().fit(X, epochs=3), TypeError, "argument of the constructor"),
+    (lambda: AutoencoderTransformer().encode(X), AttributeError, "called transform"),
+    (lambda: VAETransformer().sample(3), AttributeError, "model_"),
+    (lambda: AnomalyDetector(hidden_neurons=[3]), TypeError, r"model__latent_dim"),
+    (lambda: AnomalyDetector().set_params(epochs=3), TypeError, "argument of fit"),
+    (lambda: AnomalyDetector().labels_, AttributeError, "fit sets it"),
+    (lambda: AnomalyDetector().predict(X, return_confidence=True), TypeError, "predict_proba"),
+    # arguments without a name, and values of another kind
+    (lambda: ae().fit(X, X, 10, 256), TypeError, "X, y without a name, got 4 .*epochs="),
+    (lambda: ae().fit(X, dropout=0.1), TypeError, "argument of the constructor"),
+    (lambda: ae().fit(X, sample_weights=X[:, 0]), TypeError, "called sample_weight"),
+    (lambda: ae().fit(X, callback=lambda a, b: 0), TypeError, r"\(model, epoch, logs\)"),
+    (lambda: ae(loss=None), ValueError, "loss=None is unknown; use a Loss"),
+    (lambda: ae(loss="adadelta"), ValueError, "an optimiser, an argument of fit"),
+    (lambda: vae(likelihood="student_t"), ValueError, "is unknown; it is not here; docs/11"),
+    (lambda: ae(loss="qwerty"), ValueError, "is unknown; use one of"),
+    (lambda: Mixed([(2, "gaussian")]), ValueError, r"the loss comes first: \('gaussian', 2\)"),
 ]  # fmt: skip
 
 
@@ -306,6 +352,39 @@ def test_a_subclass_may_give_any_foreign_name_a_meaning():
     assert Scale(kernel=np.ones(3)).params["kernel"].sum() == 3  # names that its author chooses
 
 
+def test_an_optimiser_of_a_readers_own_may_have_a_learning_rate_but_needs_super():
+    class Mine(Optimizer):
+        def __init__(self, learning_rate):
+            super().__init__(learning_rate)
+            self.learning_rate = learning_rate
+
+        def update(self, theta, dtheta, lr):
+            theta -= self.learning_rate * dtheta
+
+    optimizer = pickle.loads(pickle.dumps(copy.deepcopy(Adam()))) and Mine(learning_rate=0.1)
+    assert ae().fit(X, epochs=1, optimizer=optimizer, verbose=0).history["loss"]
+    assert optimizer.learning_rate == 0.1 and copy.deepcopy(optimizer).learning_rate == 0.1
+
+    class Bare(Optimizer):
+        def __init__(self, rate):
+            self.rate_given = rate
+
+    with pytest.raises(AttributeError, match=r"call super\(\)\.__init__\(\) in Bare\.__init__"):
+        ae().fit(X, optimizer=Bare(0.1), verbose=0)
+
+
+@pytest.mark.parametrize("method", ["fit", "encode", "predict", "evaluate", "score"])
+def test_one_frame_of_a_traceback_is_a_wrapper(method):
+    with pytest.raises(ValueError) as raised:
+        getattr(ae(), method)(X[:, :3])
+    frames = traceback.extract_tb(raised.value.__traceback__)
+    wraps = [
+        "floating.py" in f.filename or "miniae/plumbing/foreign.py" in f.filename for f in frames
+    ]
+    assert [f.name for f in frames[1:3]] == ["call", method]
+    assert not any(first and second for first, second in itertools.pairwise(wraps))
+
+
 def test_a_mixin_with_a_constructor_of_its_own_still_gets_its_arguments():
     class Logged:
         def __new__(cls, *args, **options):
@@ -361,9 +440,10 @@ def test_an_answer_of_one_word_exists_here():
     classes = {name: getattr(miniae, name) for name in miniae.__all__}
     classes |= {"Convolution": Conv2D, "Corruption": MaskingNoise, "Penalty": KLSparsity}
     classes |= {"Parameterized": VAE, "Model": Autoencoder, "Layer": Dense, "Loss": GaussianNLL}
+    classes |= {name: getattr(miniae.callbacks, name) for name in miniae.callbacks.__all__}
     from miniae.plumbing.signatures import argument_names
 
-    for owner, names in dictionary.ARGUMENTS.items():
+    for owner, names in constructors.ARGUMENTS.items():
         known = argument_names(Adam if owner == "Optimizer" else classes[owner])
         for name, answer in names.items():
             assert " " in answer or answer in known, (owner, name, answer)
@@ -374,6 +454,7 @@ def test_an_answer_of_one_word_exists_here():
             assert " " in answer or answer in known, (method, name, answer)
     tables = [(miniae, glossary.NAMES), (miniae.plots, glossary.PLOTS)]
     tables.append((miniae.metrics, glossary.METRICS))
+    tables.append((miniae.callbacks, dict(glossary.CALLBACKS.items() - glossary.NAMES.items())))
     for module, name, answer in ((m, *row) for m, table in tables for row in table.items()):
         assert not answer.isidentifier() or hasattr(module, answer), (name, answer)
 

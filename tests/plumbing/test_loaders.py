@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from miniae import VAE, Autoencoder, ConditionalVAE
-from miniae.plumbing.batches import is_loader
+from miniae import VAE, AnomalyDetector, Autoencoder, AutoencoderTransformer, ConditionalVAE
+from miniae.plumbing.inputs import is_loader
 
 X = np.random.default_rng(0).random((40, 6)).astype("float32")
 LABELS = np.arange(40) % 3
@@ -97,3 +97,51 @@ def test_pytorchs_own_loader_trains():
     data = torch.utils.data.TensorDataset(torch.from_numpy(X))
     loader = torch.utils.data.DataLoader(data, batch_size=16)
     assert np.array_equal(VAE(6, 2).fit(loader, epochs=2, verbose=0).theta, EXPECTED)
+
+
+def test_images_and_labels_of_pytorch_are_told_the_shape_that_the_model_has():
+    """Images (n, 1, 2, 3), as ToTensor makes them, for a model of 6 features."""
+    loader, model = Loader(X.reshape(40, 1, 2, 3), LABELS), Autoencoder(6, 2, (4,))
+    with pytest.raises(ValueError, match=r"lambda: \(x.reshape\(-1, 6\) for x, _ in X\)"):
+        model.fit(loader, verbose=0)
+    advised = model.fit(
+        lambda: (np.asarray(x).reshape(-1, 6) for x, _ in loader), epochs=1, verbose=0
+    )
+    assert len(advised.history["loss"]) == 1
+    conditional = ConditionalVAE(6, 2, (4,), n_classes=3)
+    with pytest.raises(ValueError, match=r"got \(16, 1, 2, 3\).*reshape\(-1, 6\)"):
+        conditional.fit(loader, verbose=0)
+
+
+def test_batches_that_are_dicts_are_told_to_pick_a_key():
+    loader = [{"image": X[:20], "label": LABELS[:20]}]
+    with pytest.raises(ValueError, match=r"lambda: \(batch\['image'\] for batch in X\)"):
+        Autoencoder(6, 2).fit(IterOnly(loader), verbose=0)
+
+
+class IterOnly:
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, loader: model.fit(X, validation_data=loader, verbose=0),
+        lambda model, loader: model.evaluate(loader),
+        lambda model, loader: model.encode(loader),
+        lambda model, loader: AnomalyDetector(model).fit(loader),
+        lambda model, loader: AutoencoderTransformer(2).fit(loader),
+    ],
+)
+def test_only_fit_of_a_model_takes_a_loader_and_the_others_say_what_they_take(use):
+    with pytest.raises(TypeError, match="is a Loader, which gives batches: .*np.concatenate"):
+        use(Autoencoder(6, 2), Loader(X))
+
+
+def test_a_pair_of_arrays_in_place_of_one_is_told_to_take_the_first():
+    with pytest.raises(ValueError, match=r"X is a tuple whose 2 entries differ.*X\[0\]"):
+        Autoencoder(6, 2).fit((X, LABELS), verbose=0)

@@ -94,6 +94,18 @@ def test_a_readers_layer_of_a_known_name_is_not_taken_for_the_known_one(tmp_path
         Autoencoder.load(tmp_path / "m")
 
 
+def test_a_subclass_with_names_of_its_own_for_the_sizes_comes_back(tmp_path):
+    class Named(Autoencoder):
+        def __init__(self, pixels, code, width=4, seed=0):
+            super().__init__(pixels, code, (width,), seed=seed)
+            self.pixels, self.code, self.width = pixels, code, width
+
+    model = Named(6, 2, seed=3)
+    model.save(tmp_path / "named.npz")
+    loaded = Named.load(tmp_path / "named.npz")
+    assert repr(loaded) == repr(model) and np.array_equal(loaded.theta, model.theta)
+
+
 def test_arguments_of_load_that_do_not_exist_are_refused(tmp_path):
     VAE(6, 2).save(tmp_path / "m")
     with pytest.raises(ValueError, match="encoderr"):
