@@ -370,7 +370,14 @@ def test_rounding_errors_of_a_scaler_are_within_the_bounds_of_a_group():
     VAE(2, 1, (), likelihood=Mixed([("gaussian", 1), ("bernoulli", 1)])).fit(X, epochs=1, verbose=0)
 
 
-@each_likelihood
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(each, marks=() if each in (LOSSES[1], MIXED) else pytest.mark.slow)
+        for each in LIKELIHOODS
+    ],
+    ids=repr,
+)
 def test_the_instruments_take_models_of_each_likelihood(loss):
     _, X = pair(loss, 60)
     model = VAE(6, 2, (5,), likelihood=loss)

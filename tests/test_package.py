@@ -97,6 +97,7 @@ def file_of(module):
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
 def closure(module):
     """Return what a module imports, directly or not, and itself: a dict of lines of code."""
     found, waiting = {}, [module]
