@@ -180,14 +180,19 @@ def _with_holes(model, X, start):
     return X, is_missing, current.astype(model.theta.dtype)
 
 
-def code_energy(model, z, x):
+def masked(loss):
+    """Return a loss that takes NaN: this one, or a masked copy."""
+    return loss if loss.takes_nan else Masked(loss)
+
+
+def code_energy(model, z, x, loss=None):
     """Return U(z) = -log p(x_observed|z) - log p(z) of each row, (n,), and dU/dz, (n, latent).
 
     Up to a constant, U = -log p(z|x_observed). For an autoencoder, the loss takes the place of
     -log p, and there is no prior. x is NaN where missing. A row far out may have an infinite U.
+    A loop makes `loss`, masked(model.reconstruction_loss), once: a copy costs more than a step.
     """
-    loss = model.reconstruction_loss
-    loss = loss if loss.takes_nan else Masked(loss)
+    loss = masked(model.reconstruction_loss) if loss is None else loss
     with np.errstate(all="ignore"):
         energy = loss.per_sample(model.decoder.forward(z), x)
         dz = model.decoder.backward(loss.backward(np.ones(len(z), z.dtype)))
@@ -218,8 +223,9 @@ def find_codes(model, x, current, steps):
         scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
     optimizer = Adam(lambda step: 0.1 * (1 - step / steps))
     u, best, least = z / scale, z.copy(), np.full(len(z), np.inf)
+    loss = masked(model.reconstruction_loss)
     for _ in range(steps):
-        energy, dz = code_energy(model, z, x)
+        energy, dz = code_energy(model, z, x, loss)
         better = energy < least
         best[better], least[better] = z[better], energy[better]
         with np.errstate(all="ignore"):
@@ -286,7 +292,7 @@ def draw_rows(model, x, z, steps, rng):
        stays: a step size that depends on earlier moves would change the distribution.
     """
     loss = model.reconstruction_loss
-    gone, full = np.isnan(x), Masked(loss) if not loss.takes_nan else loss
+    gone, full = np.isnan(x), masked(loss)
 
     def noise():
         return rng.standard_normal(z.shape, dtype=z.dtype)
@@ -317,11 +323,11 @@ def draw_rows(model, x, z, steps, rng):
             z = np.where(accepted(after - before)[:, None], new, z)
 
             # 2. along the gradient
-            energy, dz = code_energy(model, z, x)
+            energy, dz = code_energy(model, z, x, full)
             p, e = noise(), np.exp(log_e) * scale
             half = p - 0.5 * e * dz
             new = z + e * half
-            new_energy, new_dz = code_energy(model, new, x)
+            new_energy, new_dz = code_energy(model, new, x, full)
             new_p = half - 0.5 * e * new_dz
             log_r = energy - new_energy + 0.5 * (p**2 - new_p**2).sum(axis=1)
             z = np.where(accepted(log_r)[:, None], new, z)

@@ -37,7 +37,7 @@ def test_training_lowers_the_loss_and_reconstructions_come_closer():
     X = data(200)
     model = Autoencoder(8, 6, (32,))
     before = ((model.reconstruct(X) - X) ** 2).mean()
-    model.fit(X, epochs=60, batch_size=20, optimizer=Adam(3e-3), verbose=0)
+    model.fit(X, epochs=20, batch_size=20, optimizer=Adam(1e-2), verbose=0)
     loss = model.history["loss"]
     assert loss[-1] < loss[0] and ((model.reconstruct(X) - X) ** 2).mean() < 0.5 * before
 

@@ -117,7 +117,7 @@ def test_frozen_weights_take_the_dtype_of_theta_and_alone_keep_their_own(dtype):
     assert net.forward(X.astype(dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("training", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_model_with_a_frozen_part_passes_the_gradient_check(training):
     encoder = Sequential(Dense(6, 5), Frozen(Sequential(Dense(5, 5), Tanh())), Dense(5, 4))
     model = VAE(6, 2, encoder=encoder, decoder=Sequential(Frozen(Dense(2, 4)), Dense(4, 6)))

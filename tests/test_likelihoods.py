@@ -45,6 +45,11 @@ LOSSES = [
 ]
 LIKELIHOODS = [loss for loss in LOSSES if loss.is_likelihood]
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
+MOST = [
+    pytest.param(loss, marks=() if i in (1, 3, 8) else pytest.mark.slow)
+    for i, loss in enumerate(LOSSES)
+]  # a learnt sigma, classes and groups run each time
+most_losses = pytest.mark.parametrize("loss", MOST, ids=repr)
 each_likelihood = pytest.mark.parametrize("loss", LIKELIHOODS, ids=repr)
 
 
@@ -100,7 +105,7 @@ def test_the_losses_of_the_path_take_weights_of_every_shape_too(loss):
         assert np.abs(loss.dtheta - dtheta).max(initial=0) < 1e-11
 
 
-@each_loss
+@most_losses
 def test_with_a_mask_the_hidden_entries_have_no_effect(loss):
     out, target = pair(loss)
     holed = target.copy()
@@ -257,7 +262,7 @@ def test_a_masked_mixed_vae_trains_imputes_and_survives_its_file(tmp_path):
     assert repr(again.reconstruction_loss) == repr(vae.reconstruction_loss)
 
 
-@each_loss
+@most_losses
 def test_every_loss_survives_the_file_of_a_model(loss, tmp_path):
     cls, name = (VAE, "likelihood") if loss.is_likelihood else (Autoencoder, "loss")
     model = cls(6, 2, (4,), **{name: loss})
@@ -381,7 +386,14 @@ def test_rounding_errors_of_a_scaler_are_within_the_bounds_of_a_group():
     VAE(2, 1, (), likelihood=Mixed([("gaussian", 1), ("bernoulli", 1)])).fit(X, epochs=1, verbose=0)
 
 
-@each_likelihood
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(each, marks=() if each in (LOSSES[1], MIXED) else pytest.mark.slow)
+        for each in LIKELIHOODS
+    ],
+    ids=repr,
+)
 def test_the_instruments_take_models_of_each_likelihood(loss):
     _, X = pair(loss, 60)
     model = VAE(6, 2, (5,), likelihood=loss)

@@ -258,8 +258,11 @@ def test_zeros_and_ones_are_drawn_with_the_probabilities_that_quadrature_gives()
     assert (np.abs(both - pair) < 5 * np.sqrt(pair * (1 - pair) / n)).all()
 
 
-@pytest.mark.parametrize("how", SPOILT)
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(h, marks=pytest.mark.slow if h.startswith("too") else ()) for h in SPOILT],
+)
+@pytest.mark.parametrize("masked", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_best_guess_is_the_conditional_mean_however_wrong_the_encoder(how, masked):
     vae, mean, covariance = exact_vae(masked)
     spoil(vae, how)

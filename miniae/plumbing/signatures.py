@@ -8,8 +8,9 @@ import numpy as np
 signature = functools.cache(inspect.signature)  # layers and models are built often
 
 
+@functools.cache
 def argument_defaults(cls):
-    """Return a constructor's arguments and their defaults, a dict.
+    """Return a constructor's arguments and their defaults, a dict that is shared: only read it.
 
     An argument without a default has `inspect.Parameter.empty`; **options are looked up in the base
     class.
@@ -28,6 +29,7 @@ def argument_defaults(cls):
     return defaults
 
 
+@functools.cache
 def takes_any(cls):
     """Return whether a constructor takes **options that no base class lists."""
     constructors = [each.__init__ for each in cls.__mro__ if "__init__" in vars(each)]

@@ -92,7 +92,7 @@ class Subject:
             if self._complex is None:
                 self._complex = self.start.astype(np.complex128)
             obj = self._complex
-        obj.theta = v[: obj.theta.size]
+        obj.theta[...] = v[: obj.theta.size]
         return self.run(obj, v[obj.theta.size :].reshape(self.x.shape) if self.has_dx else self.x)
 
     def run(self, obj, x, given=None):
@@ -120,7 +120,7 @@ class Subject:
         """Run forward and backward; return f and the gradient, one vector like v."""
         obj = self.exact if obj is None else obj
         point = self.point if point is None else point
-        obj.theta = point[: obj.theta.size]
+        obj.theta[...] = point[: obj.theta.size]
         x = self.x
         if self.has_dx and point is not self.point:
             x = point[obj.theta.size :].reshape(x.shape)

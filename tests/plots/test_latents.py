@@ -105,7 +105,9 @@ def test_on_the_manifold_z0_grows_rightward_and_z1_upward_by_equal_probability()
     np.testing.assert_allclose(sheet[::2, 1::3], np.tile(share[::-1, None], (1, 5)), atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 13, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n", [1, 13, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 20))]
+)
 def test_manifold_ticks_are_at_the_images_whose_z_they_show(n):
     fig = plots.latent_manifold(Slopes(), n=n)
     sheet, ax = picture(fig), fig.axes[0]

@@ -459,6 +459,7 @@ def test_an_answer_of_one_word_exists_here():
         assert not answer.isidentifier() or hasattr(module, answer), (name, answer)
 
 
+@pytest.mark.slow
 def test_constructors_with_wrong_arguments_name_them_in_a_fresh_python():
     code = "import miniae; miniae.Autoencoder(6, encoding_dim=3)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

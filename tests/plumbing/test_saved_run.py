@@ -152,7 +152,7 @@ CASES = [(kind, name) for kind in KINDS for name in KINDS[kind]]
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        pytest.param(*case, marks=[pytest.mark.slow] if i % 4 else [])
+        pytest.param(*case, marks=[pytest.mark.slow] if i % 7 else [])
         for i, case in enumerate(CASES)
     ],
 )

@@ -69,7 +69,7 @@ def test_a_row_of_large_weight_is_reconstructed_better():
     weights = np.where(np.arange(40) < 4, 50.0, 1.0)
     plain, weighted = (
         Autoencoder(6, 2, (16,), loss="mse", seed=1).fit(
-            X, epochs=80, batch_size=10, optimizer="adam", sample_weight=w, verbose=0
+            X, epochs=40, batch_size=10, optimizer="adam", sample_weight=w, verbose=0
         )
         for w in (None, weights)
     )

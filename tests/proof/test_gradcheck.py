@@ -65,7 +65,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS[:3])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_every_layer_is_differentiated_exactly(layer, seed):
     x = np.random.default_rng(seed).standard_normal((5, 6))
@@ -74,7 +74,7 @@ def test_every_layer_is_differentiated_exactly(layer, seed):
     assert {block.name for block in report.blocks} >= {"x"}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS[:3])
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_every_loss_is_differentiated_exactly(loss, seed):
     rng = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def test_every_loss_is_differentiated_exactly(loss, seed):
     assert report.ok, report
 
 
-OFTEN = ("autoencoder", "dropout", "own networks", "vae", "gaussian vae", "beta", "free bits")
+OFTEN = ("dropout", "gaussian vae", "free bits")
 
 
 @pytest.mark.parametrize("seed", SEEDS)

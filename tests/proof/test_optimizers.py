@@ -224,7 +224,14 @@ def test_a_wrong_momentum_is_not_taken_for_shared_state():
     assert report.wrong == ["momentum", "Nesterov momentum", "all settings together"]
 
 
-@pytest.mark.parametrize("name", ["adam-betas-ignored", "clip-entrywise", "optimizer-last-block"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("adam-betas-ignored", marks=pytest.mark.slow),
+        "clip-entrywise",
+        pytest.param("optimizer-last-block", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_line_says_which_and_why(name):
     line, cause = FAULTS[name]
     text = str(brief(SPECIMENS[name])).replace("\n    ", " ")

@@ -1,5 +1,7 @@
 """Instruments for the rest of a VAE, outside its two passes: noise, schedule, methods."""
 
+import warnings
+
 import numpy as np
 
 from miniae.inspection import watch
@@ -33,7 +35,9 @@ def noise_in_fit(cls, seed):
 
     def draws(mu, log_var, rng):
         vae.rng, x = rng, np.concatenate([mu, log_var], axis=1)
-        vae.fit(x, epochs=1, batch_size=len(x), shuffle=False, verbose=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of columns whose scales differ: they may
+            vae.fit(x, epochs=1, batch_size=len(x), shuffle=False, verbose=0)
         return vae.decoder.layers[0].z
 
     return verdict(check_sampler(draws, n=DRAWS, seed=seed))

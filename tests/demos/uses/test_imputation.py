@@ -84,18 +84,19 @@ def test_on_mnist_a_vae_imputes_best_and_an_autoencoder_hardly_better_than_the_m
 def test_incomplete_pca_finds_a_known_model_and_without_holes_the_closed_form():
     rng = np.random.default_rng(0)
     W = rng.standard_normal((2, 6))
-    X = rng.standard_normal((300, 2)) @ W + 0.5 * rng.standard_normal((300, 6))
+    n = 100
+    X = rng.standard_normal((n, 2)) @ W + 0.5 * rng.standard_normal((n, 6))
     closed = ProbabilisticPCA(2).fit(X)
     with load("imputation_tables") as demo:
         mean, C = demo.incomplete_pca(X, 2, 1)
         assert np.allclose(mean, closed.mean_)
         assert np.allclose(C, closed.W_.T @ closed.W_ + closed.sigma2_ * np.eye(6))
         H = np.where(rng.random(X.shape) < 0.3, np.nan, X)
-        _, C = demo.incomplete_pca(H, 2, 30)
+        _, C = demo.incomplete_pca(H, 2, 15)
     true = W.T @ W + 0.25 * np.eye(6)
     # An entry of a sample covariance of n rows has the variance (c_ii c_jj + c_ij^2) / n. A pair of
     # entries is seen in half of the rows.
-    error = np.sqrt((np.outer(np.diag(true), np.diag(true)) + true**2) / (300 * 0.49))
+    error = np.sqrt((np.outer(np.diag(true), np.diag(true)) + true**2) / (n * 0.49))
     assert (np.abs(C - true) < 4 * error).all()
 
 
