@@ -173,8 +173,8 @@ class CategoricalNLL(Loss):
         wrong = (abs(total - 1) > 1e-3) & (total != 0)
         if wrong.any():
             raise ValueError(
-                f"{self}: each {self.n_classes} columns of the target must be one-hot, but some sum "
-                f"to {total[wrong][0]:.4g}; np.eye({self.n_classes})[classes] makes "
+                f"{self}: each {self.n_classes} columns of the target must be one-hot, but some "
+                f"sum to {total[wrong][0]:.4g}; np.eye({self.n_classes})[classes] makes "
                 "one-hot rows of integers"
             )
         return -target * log_softmax(self.by_feature(out)).reshape(out.shape)
