@@ -22,7 +22,9 @@ def as_samples(X):
     if X.dtype.kind == "O":
         X = np.asarray(X).astype(np.float64)  # numbers stored as objects
     if X.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: X must hold real numbers, got {X.dtype}")
+        raise ValueError(
+            f"Complex data not supported: X must hold real numbers, got dtype {X.dtype}"
+        )
     if X.ndim < 2:
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array instead: X must be (n, features) or images, "

@@ -62,7 +62,7 @@ WRONG = {  # what comes in, and what the message must name
     "objects": (GOOD.astype(object), "dtype object"),
     "words": (GOOD.astype(str), "dtype <U"),
     "complex numbers": (GOOD + 1j, "dtype complex128"),
-    "rows of two lengths": ([[0.1] * 6, [0.1] * 5], "inhomogeneous|sequence"),
+    "rows of two lengths": ([[0.1] * 6, [0.1] * 5], "2 entries differ in shape"),
     "NaN": (spoilt(np.nan), r"\[3, 4\] is nan"),
     "inf": (spoilt(np.inf), r"\[3, 4\] is inf"),
     "a grey level of 255": (spoilt(255.0), r"\[3, 4\] is 255"),
@@ -97,6 +97,7 @@ FINE = {  # a code exists for any finite number; NaN is what impute fills in
     ("fit target", "None"),
     ("validation", "None"),
     ("interpolate", "one row as a vector"),
+    ("detector", "objects"),  # numbers stored as objects, as scikit-learn demands
 }
 
 
