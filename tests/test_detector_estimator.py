@@ -1,6 +1,7 @@
 """scikit-learn's own checks of an estimator, on the detector."""
 
 import os
+import sys
 import warnings
 
 import pytest
@@ -14,7 +15,8 @@ FAILING = {
 
 
 @pytest.mark.slow
-def test_the_detector_passes_all_checks_of_scikit_learn_but_those_with_a_reason():
+def test_the_detector_passes_all_checks_of_scikit_learn_but_those_with_a_reason(monkeypatch):
+    monkeypatch.setattr(sys.modules["miniae.suggest"], "STEPS", 200)  # hundreds of trainings
     checks = pytest.importorskip("sklearn.utils.estimator_checks", minversion=None)
     version = pytest.importorskip("sklearn").__version__
     if tuple(map(int, version.split(".")[:2])) < (1, 6):

@@ -75,6 +75,7 @@ def test_the_gradient_of_a_random_model_is_exact(seed):
     assert report.ok, report
 
 
+@pytest.mark.filterwarnings("ignore:latent_dim=.* is not below")
 @pytest.mark.parametrize("seed", range(100))
 def test_a_random_model_keeps_shapes_comes_back_from_a_file_and_fits_lists(seed, tmp_path):
     model, side, X = random_model(seed, "float32")

@@ -10,6 +10,8 @@ one, and noise that is drawn twice from a KL that counts twice.
 
 import numpy as np
 
+from miniae.losses import StandardNormal
+
 CLOSE = 1e-6  # the largest relative difference between a gradient and a sum of terms
 
 
@@ -270,8 +272,9 @@ def slips(terms, mu, log_var, k, dmu, path, klv):
     eps = (terms.z - mu) / std
     words = "the - 1 of (exp(log_var) - 1) / 2 is missing"
     yield "missing term", words, dmu, path + klv + k / 2
-    words = f"the KL's gradient is that from the prior N(0, I), not from {terms.model.prior}"
-    yield "prior", words, dz + k * mu, path + k * np.expm1(log_var) / 2
+    if not isinstance(terms.model.prior, StandardNormal):  # else it is the right gradient
+        words = f"the KL's gradient is that from the prior N(0, I), not from {terms.model.prior}"
+        yield "prior", words, dz + k * mu, path + k * np.expm1(log_var) / 2
     words = "eps is missing in the path dz * eps * std / 2"
     yield "missing term", words, dmu, dz * std / 2 + klv
     words = "std is exp(log_var / 2): forward and backward use different ones"

@@ -369,6 +369,7 @@ def test_a_model_that_is_no_better_than_pca_or_the_mean_is_told_so():
     assert far.severity == "problem" and "the model does not beat the mean" in far.cause
 
 
+@pytest.mark.filterwarnings("ignore:latent_dim=12 is not below")
 def test_not_beating_pca_is_only_a_note_for_a_model_with_a_penalty_or_a_kl():
     X = data()
     sparse = Autoencoder(D, 3, (32,), loss="mse", penalty=L1Penalty(0.5))
