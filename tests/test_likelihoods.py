@@ -400,13 +400,3 @@ def test_the_instruments_take_models_of_each_likelihood(loss):
     assert gradient_check(model, X[:5]).max_error < 1e-12
     report = miniae.check_training(model, X)
     assert str(report)
-
-
-def test_categories_that_are_not_one_hot_are_refused():
-    rows = np.random.default_rng(3).random((40, 6))
-    with pytest.raises(ValueError, match=r"must be one-hot, but some sum to .*np\.eye\(3\)"):
-        VAE(6, 2, (5,), likelihood=CategoricalNLL(3)).fit(rows, verbose=0)
-    with pytest.raises(ValueError, match="must be one-hot"):
-        VAE(6, 2, (5,), likelihood=MIXED).fit(rows, verbose=0)
-    smooth = 0.9 * np.eye(3)[[0, 1, 2, 1]] + 0.1 / 3
-    assert np.isfinite(CategoricalNLL(3).forward(np.zeros((4, 3)), smooth))
