@@ -196,12 +196,11 @@ def chosen_from(X, estimator):
 
     The epochs are those that make as many steps with the estimator's own batch_size.
     """
-    chosen = suggest(X, model=estimator.model_class.__name__)
-    steps = chosen.epochs * math.ceil(len(X) / chosen.batch_size)
-    batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
-    automatic = {
-        "latent_dim": chosen.model_arguments["latent_dim"],
-        "dtype": "float32" if X.dtype == np.float32 else "float64",
-        "epochs": max(1, round(steps / batches)),
-    }
+    automatic = {"dtype": "float32" if X.dtype == np.float32 else "float64"}
+    if estimator.latent_dim is None or estimator.epochs is None:  # else it would be idle work
+        chosen = suggest(X, model=estimator.model_class.__name__)
+        steps = chosen.epochs * math.ceil(len(X) / chosen.batch_size)
+        batches = math.ceil(len(X) / whole(estimator.batch_size, "batch_size"))
+        automatic["latent_dim"] = chosen.model_arguments["latent_dim"]
+        automatic["epochs"] = max(1, round(steps / batches))
     return {name: value for name, value in automatic.items() if getattr(estimator, name) is None}

@@ -136,7 +136,8 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
         )
     if n_draws is not None and not hasattr(model, "posterior"):
         raise ValueError(f"n_draws={n_draws!r}: {type(model).__name__} does not draw")
-    whole(1 if n_draws is None else n_draws, "n_draws")
+    if n_draws is not None:
+        whole(n_draws, "n_draws")
     X, is_missing, current = _with_holes(model, X, start)
     model = copy.deepcopy(model)  # the passes below overwrite its gradients
     model.encode(np.zeros_like(X[:1]))  # refuses a conditional model without a label
@@ -185,14 +186,14 @@ def masked(loss):
     return loss if loss.takes_nan else Masked(loss)
 
 
-def code_energy(model, z, x, loss=None):
+def code_energy(model, z, x, loss):
     """Return U(z) = -log p(x_observed|z) - log p(z) of each row, (n,), and dU/dz, (n, latent).
 
     Up to a constant, U = -log p(z|x_observed). For an autoencoder, the loss takes the place of
     -log p, and there is no prior. x is NaN where missing. A row far out may have an infinite U.
-    A loop makes `loss`, masked(model.reconstruction_loss), once: a copy costs more than a step.
+
+    loss : masked(model.reconstruction_loss), made once, because a copy costs more than a step
     """
-    loss = masked(model.reconstruction_loss) if loss is None else loss
     with np.errstate(all="ignore"):
         energy = loss.per_sample(model.decoder.forward(z), x)
         dz = model.decoder.backward(loss.backward(np.ones(len(z), z.dtype)))
@@ -213,17 +214,17 @@ def find_codes(model, x, current, steps):
     of the prior's spread in each latent, or, for an autoencoder, of the length of a typical code.
     The step falls to 0, and the best code on the way is kept.
     """
+    loss = masked(model.reconstruction_loss)
     z, _ = encoded(model, x, current)
-    energy, _ = code_energy(model, z, x)
     center = 0 * z + (model.prior.mean if hasattr(model, "posterior") else 0)
-    z = np.where((energy < code_energy(model, center, x)[0])[:, None], z, center).astype(z.dtype)
+    at_z, at_center = (code_energy(model, code, x, loss)[0] for code in (z, center))
+    z = np.where((at_z < at_center)[:, None], z, center).astype(z.dtype)
     if hasattr(model, "posterior"):
         scale = prior_spread(model).astype(z.dtype)
     else:
         scale = max(float(np.median(np.abs(z).mean(axis=1))), 1e-3)
     optimizer = Adam(lambda step: 0.1 * (1 - step / steps))
     u, best, least = z / scale, z.copy(), np.full(len(z), np.inf)
-    loss = masked(model.reconstruction_loss)
     for _ in range(steps):
         energy, dz = code_energy(model, z, x, loss)
         better = energy < least

@@ -94,7 +94,7 @@ def suggest(X, purpose="reconstruct", model=None):
     """Return explicit arguments for a model of these data, each with its reason.
 
     The rules are simple: use the result as a first guess. Nothing is trained, and X is not changed.
-    Of a large X the rules see `ROWS` rows.
+    Of a large X the rules see `ROWS` rows at most, fewer if they are wide.
 
     Parameters
     ----------

@@ -389,7 +389,10 @@ def test_a_masked_autoencoder_fits_the_observed_entries_better_than_one_pass_doe
     # What is filled in is the decoding of a code: that of the encoder, or a better one.
     z, _ = missing.encoded(ae, holed, holed)
     found = missing.find_codes(ae, holed, holed, 100)
-    energy, better = (missing.code_energy(ae, codes, holed)[0] for codes in (z, found))
+    energy, better = (
+        missing.code_energy(ae, codes, holed, missing.masked(ae.reconstruction_loss))[0]
+        for codes in (z, found)
+    )
     assert (better <= energy).all() and better.sum() < 0.9 * energy.sum()
     some = gone.any(axis=1)  # rows without holes are not searched
     found = missing.find_codes(ae, holed[some], holed[some], 300)

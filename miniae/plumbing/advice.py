@@ -37,7 +37,8 @@ def advice_on_size(model, data):
     """Return what to do if the code has room for all features, and nothing else limits it."""
     features = int(np.prod(model.input_shape))
     limited = (
-        getattr(model, "penalty", "another limit, such as the KL of a VAE") is not None
+        not hasattr(model, "penalty")  # a VAE: its KL limits the code
+        or model.penalty is not None
         or model.corruption is not None
         or bool(model.random_layers)  # dropout
         or "target" in data  # a denoiser, say

@@ -5,8 +5,7 @@ import os
 
 import numpy as np
 
-from miniae.plumbing import archives
-from miniae.plumbing.storage import model_arrays, model_from
+from miniae.plumbing import archives, storage
 
 FORMAT, VERSION = "miniae detector", 1
 SCORES, UNITS = ("decision_scores_", "holdout_scores_"), ("center_", "spread_")
@@ -29,12 +28,18 @@ def save(detector, path, models):
         "has_model": detector.model is not None,
         "columns": list(getattr(detector, "feature_names_in_", [])),
     }
-    arrays = {f"model.{name}": array for name, array in model_arrays(model).items()}
+    arrays = {f"model.{name}": array for name, array in storage.model_arrays(model).items()}
     arrays |= {name: getattr(detector, name) for name in SCORES}
     if detector.center_ is not None:
         arrays |= {name: getattr(detector, name) for name in UNITS}
     text = json.dumps(header, default=lambda number: number.item())
     archives.write(path, {"detector": np.array(text), **arrays})
+
+
+def is_known(name):
+    """Return whether the file of a detector may have an array of this name."""
+    start, _, inside = name.partition(".")
+    return name in ("detector", *SCORES, *UNITS) or (start == "model" and storage.is_known(inside))
 
 
 def load(cls, path, models):
@@ -46,7 +51,7 @@ def load(cls, path, models):
     FileNotFoundError : there is no such file
     """
     with archives.reading(f"{os.fspath(path)} is not a detector that miniae can read"):
-        arrays = archives.read(path)
+        arrays = archives.read(path, is_known)
         header = json.loads(str(arrays.pop("detector")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise ValueError(f"its format is {header['format']!r}, version {header['version']!r}")
@@ -57,7 +62,7 @@ def build(cls, header, arrays, models):
     """Return the detector that a header and arrays describe, all checked."""
     inside = {name: arrays.pop(name) for name in list(arrays) if name.startswith("model.")}
     inside = {name.removeprefix("model."): array for name, array in inside.items()}
-    model = model_from(models[header["class"]], inside, {})
+    model = storage.model_from(models[header["class"]], inside, {})
     if header["label"] is not None:
         model = model.given(header["label"])
     if set(arrays) not in (set(SCORES), {*SCORES, *UNITS}):
@@ -77,9 +82,9 @@ def build(cls, header, arrays, models):
     given = model if header["has_model"] else None
     detector = cls(**{**header["arguments"], "model": given})
     columns = header["columns"]
-    if columns and model.input_shape != (len(columns),):
-        raise ValueError(f"its columns are {columns}, for samples of {model.input_shape}")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError(f"its columns are {columns!r:.60}, but must be a list of names")
+    if columns and model.input_shape != (len(columns),):
+        raise ValueError(f"its columns are {columns}, for samples of {model.input_shape}")
     detector.restore(model, center, spread, *(arrays[name] for name in SCORES), columns)
     return detector

@@ -1,8 +1,8 @@
 """Names of Keras, PyTorch and scikit-learn: the error says what each is called here.
 
-None of them works as a second spelling. The tables are in `plumbing.dictionary`,
-`constructors` and `glossary`.
-This module looks names up in them, for attributes and for arguments of constructors and methods.
+None of them works as a second spelling. The tables are in `plumbing.dictionary`, `constructors` and
+`glossary`. This module looks names up in them, for attributes and for arguments of constructors and
+methods.
 """
 
 import functools
@@ -189,7 +189,7 @@ def suggestion(name, known):
     return f"; did you mean {near[0]}?" if near else f"; its arguments are {', '.join(known)}"
 
 
-def check_options(owner, method, answers, options, more=(), of_class=()):
+def check_keywords(owner, method, answers, options, more=(), of_class=()):
     """Refuse the arguments of a method or function that other libraries have, but not this one.
 
     more : names that it passes on
@@ -232,7 +232,7 @@ def public(method, name, answers):
         owner = f"{type(self).__name__}.{name}"
         if options and answers:
             more = side_names(self) if hasattr(type(self), "loss") else ()
-            check_options(owner, method, answers, options, more, argument_names(type(self)))
+            check_keywords(owner, method, answers, options, more, argument_names(type(self)))
         if len(args) > 1 and answers:
             check_positions(owner, method, args)
         if name == "sample" and answers and args and getattr(args[0], "ndim", 0):
@@ -252,7 +252,7 @@ def explains(answers):
     def decorate(function):
         @functools.wraps(function)
         def call(*args, **options):
-            check_options(function.__name__, function, answers, options)
+            check_keywords(function.__name__, function, answers, options)
             return function(*args, **options)
 
         return call

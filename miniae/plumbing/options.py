@@ -58,11 +58,11 @@ def as_callbacks(callback):
                 f"callback={each!r} must be a function of (model, epoch, logs), or a list of such "
                 f"functions{hint}"
             )
-        check_arguments(each)
+        check_signature(each)
     return callbacks
 
 
-def check_arguments(callback):
+def check_signature(callback):
     """Refuse a function that does not take (model, epoch, logs): before the training, not in it."""
     try:
         takes = inspect.signature(callback)
