@@ -15,3 +15,4 @@ gc.disable()
 def pytest_collection_finish():
     gc.freeze()
     gc.enable()
+    gc.set_threshold(50_000)  # by default it looks for cycles after every 700 new objects

@@ -27,6 +27,7 @@ def test_a_detector_ranks_strange_rows_above_normal_ones(options):
     assert np.array_equal(detector.decision_scores_, detector.decision_function(X))
 
 
+@pytest.mark.slow
 def test_the_share_of_false_alarms_is_what_was_promised():
     # A model that is not trained at all: scores of the same law, whatever rows they are of.
     rng = np.random.default_rng(0)

@@ -46,6 +46,7 @@ def test_nothing_is_answered_before_fit(cls):
         assert type(error.value).__name__ == "NotFittedError"
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_everything_but_its_own_error_class_is_there():
     code = """
 import sys

@@ -379,6 +379,7 @@ def test_a_trained_autoencoder_imputes_better_than_the_mean_whatever_its_network
         assert np.sqrt(np.mean((filled - X)[gone] ** 2)) < zeros
 
 
+@pytest.mark.slow
 def test_a_masked_autoencoder_fits_the_observed_entries_better_than_one_pass_does():
     _, holed = rank_two()
     ae = Autoencoder(8, 2, (6,), loss=Masked(SquaredError()), dtype="float64")

@@ -1,5 +1,8 @@
+import itertools
+
 import numpy as np
 import pytest
+from sampled import often
 
 from miniae import VAE, Autoencoder, ColumnGaussianNLL, Masked, suggest
 
@@ -37,8 +40,7 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize(("name", "purpose"), often(5, itertools.product(DATA, PURPOSES)))
 def test_a_suggestion_trains_on_the_data_it_is_for(name, purpose):
     X = DATA[name]
     before = X.copy()

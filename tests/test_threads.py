@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sampled import often
 
 from miniae import (
     VAE,
@@ -62,7 +63,7 @@ def conditional(own=False):
     return ConditionalVAE(6, 2, (5,), n_classes=3, dtype="float64", **networks)
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", often(2, [True, False]))
 def test_each_thread_gets_samples_of_its_label(own):
     model = conditional(own)
     model.decoder.theta = 2 * np.random.default_rng(0).standard_normal(model.decoder.theta.size)
@@ -110,7 +111,7 @@ def conv():
     return {"encoder": encoder, "decoder": decoder}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", often(2, MODELS))
 def test_a_model_without_labels_is_right_in_threads_too(name):
     model, calls, rng = MODELS[name](), [], np.random.default_rng(0)
     model.theta = model.theta + 0.3 * rng.standard_normal(model.theta.size)

@@ -34,6 +34,7 @@ def check(tmp_path, body, exercise=FIRST, **limits):
     return check_file(exercise, write(tmp_path, exercise, text + "\n"), **limits)
 
 
+@pytest.mark.slow
 def test_a_file_is_checked_in_a_process_of_its_own_and_stays_as_it_is(tmp_path):
     path = write(tmp_path, FIRST, solved(FIRST.id) + "\nprint('hello')\n")
     path.chmod(0o444)

@@ -82,8 +82,7 @@ class Ramp:
 
 
 def picture(fig):
-    """Return the one image array that a figure shows, after drawing it; NaN between filters."""
-    fig.canvas.draw()
+    """Return the one image array that a figure shows; NaN between filters."""
     (image,) = fig.axes[0].images
     return np.ma.filled(image.get_array(), np.nan)
 

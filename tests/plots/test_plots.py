@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from stand_ins import HISTORY, Codes, Negative, Ramp, Slopes, texts
 
 import miniae
-from miniae import Dense, plots
+from miniae import VAE, Autoencoder, Conv2D, Dense, plots
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
 
@@ -47,6 +47,27 @@ def test_each_function_returns_a_new_open_figure_with_a_title(images, wide, poin
     for fig in figs:
         fig.canvas.draw()
         assert fig.axes[0].get_title() or any(texts(fig))
+
+
+@pytest.mark.slow
+def test_figures_of_unusual_shapes_are_drawn_without_warnings(images):
+    """The tests of test_images.py look at the arrays, and do not draw."""
+    colour = np.random.default_rng(0).random((3, 2, 3, 3))
+    for fig in (
+        plots.loss_curves({"loss": [1.0, np.nan], "kl": [2.0, 1.0], "val_loss": []}),
+        plots.loss_curves([3.0]),
+        plots.reconstructions(Negative(), images, n=10),
+        plots.reconstructions(Negative((2, 3, 3)), colour),
+        plots.reconstructions(Negative(), 3 * images - 1),
+        plots.samples(Negative((2, 3, 3)), 3),
+        plots.samples(Negative(), 7),
+        plots.filters(VAE((10, 9), 2, (3,))),
+        plots.filters(Autoencoder(16, 2, (70,))),
+        plots.filters(Conv2D(1, 7, 3)),
+        plots.filters(Conv2D(4, 5, 3), n=2),
+        plots.filters(Conv2D(3, 4, 5)),
+    ):
+        fig.canvas.draw()
 
 
 def test_settings_backend_data_and_global_random_state_are_left_alone(images, wide, points):

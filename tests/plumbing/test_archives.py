@@ -221,6 +221,7 @@ def test_names_that_are_not_known_are_refused_before_anything_is_read(tmp_path):
     assert peak(read) < 1e6
 
 
+@pytest.mark.slow
 def test_a_very_long_list_of_entries_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "m.npz"
     overlapping(path, [f"buffer.{i}" for i in range(20_000)], 1)

@@ -142,6 +142,7 @@ def test_the_bar_says_how_many_batches_are_left_once_it_knows(monkeypatch):
     assert "] 3/5  1 batches/s  ETA 0:02  loss" in second[2]
 
 
+@pytest.mark.slow
 def test_a_memory_mapped_file_trains_as_an_array_does_and_is_not_read_into_memory(
     tmp_path, monkeypatch
 ):

@@ -1,5 +1,6 @@
 """A run that is broken off goes on as if it had not been, and its file is always whole."""
 
+import itertools
 import os
 import signal
 import time
@@ -7,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from sampled import often
 
 from miniae import SGD, VAE, Adam, Autoencoder, ConditionalVAE, GaussianNoise
 from miniae.plumbing import archives
@@ -67,8 +69,7 @@ def same(a, b):
     return True
 
 
-@pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("every", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("every", "name"), often(4, itertools.product((1, 3), RUNS)))
 def test_a_broken_run_that_goes_on_ends_with_the_same_bytes(tmp_path, name, every):
     whole, path = fit(name), tmp_path / "run.npz"
     with pytest.raises(Stop):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sampled import often
 
 from miniae import (
     SGD,
@@ -56,7 +57,7 @@ def strict():
         yield
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", often(4, MODELS))
 def test_every_method_works_where_numpy_raises(strict, name):
     model = MODELS[name]()
     data = X.reshape(30, *model.input_shape)
@@ -100,6 +101,10 @@ def test_a_square_that_underflows_is_not_an_error_of_the_optimiser(strict):
 
 def test_gradients_are_checked_where_numpy_raises(strict):
     assert gradient_check(VAE(6, 2, (4,)), rng.random((5, 6))).ok
+
+
+@pytest.mark.slow
+def test_training_is_checked_where_numpy_raises(strict):
     check_training(VAE(12, 2, (8,)), rng.random((40, 12)))
 
 

@@ -45,8 +45,8 @@ def test_history_is_padded_where_validation_came_or_went():
 
 def test_early_stopping_of_a_second_fit_starts_afresh():
     X, thetas = data(30), []
-    model = Autoencoder(6, 5, (64,)).fit(X, epochs=200, validation_split=0.3, verbose=0)
-    model.history["val_loss"] = [-1.0] * 200
+    model = Autoencoder(6, 5, (64,)).fit(X, epochs=60, validation_split=0.3, verbose=0)
+    model.history["val_loss"] = [-1.0] * 60
     model.fit(
         X,
         epochs=3,
@@ -55,7 +55,7 @@ def test_early_stopping_of_a_second_fit_starts_afresh():
         verbose=0,
         callback=lambda model, epoch, logs: thetas.append(model.theta.copy()),
     )
-    best = int(np.argmin(model.history["val_loss"][200:]))
+    best = int(np.argmin(model.history["val_loss"][60:]))
     assert np.array_equal(model.theta, thetas[best])
 
 
