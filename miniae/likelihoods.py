@@ -145,8 +145,8 @@ class CategoricalNLL(Loss):
     Parameters
     ----------
     n_classes : int, 2 or more
-        A feature takes n_classes columns: logits in out, a 1 among zeros in the target. Data may
-        have several such features side by side.
+        A feature takes n_classes columns: logits in out, a 1 among zeros in the target, or
+        probabilities that sum to 1. Data may have several such features side by side.
     """
 
     bounds = (0.0, 1.0)
@@ -189,6 +189,26 @@ class CategoricalNLL(Loss):
         u = rng.random((len(p), 1), dtype=np.float32)
         index = np.minimum((p.cumsum(axis=1) <= u).sum(axis=1), self.n_classes - 1)
         return np.eye(self.n_classes, dtype=p.dtype)[index].reshape(np.shape(out))
+
+    def wrong_target(self, target):
+        """Return (row, first column, what is wrong, what to do) of the first wrong feature.
+
+        None if all are right: one-hot, or probabilities that sum to 1. A NaN is missing, not wrong.
+        """
+        total = self.by_feature(target.real).sum(axis=1).reshape(len(target), -1)
+        wrong = np.argwhere(abs(total - 1) > 1e-3)  # 1e-3: probabilities in a half precision
+        if not len(wrong):
+            return None
+        row, feature = map(int, wrong[0])
+        words = (
+            f"add up to {total[row, feature]:.4g}, but the {self.n_classes} columns of a feature "
+            "must be one-hot, or probabilities that add up to 1"
+        )
+        remedy = (
+            f"np.eye({self.n_classes})[classes] makes one-hot rows of integers from 0; set all "
+            "columns of a missing category to NaN and wrap the loss in Masked"
+        )
+        return row, feature * self.n_classes, words, remedy
 
     def check_observed(self, seen):
         """Refuse a feature of which some columns are missing and others are not."""
@@ -398,6 +418,15 @@ class Mixed(Loss):
         """What each group draws, side by side."""
         out = np.asarray(out)
         return np.concatenate([loss.draw(o, rng) for loss, _, (o,) in self.split(out)], axis=1)
+
+    def wrong_target(self, target):
+        """Return what is wrong in the first group with a wrong target, such as a category."""
+        for loss, first, (group,) in self.split(target):
+            found = loss.wrong_target(group) if hasattr(loss, "wrong_target") else None
+            if found:
+                row, column, *words = found
+                return row, first + column, *words
+        return None
 
     def check_observed(self, seen):
         """Refuse what a group refuses, such as a category that is missing in part."""

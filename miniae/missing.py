@@ -10,7 +10,7 @@ from miniae.numerics import as_float
 from miniae.optim import Adam
 from miniae.plumbing.batches import in_slices, slices
 from miniae.plumbing.checks import whole
-from miniae.plumbing.inputs import as_array, check_rows
+from miniae.plumbing.inputs import as_array, check_rows, check_target
 from miniae.plumbing.tables import check_columns
 from miniae.vae import LOG_VAR_LIMIT
 
@@ -178,6 +178,7 @@ def _with_holes(model, X, start):
         )
     current = np.where(is_missing, start, X)
     check_rows(model, current, "X", model.reconstruction_loss.bounds)
+    check_target(model, X, "X")  # with NaN where missing: what fills the holes need not be one-hot
     return X, is_missing, current.astype(model.theta.dtype)
 
 

@@ -9,6 +9,7 @@ from miniae.plumbing.inputs import (
     as_array,
     check_batch,
     check_data,
+    check_target,
     rows_at_once,
     select_rows,
     side_names,
@@ -31,6 +32,8 @@ def map_rows(model, function, X, name="X", **checks):
     for start in range(0, max(len(X) if X.ndim else 0, 1), step):
         batch = X[start : start + step] if X.ndim else X
         batch = check_batch(model, batch, name, first_row=start, **checks)
+        if "bounds" in checks:  # what the loss is taken of
+            check_target(model, batch, name, start)
         model.use_rows(slice(start, start + step))
         part = function(batch)
         if out is None:

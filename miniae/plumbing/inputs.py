@@ -130,7 +130,10 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     """
     check_columns(model, X, x_name)
     data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
-    check_rows(model, data["x"], x_name, (-np.inf, np.inf) if y is not None else bounds)
+    if y is None:
+        check_rows(model, data["x"], x_name, bounds, is_target=True)
+    else:
+        check_rows(model, data["x"], x_name, (-np.inf, np.inf))
     if y is not None:
         if same_columns(model, y):
             check_columns(model, y, y_name)
@@ -141,7 +144,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
                 f"{y_name} is what to reconstruct and must have {x_name}'s shape {expected}, got "
                 f"{shape}{target_hint(y_name)}"
             )
-        check_rows(model, data["target"], y_name, bounds)
+        check_rows(model, data["target"], y_name, bounds, is_target=True)
     for name, values in (side or {}).items():
         if name not in side_names(model):
             raise TypeError(f"{type(model).__name__} takes no argument {name!r}")
@@ -159,11 +162,28 @@ def select_rows(data, rows):
     return {name: values[rows] for name, values in data.items()}
 
 
-def check_rows(model, X, name, bounds):
-    """Check X as `check_batch` does, a few rows at a time."""
-    rows = rows_at_once(X, 4096)
-    if X.ndim == 0 or len(X) <= rows:
-        check_batch(model, X, name, bounds=bounds)
-    else:
-        for start in range(0, len(X), rows):
-            check_batch(model, X[start : start + rows], name, bounds=bounds, first_row=start)
+def check_rows(model, X, name, bounds, is_target=False):
+    """Check X as `check_batch` does, a few rows at a time, and as `check_target` if it is one."""
+    n, rows = len(X) if X.ndim else 0, rows_at_once(X, 4096)
+    for start in range(0, max(n, 1), rows):
+        part = X if n <= rows else X[start : start + rows]
+        batch = check_batch(model, part, name, bounds=bounds, first_row=start)
+        if is_target:
+            check_target(model, batch, name, start)
+
+
+def check_target(model, batch, name, first_row=0):
+    """Refuse targets that the loss cannot have, such as a category that is not one-hot.
+
+    `model.loss` does not: a gradient is right for any target, and the checks of it use random ones.
+
+    Raises
+    ------
+    ValueError : names the row and the columns
+    """
+    loss = model.reconstruction_loss.base
+    found = loss.wrong_target(batch) if hasattr(loss, "wrong_target") else None
+    if found:
+        row, column, words, remedy = found
+        place = f"{name}[{row + first_row}]: the entries from column {column}"
+        raise ValueError(f"{place} {words}; {remedy}")

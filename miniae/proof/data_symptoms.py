@@ -99,6 +99,12 @@ def check_data(model, X, sample):
             words = f"{span}, but {who} is for [{reach[0]:.4g}, {reach[1]:.4g}]"
             yield Finding("data", "problem", words, _scaling(low, high, sample, reach), figures)
             return
+    found = loss.base.wrong_target(X) if hasattr(loss.base, "wrong_target") else None
+    if found:
+        row, column, words, remedy = found
+        words = f"X[{row}]: the entries from column {column} {words}"
+        yield Finding("data", "problem", words, remedy, figures)
+        return
     if loss.takes_nan:
         share = figures["missing"] / X.size
         yield Finding("data", "note", f"{share:.1%} of the entries are missing", figures=figures)
