@@ -72,6 +72,7 @@ def test_each_thread_gets_samples_of_its_label(own):
     assert_same_in_threads(calls, 30)
 
 
+@pytest.mark.slow
 def test_labels_of_other_lengths_and_other_methods_do_not_meet():
     model, rng = conditional(), np.random.default_rng(0)
     calls = []
@@ -111,7 +112,7 @@ def conv():
     return {"encoder": encoder, "decoder": decoder}
 
 
-@pytest.mark.parametrize("name", often(2, MODELS))
+@pytest.mark.parametrize("name", often(3, MODELS))
 def test_a_model_without_labels_is_right_in_threads_too(name):
     model, calls, rng = MODELS[name](), [], np.random.default_rng(0)
     model.theta = model.theta + 0.3 * rng.standard_normal(model.theta.size)

@@ -162,6 +162,7 @@ def test_the_measured_thickness_is_the_pens():
         assert demo.thickness(bar) == pytest.approx(120 / (42 + 2 * 2**0.5), rel=1e-14)
 
 
+@pytest.mark.slow
 def test_pca_told_the_class_takes_the_classes_means_out_of_the_codes():
     images, labels, _ = datasets.synthetic_digits(300, seed=7)
     with load("factors") as demo:

@@ -13,6 +13,13 @@ from miniae.exercises.worker import examine, load, verdict
 each_exercise = pytest.mark.parametrize(
     "id", [pytest.param(id, marks=getattr(pytest.mark, id)) for id in EXERCISES]
 )
+a_third = pytest.mark.parametrize(  # the others with the slow tests
+    "id",
+    [
+        pytest.param(id, marks=[getattr(pytest.mark, id), *([pytest.mark.slow] if i % 3 else [])])
+        for i, id in enumerate(EXERCISES)
+    ],
+)
 ANSWERS = [
     pytest.param(id, *row, marks=getattr(pytest.mark, id), id=f"{id}-{i}")
     for id, rows in WRONG.items()
@@ -123,7 +130,7 @@ def test_a_file_may_begin_with_its_encoding(tmp_path, encoding):
     assert_solved("kl_value", load(path))
 
 
-@each_exercise
+@a_third
 def test_an_answer_of_another_type_is_wrong_and_not_an_error(tmp_path, id):
     names, exercise = load_text(tmp_path, id, solved(id)), find(id)
     for name, theirs in list(names.items()):

@@ -69,7 +69,7 @@ def same(a, b):
     return True
 
 
-@pytest.mark.parametrize(("every", "name"), often(4, itertools.product((1, 3), RUNS)))
+@pytest.mark.parametrize(("every", "name"), often(7, itertools.product((1, 3), RUNS)))
 def test_a_broken_run_that_goes_on_ends_with_the_same_bytes(tmp_path, name, every):
     whole, path = fit(name), tmp_path / "run.npz"
     with pytest.raises(Stop):

@@ -28,6 +28,7 @@ def check_dimensionality(done):
     assert in_deep > in_pca > 10  # one in ten is chance
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_comes_down_to_the_error_of_pca_and_never_below_it():
     rng = np.random.default_rng(5)
     X = rng.standard_normal((500, 8)) * 2.0 ** -np.arange(8)  # variances 1, 1/4, 1/16, ...

@@ -81,6 +81,7 @@ def test_on_mnist_a_vae_imputes_best_and_an_autoencoder_hardly_better_than_the_m
     assert vae < more < masked < autoencoder < mean
 
 
+@pytest.mark.slow
 def test_incomplete_pca_finds_a_known_model_and_without_holes_the_closed_form():
     rng = np.random.default_rng(0)
     W = rng.standard_normal((2, 6))
