@@ -130,7 +130,7 @@ class MultiHeadAttention(Layer):
     config = ("n_features", "n_heads", "n_memory", "causal")
 
     def __init__(
-        self, n_features, n_heads=1, *, n_memory=None, causal=False, rng=None, dtype="float32"
+        self, n_features, n_heads=1, n_memory=None, causal=False, *, rng=None, dtype="float32"
     ):
         n_memory = n_features if n_memory is None else n_memory
         self.n_features, self.n_heads, self.n_memory = check_sizes(
