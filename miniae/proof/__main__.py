@@ -43,8 +43,9 @@ class Checked:
 def subjects():
     """Return (name, object) of everything that is checked.
 
-    Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, and models 6
-    features. Add every new public layer, loss or model here; the certificate fails without it.
+    Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, attention 4
+    steps of 6 features, and models 6 features. Add every new public layer, loss or model here; the
+    certificate fails without it.
     """
     layers = [
         miniae.Dense(6, 4, rng=3),
@@ -61,6 +62,10 @@ def subjects():
         miniae.Conv2D(1, 2, kernel=2, stride=3, padding="same"),
         miniae.ConvTranspose2D(2, 3, kernel=3, stride=2, padding=1, output_padding=(1, 0)),
         miniae.ConvTranspose2D(1, 2, kernel=4, stride=3, padding="same"),
+        miniae.Attention(),
+        miniae.Attention(causal=True),
+        miniae.MultiHeadAttention(6, 2, rng=1),
+        miniae.MultiHeadAttention(6, 3, causal=True, rng=1),
         miniae.Sequential(
             miniae.Dense(6, 5),
             miniae.Softplus(),
@@ -135,6 +140,7 @@ def check(name, obj, method, seed, n=7):
     rng = np.random.default_rng(seed)
     shape = obj.input_shape if isinstance(obj, miniae.Model) else (6,)
     shape = (5, 4, obj.c_in) if isinstance(obj, Convolution) else shape
+    shape = (4, 6) if isinstance(obj, (miniae.Attention, miniae.MultiHeadAttention)) else shape
     x, target = rng.random((2, n, *shape))
     given, loss = {}, obj.reconstruction_loss if isinstance(obj, miniae.Model) else obj
     if getattr(loss, "missing", False):
