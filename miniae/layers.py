@@ -76,7 +76,7 @@ class Dense(Layer):
         2 / (n_in + n_out), a compromise between forward and backward, for layers followed by
         tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice what a linear layer
         needs, because the ReLU that follows sets half of the units to 0. "pytorch": 1 / (3 n_in),
-        as in PyTorch's nn.Linear; dense VAEs with ReLU learn more with it (docs/02_layers.md).
+        as in PyTorch's nn.Linear, for VAEs with one hidden layer (docs/02_layers.md).
     rng : Generator, int or None, the source of W
         The same int gives layers of the same shape the same W. With None, the layer has a fixed W
         as long as it is alone; a Sequential draws the W of its layers again, and a model draws

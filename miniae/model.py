@@ -46,7 +46,7 @@ class Model(Estimator, Parameterized):
     reconstruction_loss = property(attrgetter("_loss"))
     n_draws = 1  # codes that `loss` draws for each sample
     first_pass = "loss"
-    loss_argument, relu_init = "loss", "he"  # an argument's name; the init before a ReLU
+    loss_argument, relu_init = "loss", "he"  # an argument's name; see `mlp`
 
     def __init__(
         self,

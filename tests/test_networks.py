@@ -22,3 +22,5 @@ def test_only_hidden_layers_before_a_relu_do_not_start_with_glorot():
     for vae in (VAE(6, 2, (5,), activation="relu"),
                 ConditionalVAE(6, 2, (5,), n_classes=3, activation="relu")):  # fmt: skip
         assert inits(vae) == ["pytorch", "glorot", "pytorch", "glorot"]
+    deep = VAE(6, 2, (5, 4), activation="relu")  # signals would fade from layer to layer
+    assert inits(deep) == ["he", "he", "glorot"] * 2

@@ -54,14 +54,13 @@ def shapes(workload):
 
 
 def initial(workload, dtype="float32", seed=0):
-    """Return the initial weights, W, b, W, b, ..., as the models of miniae draw them; b = 0."""
+    """Return the initial weights, a list W, b, W, b, ...: He before a ReLU, else Glorot; b = 0."""
     rng, arrays = np.random.default_rng(seed), []
     for network in shapes(workload):
         for shape in network:
             n_in, n_out = math.prod(shape[:-1]), math.prod(shape[:-2]) * shape[-1]
-            limit = math.sqrt(6 / (n_in + n_out))
-            if workload.activation == "relu" and shape is not network[-1]:
-                limit = math.sqrt((1 if workload.vae else 6) / n_in)
+            he = workload.activation == "relu" and shape is not network[-1]
+            limit = math.sqrt(6 / n_in if he else 6 / (n_in + n_out))
             arrays += [rng.uniform(-limit, limit, shape), np.zeros(shape[-1])]
     return [array.astype(dtype) for array in arrays]
 
