@@ -70,12 +70,13 @@ class Dense(Layer):
     Parameters
     ----------
     n_in, n_out : int, features in and out
-    init : "glorot" or "he"
+    init : "glorot", "he" or "pytorch"
         W is uniform on [-limit, limit], with variance limit^2 / 3, so that signals neither grow
         nor fade with depth; b is zero. Glorot and Bengio (2010), eq. 16: variance
         2 / (n_in + n_out), a compromise between forward and backward, for layers followed by
         tanh, sigmoid or nothing. He et al. (2015), eq. 10: 2 / n_in, twice what a linear layer
-        needs, because the ReLU that follows sets half of the units to 0.
+        needs, because the ReLU that follows sets half of the units to 0. "pytorch": 1 / (3 n_in),
+        as in PyTorch's nn.Linear, for VAEs with one hidden layer (docs/02_layers.md).
     rng : Generator, int or None, the source of W
         The same int gives layers of the same shape the same W. With None, the layer has a fixed W
         as long as it is alone; a Sequential draws the W of its layers again, and a model draws
@@ -97,8 +98,10 @@ class Dense(Layer):
 
     def draw(self, rng):
         """Draw W from a Generator."""
-        limit = np.sqrt(6 / (self.n_in + self.n_out) if self.init == "glorot" else 6 / self.n_in)
-        self.params["W"] = rng.uniform(-limit, limit, (self.n_in, self.n_out))
+        n_in, n_out = self.params["W"].shape
+        squares = {"glorot": 6 / (n_in + n_out), "he": 6 / n_in, "pytorch": 1 / n_in}
+        limit = np.sqrt(squares[self.init])
+        self.params["W"] = rng.uniform(-limit, limit, (n_in, n_out))
 
     def forward(self, x, training=False):
         """x (n, n_in) -> out (n, n_out)."""

@@ -46,7 +46,7 @@ class Model(Estimator, Parameterized):
     reconstruction_loss = property(attrgetter("_loss"))
     n_draws = 1  # codes that `loss` draws for each sample
     first_pass = "loss"
-    loss_argument = "loss"  # the name of the constructor's argument
+    loss_argument, relu_init = "loss", "he"  # an argument's name; see `mlp`
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Model(Estimator, Parameterized):
 
         encoder, decoder = copy.deepcopy([encoder, decoder])
         if encoder is None or decoder is None:
-            built = self.build(code_size, activation, dropout, self.rng, dtype)
+            built = self.build(code_size, activation, dropout, self.rng, dtype, self.relu_init)
             encoder, decoder = encoder or Sequential(built[0]), decoder or Sequential(built[1])
         loss = copy.deepcopy(loss) if isinstance(loss, Loss) else LOSSES[loss]()
         super().__init__(parts={"encoder": encoder, "decoder": decoder, "loss": loss})
@@ -89,15 +89,15 @@ class Model(Estimator, Parameterized):
         encoder, decoder, loss = (self.parts[name] for name in ("encoder", "decoder", "loss"))
         self._encoder, self._decoder, self._loss = encoder, decoder, loss
         decoder.to_data = loss.expected
-        layers = [layer for network in (encoder, decoder) for _, layer in network.walk()]
-        self.random_layers = [layer for layer in layers if hasattr(layer, "rng")]
+        layers = [*encoder.walk(), *decoder.walk()]
+        self.random_layers = [layer for _, layer in layers if hasattr(layer, "rng")]
         draw_last(self, self.rng)
         super().lay_out(dtype)
 
     def build(self, code_size, *options):
         """Return the layers of the encoder and of the decoder that `hidden` describes, two lists.
 
-        options are activation, dropout, rng and dtype, as `mlp` takes them.
+        options are activation, dropout, rng, dtype and relu_init, as `mlp` takes them.
         """
         features = int(np.prod(self.input_shape))
         encoder = mlp([features, *self.hidden, code_size], *options)
@@ -147,8 +147,7 @@ class Model(Estimator, Parameterized):
             self.terms[name] = np.asarray(value).item()
         if not np.isfinite(np.real(loss)):
             raise diverged(self, f"the loss is {loss} (terms: {self.terms})")
-        value = self.terms["loss"]
-        return value if isinstance(value, complex) else LossValue(value)
+        return self.terms["loss"] if np.iscomplexobj(loss) else LossValue(loss)
 
     map_rows = batches.map_rows
 

@@ -7,10 +7,14 @@ from miniae.plumbing.names import choose
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
 
 
-def mlp(sizes, activation, dropout, rng, dtype):
-    """Return a list of Dense layers of these sizes, with activation and dropout between them."""
+def mlp(sizes, activation, dropout, rng, dtype, relu_init="he"):
+    """Return a list of Dense layers of these sizes, with activation and dropout between them.
+
+    relu_init : "he" or "pytorch", the init before a ReLU if it is the only one: deep networks need
+        "he", since signals fade with "pytorch" (docs/02_layers.md)
+    """
     between = choose(ACTIVATIONS, activation, "activation")
-    init = "he" if activation == "relu" else "glorot"  # "he" suits what is 0 for half of all x
+    init = {"relu": relu_init if len(sizes) == 3 else "he"}.get(activation, "glorot")
     layers = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]

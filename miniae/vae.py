@@ -52,7 +52,7 @@ class VAE(Model):
     """
 
     prior = property(attrgetter("_prior"))
-    loss_argument = "likelihood"
+    loss_argument, relu_init = "likelihood", "pytorch"
 
     def __init__(
         self,
@@ -78,8 +78,7 @@ class VAE(Model):
             decoder=decoder, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
-        self.arguments["prior"] = prior
-        self._prior = StandardNormal() if prior is None else prior
+        self.arguments["prior"], self._prior = prior, StandardNormal() if prior is None else prior
         self.start_epoch(0)
 
     def start_epoch(self, epoch):

@@ -351,10 +351,11 @@ def test_torch_computes_the_same(kernel, stride, padding, output_padding):
 def test_weights_keep_the_size_of_signals(cls, stride):
     rng = np.random.default_rng(1)
     x = rng.standard_normal((8, 16, 16, 64))
-    he = cls(64, 64, 3, stride, init="he", rng=rng)
-    out = he.forward(x)[:, 2:-2, 2:-2]  # the border has fewer products
-    # The mean of 200,000 squares with expectation 2, which are correlated over 9 x 64.
-    assert (out**2).mean() == pytest.approx(2, rel=0.15)
+    for init, expectation in (("he", 2), ("pytorch", 1 / 3)):
+        layer = cls(64, 64, 3, stride, init=init, rng=rng)
+        out = layer.forward(x)[:, 2:-2, 2:-2]  # the border has fewer products
+        # The mean of 200,000 squares, which are correlated over 9 x 64.
+        assert (out**2).mean() == pytest.approx(expectation, rel=0.15)
     glorot = cls(40, 20, 3, stride, rng=rng)
     fans = {40: 1.0, 20: 1.0}
     fans[20 if cls is Conv2D else 40] /= stride**2

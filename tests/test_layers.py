@@ -124,7 +124,9 @@ def test_dense_matches_the_sums_written_out():
             assert layer.grads["W"][k, j] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("init", "variance"), [("glorot", 2 / 700), ("he", 2 / 400)])
+@pytest.mark.parametrize(
+    ("init", "variance"), [("glorot", 2 / 700), ("he", 2 / 400), ("pytorch", 1 / 1200)]
+)
 def test_dense_weights_have_the_variance_of_their_initialisation(init, variance):
     W = Dense(400, 300, init=init, rng=5).params["W"]
     # A uniform sample's variance has relative standard error sqrt(0.8 / 120,000) = 0.0026.

@@ -4,7 +4,7 @@ from operator import index
 
 import numpy as np
 
-INITS = ("glorot", "he")
+INITS = ("glorot", "he", "pytorch")
 
 
 def check_sizes(layer, **sizes):
@@ -33,7 +33,7 @@ def check_weights(layer, init, dtype):
     """Return init; refuse one that does not exist, and a dtype that cannot be trained."""
     kind = type(layer).__name__
     if init not in INITS:
-        raise ValueError(f'{kind}: init={init!r}; use "glorot" or "he" (for ReLU)')
+        raise ValueError(f'{kind}: init={init!r}; use "glorot", or before a ReLU "he" or "pytorch"')
     if np.dtype(dtype).kind not in "fc":
         raise ValueError(f"{kind}: dtype={dtype!r} must be a floating-point type")
     return init
