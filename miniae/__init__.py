@@ -3,6 +3,7 @@
 import importlib
 
 from miniae import conv, layers, losses, metrics, optim, regularizers
+from miniae.activations import ELU, GELU, LeakyReLU
 from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
@@ -42,6 +43,7 @@ from miniae.losses import (
 )
 from miniae.missing import Masked
 from miniae.model import Model
+from miniae.normalization import BatchNorm, LayerNorm
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.priors import GaussianPrior, MixturePrior, Prior
@@ -52,6 +54,8 @@ from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
 __version__ = "0.1.0"
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "VAE",
     "AbsoluteError",
@@ -59,6 +63,7 @@ __all__ = [
     "AnomalyDetector",
     "Autoencoder",
     "AutoencoderTransformer",
+    "BatchNorm",
     "BernoulliNLL",
     "CategoricalNLL",
     "ColumnGaussianNLL",
@@ -79,6 +84,8 @@ __all__ = [
     "L1Penalty",
     "LaplaceNLL",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
     "Loss",
     "Masked",
     "MaskingNoise",

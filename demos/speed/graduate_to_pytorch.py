@@ -106,9 +106,12 @@ def transposed_convolution(a):
 COUNTERPARTS = {
     "Conv2D": convolution,
     "ConvTranspose2D": transposed_convolution,
-    "Dense": lambda a: nn.Linear(a["n_in"], a["n_out"]),
+    "Dense": lambda a: nn.Linear(a["n_in"], a["n_out"], bias=a.get("bias", True)),
     "Dropout": lambda a: nn.Dropout(a["p"]),
+    "ELU": lambda a: nn.ELU(a["alpha"]),
     "Flatten": lambda a: Reshape(-1),
+    "GELU": lambda a: nn.GELU(approximate="tanh"),
+    "LeakyReLU": lambda a: nn.LeakyReLU(a["slope"]),
     "ReLU": lambda a: nn.ReLU(),
     "Reshape": lambda a: Reshape(*a["shape"]),
     "Sequential": lambda a: nn.Sequential(*map(counterpart, a["layers"])),
@@ -120,6 +123,8 @@ BERNOULLI = ["bernoulli", "bce", "binary_crossentropy", {"class": "BernoulliNLL"
 # The axes of miniae's W in the order of the weight of each PyTorch layer.
 AXES = {nn.Linear: (1, 0), nn.Conv2d: (3, 2, 0, 1), nn.ConvTranspose2d: (2, 3, 0, 1)}
 ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "softplus": "Softplus", "tanh": "Tanh"}
+ACTIVATIONS |= {"elu": "ELU", "gelu": "GELU", "leaky_relu": "LeakyReLU"}
+DEFAULTS = {"alpha": 1.0, "slope": 0.01}
 
 
 def counterpart(layer):
@@ -137,7 +142,7 @@ def mlp(sizes, activation, dropout):
     """Return the counterparts of the layers that miniae builds for these sizes, a list."""
     modules = []
     for n_in, n_out in itertools.pairwise(sizes):
-        modules += [nn.Linear(n_in, n_out), COUNTERPARTS[ACTIVATIONS[activation]]({})]
+        modules += [nn.Linear(n_in, n_out), COUNTERPARTS[ACTIVATIONS[activation]](DEFAULTS)]
         if dropout:
             modules.append(nn.Dropout(dropout))
     return modules[: -2 if dropout else -1]  # nothing follows the last dense layer
