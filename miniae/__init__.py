@@ -10,6 +10,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
 from miniae.estimators import AutoencoderTransformer, VAETransformer
 from miniae.frozen import Frozen
+from miniae.latent import slerp
 from miniae.layers import (
     Dense,
     Dropout,
@@ -115,6 +116,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "slerp",
     "suggest",
 ]
 explain_names(conv, layers, losses, metrics, optim, regularizers)
