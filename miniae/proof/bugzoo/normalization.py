@@ -71,7 +71,7 @@ class Slip(BatchNorm):
         return (dxhat - dxhat.mean(axis=0) - xhat * (dxhat * xhat).mean(axis=0)) / std
 
 
-@specimen("batchnorm-mean-constant", gradient_check, Slip, "mean constant")
+@specimen("batchnorm-mean-forgotten", gradient_check, Slip, "mean constant")
 class MeanConstant(Slip):
     """dx forgets the path through the mean."""
 
@@ -79,7 +79,7 @@ class MeanConstant(Slip):
         return (dxhat - xhat * (dxhat * xhat).mean(axis=0)) / std
 
 
-@specimen("batchnorm-variance-constant", gradient_check, Slip, "variance constant")
+@specimen("batchnorm-variance-forgotten", gradient_check, Slip, "variance constant")
 class VarianceConstant(Slip):
     """dx forgets the path through the variance."""
 
@@ -87,7 +87,7 @@ class VarianceConstant(Slip):
         return (dxhat - dxhat.mean(axis=0)) / std
 
 
-@specimen("batchnorm-both-constant", gradient_check, Slip, "mean and variance constant")
+@specimen("batchnorm-both-forgotten", gradient_check, Slip, "mean and variance constant")
 class BothConstant(Slip):
     """dx in training is that of evaluation, where mean and variance are constants."""
 
@@ -138,7 +138,7 @@ class ShiftGradientWrongAxis(LayerNorm):
         self.grads["beta"] = dout.sum(axis=1)
 
 
-@specimen("layernorm-variance-constant", gradient_check, LayerNorm, "variance constant")
+@specimen("layernorm-variance-forgotten", gradient_check, LayerNorm, "variance constant")
 class RowVarianceConstant(LayerNorm):
     """dx of a LayerNorm forgets the path through the variance."""
 
