@@ -13,6 +13,7 @@ from miniae import (
     Autoencoder,
     BatchNorm,
     Conv2D,
+    ConvTranspose2D,
     Dense,
     LeakyReLU,
     ReLU,
@@ -151,6 +152,20 @@ def test_dense_without_a_bias_is_x_W_and_has_no_b():
     assert np.array_equal(layer.grads["W"], plain.grads["W"])
     assert gradient_check(layer, x, training=True, tolerance=1e-12).ok
     assert "False" in repr(layer) and repr(plain) == "Dense(6, 3, 'glorot')"
+
+
+@pytest.mark.parametrize("make", [Conv2D, ConvTranspose2D])
+@pytest.mark.parametrize("padding", [1, "same"])
+def test_convolutions_without_a_bias_have_no_b_either(make, padding):
+    layer = make(2, 3, 3, 2, padding, bias=False, rng=1).astype("float64")
+    plain = make(2, 3, 3, 2, padding, rng=1).astype("float64")
+    x = np.random.default_rng(8).standard_normal((2, 5, 4, 2))
+    out = layer.forward(x)
+    assert list(layer.params) == ["W"] and np.array_equal(out, plain.forward(x))
+    dout = np.random.default_rng(9).standard_normal(out.shape)
+    assert np.array_equal(layer.backward(dout), plain.backward(dout))
+    assert np.array_equal(layer.grads["W"], plain.grads["W"])
+    assert gradient_check(layer, x, training=True, tolerance=1e-12).ok and "False" in repr(layer)
 
 
 def test_dense_without_a_bias_is_saved_copied_and_listed(tmp_path):

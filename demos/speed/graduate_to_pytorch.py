@@ -89,7 +89,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 def convolution(a):
     """Return the counterpart of a Conv2D with arguments a."""
     sizes = a["c_in"], a["c_out"], a["kernel"], a["stride"]
-    return SameConv2d(*sizes) if a["padding"] == "same" else nn.Conv2d(*sizes, a["padding"])
+    bias = a.get("bias", True)
+    if a["padding"] == "same":
+        return SameConv2d(*sizes, bias=bias)
+    return nn.Conv2d(*sizes, a["padding"], bias=bias)
 
 
 def transposed_convolution(a):
@@ -97,9 +100,9 @@ def transposed_convolution(a):
     sizes, rest = (a["c_in"], a["c_out"], a["kernel"], a["stride"]), a["output_padding"]
     if a["padding"] == "same":
         beyond = max(a["stride"] - a["kernel"], 0)  # pixels that no window covers: bias only
-        return SameConvTranspose2d(*sizes, output_padding=beyond)
+        return SameConvTranspose2d(*sizes, output_padding=beyond, bias=a.get("bias", True))
     rest = tuple(rest) if isinstance(rest, list) else rest
-    return nn.ConvTranspose2d(*sizes, a["padding"], rest)
+    return nn.ConvTranspose2d(*sizes, a["padding"], rest, bias=a.get("bias", True))
 
 
 # The counterpart of each layer class, as a function of the layer's arguments.
