@@ -38,17 +38,18 @@ class Normalization(Layer):
         return x.reshape(-1, self.n_features)
 
     def moments(self, rows):
-        """Return the mean, the centred rows and their variance, whose average is over all.
+        """Return the mean, the centred rows c, and the variance, the mean of c^2.
 
-        The differences from the mean are squared, since the difference of mean(x^2) and mean^2
-        loses all digits if the mean is large. A sum of many float32 numbers has an error of its
-        own, so c has a small mean that is subtracted too. The square is c c: of complex numbers,
-        np.var takes |c|^2, which has no derivative.
+        The variance is not mean(x^2) - mean^2, which loses all digits if the mean is large. In
+        float32 a large mean has a rounding error of its own. So the mean of c is not quite 0, and
+        is subtracted too. The square is c c: np.var of complex numbers takes |c|^2, which has no
+        complex derivative.
         """
         mean = rows.mean(axis=self.axis, keepdims=True)
         c = rows - mean
-        c -= c.mean(axis=self.axis, keepdims=True)
-        return mean, c, (c * c).mean(axis=self.axis, keepdims=True)
+        rest = c.mean(axis=self.axis, keepdims=True)
+        c -= rest
+        return mean + rest, c, (c * c).mean(axis=self.axis, keepdims=True)
 
     def scale_and_shift(self, x, c, var, follows=True):
         """Return out for centred rows c. follows : whether m and v were computed from x."""
@@ -146,9 +147,9 @@ class BatchNorm(Normalization):
         n = len(rows)
         if n < 2:
             raise ValueError(
-                f"{self}: a batch of shape {np.shape(x)} has {n} row in training, but one row has "
-                "no variance: minus its own mean it is 0. Choose a batch_size that does not leave "
-                "one sample for the last batch, or use LayerNorm"
+                f"{self}: in training a batch must have 2 rows or more, got {n} (shape "
+                f"{np.shape(x)}): one row has no variance, and minus its own mean it is 0. Choose "
+                "a batch_size that does not leave one sample for the last batch, or use LayerNorm"
             )
         mean, c, var = self.moments(rows)
         for name, new in (("running_mean", mean), ("running_var", var * (n / (n - 1)))):

@@ -17,8 +17,10 @@ from miniae import (
     Dense,
     LeakyReLU,
     ReLU,
+    Reshape,
     Sequential,
     conv_networks,
+    explorer,
     gradient_check,
 )
 
@@ -184,3 +186,10 @@ def test_dense_without_a_bias_is_saved_copied_and_listed(tmp_path):
         assert np.array_equal(same.encode(X), model.encode(X))
     model.summary(print_fn=lines.append)
     assert any("Dense(6, 5, 'glorot', False)" in line and line.endswith("30") for line in lines)
+
+
+def test_the_page_to_walk_in_latent_space_takes_a_decoder_without_biases(tmp_path):
+    layers = Dense(2, 5, bias=False), ReLU(), Dense(5, 9, bias=False), Reshape(3, 3)
+    explorer.export_html(VAE((3, 3), 2, decoder=Sequential(*layers)), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert text.count('"kind": "Dense"') == text.count('"b": "') == 2

@@ -30,9 +30,9 @@ def of_layer(subject, name, right):
     for words, alone in (("last", last), ("first", first)):
         words = f"it uses only the {words} row of the batch: sum over all rows"
         hypotheses.append(("one row", words, right(name, x, alone)))
-    rows = dout.reshape(-1, dout.shape[-1])
-    if dout.shape == x.shape:  # the scale of a normalisation
-        words = "xhat is missing: out = gamma xhat + beta, so dgamma sums dout xhat"
+    if dout.shape == x.shape and dout.size:  # the scale of a normalisation
+        rows = dout.reshape(-1, dout.shape[-1])
+        words = "it sums dout alone: out = gamma xhat + beta, so dgamma sums dout xhat"
         hypotheses.append(("xhat missing", words, rows.sum(axis=0)))
         words = "it has x instead of xhat: out = gamma xhat + beta, so dgamma sums dout xhat"
         hypotheses.append(("x for xhat", words, (rows * x.reshape(rows.shape)).sum(axis=0)))
