@@ -3,8 +3,10 @@
 from miniae.layers import Dense, Dropout, ReLU, Sigmoid, Softplus, Tanh
 from miniae.plumbing.names import choose
 
-# To add one, write its class in layers.py, import it above, and name it here.
+# To add one, write its class in layers.py, import it above, and name it here. activations.py adds
+# three more to both tables.
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh}
+HE = {"relu"}  # those that are 0 or small for half of all x, which He's range of W makes up for
 
 
 def mlp(sizes, activation, dropout, rng, dtype, relu_init="he"):
@@ -14,7 +16,9 @@ def mlp(sizes, activation, dropout, rng, dtype, relu_init="he"):
         "he", since signals fade with "pytorch" (docs/02_layers.md)
     """
     between = choose(ACTIVATIONS, activation, "activation")
-    init = {"relu": relu_init if len(sizes) == 3 else "he"}.get(activation, "glorot")
+    init = "he" if activation in HE else "glorot"
+    if activation == "relu" and len(sizes) == 3:
+        init = relu_init
     layers = []
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [Dense(n_in, n_out, init=init, rng=rng, dtype=dtype), between()]
