@@ -6,6 +6,7 @@ from miniae import conv, layers, losses, metrics, optim, regularizers
 from miniae.anomaly import AnomalyDetector
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
+from miniae.conv1d import Conv1D, ConvTranspose1D
 from miniae.convolutional import conv_networks
 from miniae.estimators import AutoencoderTransformer, VAETransformer
 from miniae.frozen import Frozen
@@ -44,6 +45,7 @@ from miniae.missing import Masked
 from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
+from miniae.pooling import MaxPool2D, UpSample2D
 from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
@@ -64,7 +66,9 @@ __all__ = [
     "ColumnGaussianNLL",
     "Condition",
     "ConditionalVAE",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose1D",
     "ConvTranspose2D",
     "Dense",
     "Dropout",
@@ -82,6 +86,7 @@ __all__ = [
     "Loss",
     "Masked",
     "MaskingNoise",
+    "MaxPool2D",
     "Mixed",
     "MixturePrior",
     "Model",
@@ -98,6 +103,7 @@ __all__ = [
     "SquaredError",
     "StandardNormal",
     "Tanh",
+    "UpSample2D",
     "VAETransformer",
     "check_function",
     "check_optimizer",
