@@ -8,6 +8,7 @@ from miniae.anomaly import AnomalyDetector
 from miniae.attention import Attention, MultiHeadAttention
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
+from miniae.conv1d import Conv1D, ConvTranspose1D
 from miniae.convolutional import conv_networks
 from miniae.estimators import AutoencoderTransformer, VAETransformer
 from miniae.frozen import Frozen
@@ -48,6 +49,7 @@ from miniae.model import Model
 from miniae.normalization import BatchNorm, LayerNorm
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
+from miniae.pooling import MaxPool2D, UpSample2D
 from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
@@ -72,7 +74,9 @@ __all__ = [
     "ColumnGaussianNLL",
     "Condition",
     "ConditionalVAE",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose1D",
     "ConvTranspose2D",
     "Dense",
     "Dropout",
@@ -92,6 +96,7 @@ __all__ = [
     "Loss",
     "Masked",
     "MaskingNoise",
+    "MaxPool2D",
     "Mixed",
     "MixturePrior",
     "Model",
@@ -109,6 +114,7 @@ __all__ = [
     "SquaredError",
     "StandardNormal",
     "Tanh",
+    "UpSample2D",
     "VAETransformer",
     "check_function",
     "check_optimizer",
