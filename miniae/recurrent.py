@@ -310,10 +310,13 @@ class Embedding(Layer):
     Parameters
     ----------
     n_tokens, n_out : int, how many tokens there are, from 0, and the length of their vectors
+        Token 0, the padding, has a row as others have. A mask makes later layers ignore it, and
+        then its gradient is 0.
     rng, dtype : as in Dense; W is uniform on [-0.05, 0.05], as in Keras
     """
 
     config = ("n_tokens", "n_out")
+    takes_tokens = True  # a gradient check varies W, not x
 
     def __init__(self, n_tokens, n_out=None, *, rng=None, dtype="float32"):
         self.n_tokens, self.n_out = check_sizes(self, n_tokens=n_tokens, n_out=n_out)
@@ -346,13 +349,14 @@ class Embedding(Layer):
         `add.reduceat` sums each run.
         """
         tokens, shape = self.recall(dout)
-        self.grads["W"] = 0
+        dW = np.zeros_like(self.params["W"], dtype=dout.dtype)
         if tokens.size:
             flat = tokens.ravel()
             order = np.argsort(flat, kind="stable")
             values, starts = np.unique(flat[order], return_index=True)
             rows = dout.reshape(-1, self.n_out)[order]
-            self.grads["W"][values] = np.add.reduceat(rows, starts, axis=0)
+            dW[values] = np.add.reduceat(rows, starts, axis=0)
+        self.grads["W"] = dW
         return np.zeros(shape, dout.dtype)
 
 
