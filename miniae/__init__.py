@@ -51,6 +51,7 @@ from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.pooling import MaxPool2D, UpSample2D
 from miniae.priors import GaussianPrior, MixturePrior, Prior
+from miniae.recurrent import GRU, LSTM, Bidirectional, Embedding, Repeat, TimeDistributed
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
 from miniae.vae import VAE
@@ -60,6 +61,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "SGD",
     "VAE",
     "AbsoluteError",
@@ -70,6 +73,7 @@ __all__ = [
     "AutoencoderTransformer",
     "BatchNorm",
     "BernoulliNLL",
+    "Bidirectional",
     "CategoricalNLL",
     "ColumnGaussianNLL",
     "Condition",
@@ -80,6 +84,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Frozen",
     "GaussianNLL",
@@ -106,6 +111,7 @@ __all__ = [
     "PoissonNLL",
     "Prior",
     "ReLU",
+    "Repeat",
     "Reshape",
     "SaltAndPepper",
     "Sequential",
@@ -114,6 +120,7 @@ __all__ = [
     "SquaredError",
     "StandardNormal",
     "Tanh",
+    "TimeDistributed",
     "UpSample2D",
     "VAETransformer",
     "check_function",

@@ -23,6 +23,10 @@ from miniae.proof.optimizers import check_optimizer
 from miniae.proof.table import WIDE, fill, table, width
 from miniae.regularizers import Penalty
 
+SEQUENTIAL = (
+    miniae.LSTM, miniae.GRU, miniae.Bidirectional, miniae.TimeDistributed, miniae.Attention,
+    miniae.MultiHeadAttention,
+)  # fmt: skip
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
 
 
@@ -43,9 +47,9 @@ class Checked:
 def subjects():
     """Return (name, object) of everything that is checked.
 
-    Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, attention 4
-    steps of 6 features, and models 6 features. Add every new public layer, loss or model here; the
-    certificate fails without it.
+    Layers and losses take x of shape (n, 6), convolutions and pooling images of 5 by 4 pixels,
+    layers of sequences 5 steps of 6 features, and models 6 features. Add every new public layer,
+    loss or model here; the certificate fails without it.
     """
     layers = [
         miniae.Dense(6, 4, rng=3),
@@ -72,6 +76,16 @@ def subjects():
         miniae.Attention(causal=True),
         miniae.MultiHeadAttention(6, 2, rng=1),
         miniae.MultiHeadAttention(6, 3, causal=True, rng=1),
+        miniae.LSTM(6, 4),
+        miniae.GRU(6, 4, return_sequences=True),
+        miniae.Bidirectional(miniae.LSTM(6, 3)),
+        miniae.Embedding(8, 3),
+        miniae.TimeDistributed(miniae.Dense(6, 3)),
+        miniae.Repeat(3),
+        miniae.Conv1D(2, 3, kernel=3, stride=2, padding=1),
+        miniae.ConvTranspose1D(2, 3, kernel=3, stride=2, padding=1, output_padding=1),
+        miniae.MaxPool2D(2, padding="same"),
+        miniae.UpSample2D(2),
         miniae.Sequential(
             miniae.Dense(6, 5),
             miniae.Softplus(),
@@ -146,7 +160,9 @@ def check(name, obj, method, seed, n=7):
     rng = np.random.default_rng(seed)
     shape = obj.input_shape if isinstance(obj, miniae.Model) else (6,)
     shape = (5, 4, obj.c_in) if isinstance(obj, Convolution) else shape
-    shape = (4, 6) if isinstance(obj, (miniae.Attention, miniae.MultiHeadAttention)) else shape
+    shape = (5, obj.c_in) if isinstance(obj, miniae.Conv1D) else shape
+    shape = (5, 4, 2) if isinstance(obj, (miniae.MaxPool2D, miniae.UpSample2D)) else shape
+    shape = (5, 6) if isinstance(obj, SEQUENTIAL) else shape
     x, target = rng.random((2, n, *shape))
     given, loss = {}, obj.reconstruction_loss if isinstance(obj, miniae.Model) else obj
     if getattr(loss, "missing", False):
@@ -158,6 +174,7 @@ def check(name, obj, method, seed, n=7):
             given["labels"] = rng.integers(obj.n_classes, size=n)
     else:
         x = 3 * rng.standard_normal(x.shape)
+        x = rng.integers(obj.n_tokens, size=x.shape) if hasattr(obj, "n_tokens") else x
         target = target if isinstance(obj, miniae.Loss) else None
     start = time.perf_counter()
     options = {"training": True, "method": method, "seed": seed, "tolerance": LIMITS[method]}
