@@ -4,6 +4,7 @@ import importlib
 
 from miniae import conv, layers, losses, metrics, optim, regularizers
 from miniae.anomaly import AnomalyDetector
+from miniae.attention import Attention, MultiHeadAttention
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
@@ -60,6 +61,7 @@ __all__ = [
     "AbsoluteError",
     "Adam",
     "AnomalyDetector",
+    "Attention",
     "Autoencoder",
     "AutoencoderTransformer",
     "BernoulliNLL",
@@ -90,6 +92,7 @@ __all__ = [
     "Mixed",
     "MixturePrior",
     "Model",
+    "MultiHeadAttention",
     "MultinomialNLL",
     "Optimizer",
     "PoissonNLL",
