@@ -114,3 +114,17 @@ class Projection:
         """Return the squared error of each row."""
         rows = X - self.mean
         return ((rows - rows @ self.V.T @ self.V) ** 2).sum(axis=1)
+
+
+class LargestZ:
+    """The score is the largest |z| in the window, z = (x - mean) / std over all samples seen."""
+
+    def fit(self, X, epochs=None, **options):
+        """Find mean and standard deviation of the samples; with epochs=0 change nothing."""
+        if epochs != 0:
+            self.mean, self.std = X.mean(), X.std()
+        return self
+
+    def anomaly_score(self, X):
+        """Return the score of each window."""
+        return np.abs((X - self.mean) / self.std).max(axis=1)
