@@ -48,7 +48,14 @@ from miniae.priors import GaussianPrior, MixturePrior, Prior
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
 from miniae.vae import VAE
-from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
+from miniae.variants import (
+    Condition,
+    ConditionalVAE,
+    ImportanceWeightedVAE,
+    SequenceAutoencoder,
+    SequenceVAE,
+    pad_sequences,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -92,6 +99,8 @@ __all__ = [
     "ReLU",
     "Reshape",
     "SaltAndPepper",
+    "SequenceAutoencoder",
+    "SequenceVAE",
     "Sequential",
     "Sigmoid",
     "Softplus",
@@ -108,6 +117,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "pad_sequences",
     "suggest",
 ]
 explain_names(conv, layers, losses, metrics, optim, regularizers)
