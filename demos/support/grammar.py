@@ -102,3 +102,10 @@ def is_sentence(rules, words):
             yield from left
 
     return [] in list(rests("S", list(words)))
+
+
+def ending(words):
+    """Return what a sentence ends with: "an object", "a place" or "a time"."""
+    if any(" ".join(words).endswith(time) for times in TIMES.values() for time in times):
+        return "a time"
+    return "a place" if "near" in words else "an object"

@@ -99,3 +99,13 @@ class WriterAlone:
         parts = [X[start : start + 500] for start in range(0, len(X), 500)]
         total = sum(self.nats(part) * len(part) for part in parts)
         return float(np.exp(total / (X > 0).sum()))
+
+    def sample(self, n, rng):
+        """Draw n rows of tokens (n, length)."""
+        self.writer.tokens = None
+
+        def pick(logits):
+            """Draw classes (n,) from softmax(logits)."""
+            return (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+
+        return self.writer.write(np.zeros((n, 1), np.float32), pick)
