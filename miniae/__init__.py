@@ -45,6 +45,7 @@ from miniae.model import Model
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.priors import GaussianPrior, MixturePrior, Prior
+from miniae.recurrent import GRU, LSTM, Bidirectional, Embedding, Repeat, TimeDistributed
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
 from miniae.vae import VAE
@@ -59,6 +60,8 @@ from miniae.variants import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "GRU",
+    "LSTM",
     "SGD",
     "VAE",
     "AbsoluteError",
@@ -67,6 +70,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderTransformer",
     "BernoulliNLL",
+    "Bidirectional",
     "CategoricalNLL",
     "ColumnGaussianNLL",
     "Condition",
@@ -75,6 +79,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Frozen",
     "GaussianNLL",
@@ -97,6 +102,7 @@ __all__ = [
     "PoissonNLL",
     "Prior",
     "ReLU",
+    "Repeat",
     "Reshape",
     "SaltAndPepper",
     "SequenceAutoencoder",
@@ -107,6 +113,7 @@ __all__ = [
     "SquaredError",
     "StandardNormal",
     "Tanh",
+    "TimeDistributed",
     "VAETransformer",
     "check_function",
     "check_optimizer",

@@ -1,0 +1,463 @@
+"""Recurrent layers: sequences (n, T, d), one step after the other, with one set of weights.
+
+`LSTM` and `GRU` read a sequence and keep a state. `Embedding` turns token numbers into vectors.
+`TimeDistributed` applies a layer to each step, `Repeat` makes a sequence of one vector, and
+`Bidirectional` reads in both directions.
+
+Backpropagation through time is the chain rule, applied to the loop over the steps: backward goes
+through the same steps from the last to the first, and carries the gradient with respect to the
+state. Only what depends on the state is inside the loop. The products with the input, and the
+gradients of all weights, are one product each over all steps.
+"""
+
+import copy
+
+import numpy as np
+
+from miniae.layers import Layer
+from miniae.plumbing.first_draw import draw_first
+from miniae.plumbing.layer_checks import check_sizes, check_weights
+
+
+class Recurrent(Layer):
+    """Base of `LSTM` and `GRU`: the weights, the input and the state.
+
+    Parameters
+    ----------
+    n_in, n_out : int, features of a step and of the state
+    return_sequences : bool
+        Whether out has the state after each step, (n, T, n_out), or only the last, (n, n_out).
+    rng, dtype : as in Dense
+        W is drawn as by Glorot and Bengio (2010). U is orthogonal, gate by gate, so that a
+        product with it keeps the length of a vector. Saxe et al. (2014)
+
+    Attributes
+    ----------
+    params, grads : W (n_in, k n_out), U (n_out, k n_out), b (k n_out,) for the k gates side by side
+    state : the state after the last step of the last forward, for generating step by step
+    dstate : after `backward`, the gradient with respect to the state that forward started from
+    """
+
+    config = ("n_in", "n_out", "return_sequences")
+    n_gates = 0
+
+    def __init__(self, n_in, n_out=None, *, return_sequences=False, rng=None, dtype="float32"):
+        self.n_in, self.n_out = check_sizes(self, n_in=n_in, n_out=n_out)
+        self.return_sequences = return_sequences
+        check_weights(self, "glorot", dtype)
+        shapes = {name: np.zeros(shape, dtype) for name, shape in self.shapes().items()}
+        super().__init__(**shapes)
+        self.state = self.dstate = None
+        draw_first(self, rng, n_in, n_out)
+
+    def shapes(self):
+        """Return the shape of each parameter, by name."""
+        width = self.n_gates * self.n_out
+        return {"W": (self.n_in, width), "U": (self.n_out, width), "b": (width,)}
+
+    def draw(self, rng):
+        """Draw W and U from a Generator."""
+        limit = np.sqrt(6 / (self.n_in + self.n_out))
+        self.params["W"] = rng.uniform(-limit, limit, self.params["W"].shape)
+        squares = rng.standard_normal((self.n_gates, self.n_out, self.n_out))
+        self.params["U"] = np.concatenate([np.linalg.qr(square)[0] for square in squares], axis=1)
+
+    def read(self, x, mask):
+        """Return the steps of x first, (T, n, n_in), x W + b for all of them, and the mask.
+
+        The mask is (T, n, 1), or None if all steps are real.
+        """
+        x = np.asarray(x)
+        if x.ndim != 3 or x.shape[2] != self.n_in or not x.shape[1]:
+            raise ValueError(
+                f"{self} takes x of shape (n, T, {self.n_in}), with T of 1 or more, got {x.shape}; "
+                "rows are samples: use x[None] for one sequence, x[..., None] for one feature"
+            )
+        steps = np.ascontiguousarray(x.swapaxes(0, 1))
+        if mask is not None:
+            mask = check_mask(self, mask, x.shape[:2]).T[..., None]
+            steps = np.where(mask, steps, 0)  # whatever stands in a padded step, NaN too
+            mask = None if mask.all() else mask
+        inputs = steps.reshape(-1, self.n_in) @ self.params["W"]
+        inputs += self.params["b"]
+        return steps, inputs.reshape(*steps.shape[:2], -1), mask
+
+    def start(self, state, n, dtype):
+        """Return the state to start from, (n, n_out); zeros by default."""
+        if state is None:
+            return np.zeros((n, self.n_out), dtype)
+        if np.shape(state) != (n, self.n_out):
+            raise ValueError(f"{self}: state has shape {np.shape(state)}, not {(n, self.n_out)}")
+        return np.asarray(state)
+
+    def give(self, cache, hs):
+        """Return out, from the states hs (T + 1, n, n_out) after each step and before the first."""
+        out = hs[1:].swapaxes(0, 1) if self.return_sequences else hs[-1]
+        return self.remember(cache, out.copy())
+
+    def learn(self, steps, hs, dgates):
+        """Fill the gradients of W, U and b, and return dx, (n, T, n_in).
+
+        gates_t = x_t W + h_(t-1) U + b at every step t, with the same W, U and b. So their
+        gradients are sums over the steps: of x_t^T dgates_t, of h_(t-1)^T dgates_t and of dgates_t.
+        With the steps below each other, each sum is one product. dx_t = dgates_t W^T.
+        """
+        flat = dgates.reshape(-1, dgates.shape[2])
+        self.grads["W"] = steps.reshape(-1, self.n_in).T @ flat
+        self.grads["U"] = hs[:-1].reshape(-1, self.n_out).T @ flat
+        self.grads["b"] = flat.sum(axis=0)
+        return (flat @ self.params["W"].T).reshape(steps.shape).swapaxes(0, 1)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory. Hochreiter and Schmidhuber (1997); gates as in Gers et al. (2000).
+
+    The state is a pair: h, which is also the output, and the cell c. With sigma the sigmoid,
+
+        i, f, o = sigma(x W + h U + b), the input, forget and output gate
+        g = tanh(x W + h U + b), what may be added to the cell
+        c' = f c + i g
+        h' = o tanh(c'),
+
+    each gate with its own columns of W, U and b, in the order i, f, o, g. While f is near 1, c and
+    its gradient pass from step to step unchanged: this is what the cell is for. So b of f starts at
+    1 (Jozefowicz et al. 2015).
+
+    Parameters and attributes: see `Recurrent`. `state` and `dstate` are pairs (h, c).
+    """
+
+    n_gates = 4
+
+    def draw(self, rng):
+        """Draw W and U from a Generator; b of the forget gate is 1."""
+        super().draw(rng)
+        self.params["b"][self.n_out : 2 * self.n_out] = 1
+
+    def forward(self, x, training=False, mask=None, state=None):
+        """x (n, T, n_in) -> out (n, n_out), or (n, T, n_out) with return_sequences.
+
+        mask : (n, T) of bool, False where a step is padding
+            Such a step leaves the state as it is; what x contains there is ignored.
+        state : pair (h, c) to start from, each (n, n_out); by default zeros
+        """
+        steps, gates, mask = self.read(x, mask)
+        (T, n), k = steps.shape[:2], self.n_out
+        h, c = (self.start(part, n, gates.dtype) for part in state or (None, None))
+        dtype = np.result_type(gates, h, c)
+        gates = gates.astype(dtype, copy=False)
+        hs, cs = np.empty((2, T + 1, n, k), dtype)
+        tanh_cs = np.empty((T, n, k), dtype)
+        hs[0], cs[0] = h, c
+        U = self.params["U"]
+        for t in range(T):
+            gate = gates[t]
+            gate += hs[t] @ U
+            # sigma(a) = (tanh(a / 2) + 1) / 2: one tanh for all four gates
+            sigmas = gate[:, : 3 * k]
+            sigmas *= 0.5
+            np.tanh(gate, out=gate)
+            sigmas += 1
+            sigmas *= 0.5
+            i, f, o, g = split(gate, 4)
+            c = np.multiply(f, cs[t], out=cs[t + 1])
+            c += i * g
+            np.tanh(c, out=tanh_cs[t])
+            np.multiply(o, tanh_cs[t], out=hs[t + 1])
+            if mask is not None:
+                hold(mask[t], hs, cs, t)
+        self.state = hs[-1].copy(), cs[-1].copy()
+        return self.give((steps, gates, hs, cs, tanh_cs, mask), hs)
+
+    def backward(self, dout):
+        """dout, of the shape of out -> dx (n, T, n_in), grads, and dstate.
+
+        At each step, from the last to the first, dh and dc are the gradients with respect to h'
+        and c'. If out has every state, dh first gains this step's part of dout.
+
+        h' = o tanh(c'): do = dh tanh(c'), and c' gains dc += dh o (1 - tanh(c')^2).
+        c' = f c + i g: di = dc g, dg = dc i, df = dc c, and the c before gets dc f.
+        Through the sigmoids, di becomes di i (1 - i), df and do likewise; through the tanh, dg
+        becomes dg (1 - g^2). These four, side by side, are dgates.
+        gates = x W + h U + b: the h before gets dgates U^T; for the others see `learn`.
+        A padded step copies the state, so dh and dc pass through it unchanged.
+        """
+        steps, gates, hs, cs, tanh_cs, mask = self.recall(dout)
+        dgates = np.empty_like(gates, dtype=np.result_type(gates, dout))
+        dh = np.zeros(hs[0].shape, dgates.dtype) if self.return_sequences else dout
+        dc = np.zeros_like(dh, dtype=dgates.dtype)
+        UT = np.ascontiguousarray(self.params["U"].T)
+        for t in reversed(range(len(steps))):
+            if self.return_sequences:
+                dh = dh + dout[:, t]
+            i, f, o, g = split(gates[t], 4)
+            di, df, do, dg = split(dgates[t], 4)
+            later = dh, dc
+            dc = dc + dh * o * (1 - tanh_cs[t] ** 2)
+            np.multiply(dh * tanh_cs[t], o * (1 - o), out=do)
+            np.multiply(dc * g, i * (1 - i), out=di)
+            np.multiply(dc * cs[t], f * (1 - f), out=df)
+            np.multiply(dc * i, 1 - g * g, out=dg)
+            dc = dc * f
+            if mask is not None:
+                dgates[t] *= mask[t]
+                dc = np.where(mask[t], dc, later[1])
+            dh = dgates[t] @ UT
+            if mask is not None:
+                dh = np.where(mask[t], dh, later[0])
+        self.dstate = dh, dc
+        return self.learn(steps, hs, dgates)
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit. Cho et al. (2014), in the variant of cuDNN, PyTorch and Keras.
+
+    The state is h, which is also the output. With sigma the sigmoid,
+
+        z, r = sigma(x W + h U + b), the update and the reset gate
+        g = tanh(x W + b + r (h U + b_h)), the candidate
+        h' = z h + (1 - z) g,
+
+    each with its own columns of W, U and b, in the order z, r, g. Cho et al. reset h before the
+    product with U; here r acts after it, so that one product serves all three.
+
+    Parameters and attributes: see `Recurrent`; params has b_h (n_out,) too.
+    """
+
+    n_gates = 3
+
+    def shapes(self):
+        """Return the shape of each parameter, by name."""
+        return {**super().shapes(), "b_h": (self.n_out,)}
+
+    def forward(self, x, training=False, mask=None, state=None):
+        """x (n, T, n_in) -> out (n, n_out), or (n, T, n_out) with return_sequences.
+
+        mask : (n, T) of bool, False where a step is padding
+            Such a step leaves the state as it is; what x contains there is ignored.
+        state : h to start from, (n, n_out); by default zeros
+        """
+        steps, gates, mask = self.read(x, mask)
+        (T, n), k = steps.shape[:2], self.n_out
+        h = self.start(state, n, gates.dtype)
+        dtype = np.result_type(gates, h)
+        gates = gates.astype(dtype, copy=False)
+        hs, recurrent = np.empty((T + 1, n, k), dtype), np.empty((T, n, k), dtype)
+        hs[0] = h
+        U, b_h = self.params["U"], self.params["b_h"]
+        for t in range(T):
+            gate, product = gates[t], hs[t] @ U
+            sigmas = gate[:, : 2 * k]
+            sigmas += product[:, : 2 * k]
+            sigmas *= 0.5  # sigma(a) = (tanh(a / 2) + 1) / 2
+            np.tanh(sigmas, out=sigmas)
+            sigmas += 1
+            sigmas *= 0.5
+            z, r, g = split(gate, 3)
+            np.add(product[:, 2 * k :], b_h, out=recurrent[t])
+            g += r * recurrent[t]
+            np.tanh(g, out=g)
+            np.add(g, z * (hs[t] - g), out=hs[t + 1])  # z h + (1 - z) g
+            if mask is not None:
+                hold(mask[t], hs, hs, t)
+        self.state = hs[-1].copy()
+        return self.give((steps, gates, hs, recurrent, mask), hs)
+
+    def backward(self, dout):
+        """dout, of the shape of out -> dx (n, T, n_in), grads, and dstate.
+
+        At each step, from the last to the first, dh is the gradient with respect to h'. If out has
+        every state, dh first gains this step's part of dout.
+
+        h' = z h + (1 - z) g: dz = dh (h - g), dg = dh (1 - z), and the h before gets dh z.
+        Through the tanh, dg becomes dg (1 - g^2). Inside it is r u with u = h U + b_h: dr = dg u,
+        and du = dg r. Through the sigmoids, dz becomes dz z (1 - z), and dr likewise.
+        x W + b gets (dz, dr, dg), and h U gets (dz, dr, du): only the last third differs. So the h
+        before gets (dz, dr, du) U^T besides, dU is the sum of h^T (dz, dr, du), and db_h of du.
+        A padded step copies the state, so dh passes through it unchanged.
+        """
+        steps, gates, hs, recurrent, mask = self.recall(dout)
+        dgates = np.empty_like(gates, dtype=np.result_type(gates, dout))
+        dproducts = np.empty_like(dgates)
+        dh = np.zeros(hs[0].shape, dgates.dtype) if self.return_sequences else dout
+        UT, k = np.ascontiguousarray(self.params["U"].T), self.n_out
+        for t in reversed(range(len(steps))):
+            if self.return_sequences:
+                dh = dh + dout[:, t]
+            z, r, g = split(gates[t], 3)
+            dz, dr, dg = split(dgates[t], 3)
+            later = dh
+            np.multiply(dh * (hs[t] - g), z * (1 - z), out=dz)
+            np.multiply(dh * (1 - z), 1 - g * g, out=dg)
+            np.multiply(dg * recurrent[t], r * (1 - r), out=dr)
+            if mask is not None:
+                dgates[t] *= mask[t]
+            dproducts[t] = dgates[t]
+            dproducts[t, :, 2 * k :] *= r
+            dh = dh * z + dproducts[t] @ UT
+            if mask is not None:
+                dh = np.where(mask[t], dh, later)
+        self.dstate = dh
+        dx = self.learn(steps, hs, dgates)
+        flat = dproducts.reshape(-1, 3 * k)
+        self.grads["U"] = hs[:-1].reshape(-1, k).T @ flat
+        self.grads["b_h"] = flat[:, 2 * k :].sum(axis=0)
+        return dx
+
+
+class Embedding(Layer):
+    """Each token number becomes a row of W, which is learned.
+
+    Parameters
+    ----------
+    n_tokens, n_out : int, how many tokens there are, from 0, and the length of their vectors
+    rng, dtype : as in Dense; W is uniform on [-0.05, 0.05], as in Keras
+    """
+
+    config = ("n_tokens", "n_out")
+
+    def __init__(self, n_tokens, n_out=None, *, rng=None, dtype="float32"):
+        self.n_tokens, self.n_out = check_sizes(self, n_tokens=n_tokens, n_out=n_out)
+        check_weights(self, "glorot", dtype)
+        super().__init__(W=np.zeros((n_tokens, n_out), dtype))
+        draw_first(self, rng, n_tokens, n_out)
+
+    def draw(self, rng):
+        """Draw W from a Generator."""
+        self.params["W"] = rng.uniform(-0.05, 0.05, self.params["W"].shape)
+
+    def forward(self, x, training=False):
+        """x (n, T) or of any shape, whole numbers -> out (n, T, n_out)."""
+        given = np.asarray(x).real  # a model passes token numbers in its own dtype
+        tokens = given.astype(np.intp)
+        wrong = (tokens != given) | (tokens < 0) | (tokens >= self.n_tokens)
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(
+                f"{self}: x{list(place)} is {given[place]:g}, but tokens are whole numbers from 0 "
+                f"to {self.n_tokens - 1}"
+            )
+        return self.remember((tokens, np.shape(x)), self.params["W"][tokens])
+
+    def backward(self, dout):
+        """dout (n, T, n_out) -> grads; dx is 0, since a token number has no slope.
+
+        out_ij = W_(x_ij): the row W_v acts on out wherever x is v, with slope 1. So dW_v is the sum
+        of dout over those places. Sorted by token, the places of one token lie side by side, and
+        `add.reduceat` sums each run.
+        """
+        tokens, shape = self.recall(dout)
+        self.grads["W"] = 0
+        if tokens.size:
+            flat = tokens.ravel()
+            order = np.argsort(flat, kind="stable")
+            values, starts = np.unique(flat[order], return_index=True)
+            rows = dout.reshape(-1, self.n_out)[order]
+            self.grads["W"][values] = np.add.reduceat(rows, starts, axis=0)
+        return np.zeros(shape, dout.dtype)
+
+
+class TimeDistributed(Layer):
+    """Apply a layer to each step: x (n, T, ...) -> out (n, T, ...), with the same weights.
+
+    Parameters
+    ----------
+    layer : Layer, such as Dense(64, 10)
+    """
+
+    config = ("layer",)
+
+    def __init__(self, layer):
+        self.layer = layer
+        super().__init__()
+
+    def forward(self, x, training=False):
+        """x (n, T, ...) -> out (n, T, ...): n T rows for the layer."""
+        x = np.asarray(x)
+        if x.ndim < 3:
+            raise ValueError(f"{self} takes x of shape (n, T, ...), got {x.shape}")
+        out = self.layer.forward(x.reshape(-1, *x.shape[2:]), training)
+        return self.remember(x.shape, out.reshape(*x.shape[:2], *out.shape[1:]))
+
+    def backward(self, dout):
+        """dout (n, T, ...) -> dx: each step is a sample of its own for the layer."""
+        shape = self.recall(dout)
+        return self.layer.backward(dout.reshape(-1, *dout.shape[2:])).reshape(shape)
+
+
+class Repeat(Layer):
+    """Repeat each sample n_steps times: x (n, ...) -> out (n, n_steps, ...)."""
+
+    config = ("n_steps",)
+
+    def __init__(self, n_steps):
+        (self.n_steps,) = check_sizes(self, n_steps=n_steps)
+        super().__init__()
+
+    def forward(self, x, training=False):
+        """x (n, ...) -> out (n, n_steps, ...)."""
+        x = np.asarray(x)
+        return self.remember(x.shape, np.repeat(x[:, None], self.n_steps, axis=1))
+
+    def backward(self, dout):
+        """x acts on all n_steps copies, each with slope 1: dx is the sum over them."""
+        self.recall(dout)
+        return dout.sum(axis=1)
+
+
+class Bidirectional(Layer):
+    """A recurrent layer that reads forwards and its copy that reads backwards, side by side.
+
+    out is (n, 2 n_out), or (n, T, 2 n_out) if the layer returns sequences. Padding is at the end of
+    a sequence or anywhere; the copy meets it first, and it leaves the state at its start.
+
+    Parameters
+    ----------
+    layer : LSTM or GRU; the copy gets weights of its own
+    """
+
+    config = ("layer",)
+
+    def __init__(self, layer):
+        self.layer, self.reverse = layer, copy.deepcopy(layer)
+        super().__init__()
+
+    def forward(self, x, training=False, mask=None):
+        """x (n, T, n_in) -> out (n, 2 n_out), or (n, T, 2 n_out)."""
+        x = np.asarray(x)
+        reversed_mask = None if mask is None else np.asarray(mask)[:, ::-1]
+        ahead = self.layer.forward(x, training, mask)
+        back = self.reverse.forward(x[:, ::-1], training, reversed_mask)
+        if self.reverse.return_sequences:
+            back = back[:, ::-1]
+        return self.remember((), np.concatenate([ahead, back], axis=-1))
+
+    def backward(self, dout):
+        """x acts on both halves of out: dx is the sum of what comes back from each."""
+        self.recall(dout)
+        dahead, dback = np.split(dout, 2, axis=-1)
+        if self.reverse.return_sequences:
+            dback = dback[:, ::-1]
+        return self.layer.backward(dahead) + self.reverse.backward(dback)[:, ::-1]
+
+
+def split(gates, k):
+    """Return the k gates (n, k n_out) holds side by side, views of (n, n_out)."""
+    width = gates.shape[1] // k
+    return [gates[:, i * width : (i + 1) * width] for i in range(k)]
+
+
+def hold(mask, hs, cs, t):
+    """Where a step is padding, copy the state before it: mask (n, 1)."""
+    np.copyto(hs[t + 1], hs[t], where=~mask)
+    np.copyto(cs[t + 1], cs[t], where=~mask)
+
+
+def check_mask(layer, mask, shape):
+    """Return a mask as bool; refuse one of another shape or type."""
+    mask = np.asarray(mask)
+    if mask.shape != shape or mask.dtype != bool:
+        raise ValueError(
+            f"{layer}: mask is {mask.dtype} of shape {mask.shape}, but must be bool of shape "
+            f"{shape}, True where a step is real"
+        )
+    return mask
