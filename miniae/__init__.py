@@ -55,7 +55,14 @@ from miniae.recurrent import GRU, LSTM, Bidirectional, Embedding, Repeat, TimeDi
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
 from miniae.suggest import suggest
 from miniae.vae import VAE
-from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
+from miniae.variants import (
+    Condition,
+    ConditionalVAE,
+    ImportanceWeightedVAE,
+    SequenceAutoencoder,
+    SequenceVAE,
+    pad_sequences,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -114,6 +121,8 @@ __all__ = [
     "Repeat",
     "Reshape",
     "SaltAndPepper",
+    "SequenceAutoencoder",
+    "SequenceVAE",
     "Sequential",
     "Sigmoid",
     "Softplus",
@@ -132,6 +141,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "pad_sequences",
     "slerp",
     "suggest",
 ]

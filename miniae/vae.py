@@ -206,7 +206,7 @@ class VAE(Model):
         """
         z = mu + eps * np.exp(0.5 * log_var)
         out = self.decoder.forward(z.reshape(-1, self.latent_dim), training)
-        targets = np.broadcast_to(target, (len(eps), *target.shape)).reshape(out.shape)
+        targets = np.broadcast_to(target, (len(eps), *target.shape)).reshape(-1, *target.shape[1:])
         nll = self.reconstruction_loss.per_sample(out, targets).reshape(eps.shape[:2])
         log_q = -0.5 * (eps**2 + log_var + LOG_2PI).sum(axis=2)  # as a density of z
         return z, nll, -self.prior.nll(z) - log_q - nll

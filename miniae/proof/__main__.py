@@ -138,6 +138,12 @@ def subjects():
         "Importance-weighted VAE, sigma learned": miniae.ImportanceWeightedVAE(
             6, 2, (5,), k=3, likelihood="gaussian", dropout=0.2
         ),
+        "Sequence autoencoder, word dropout": miniae.SequenceAutoencoder(
+            4, 4, 2, (2,), embedding_dim=2, word_dropout=0.3
+        ),
+        "Sequence VAE, word dropout, free bits": miniae.SequenceVAE(
+            4, 4, 2, (2,), embedding_dim=2, word_dropout=0.3, free_bits=0.01
+        ),
     }
     return [(str(obj), obj) for obj in layers + losses] + list(models.items())
 
@@ -172,6 +178,10 @@ def check(name, obj, method, seed, n=7):
         x, target = (target, None) if loss.takes_nan else (x, None)
         if isinstance(obj, miniae.ConditionalVAE):
             given["labels"] = rng.integers(obj.n_classes, size=n)
+        if isinstance(obj, (miniae.SequenceVAE, miniae.SequenceAutoencoder)):
+            lengths = 1 + np.arange(n) % (obj.length + 1)  # of the last ones the end is cut off
+            words = [rng.integers(2, obj.n_tokens, size - 1) for size in lengths]
+            x = miniae.pad_sequences(words, obj.length)
     else:
         x = 3 * rng.standard_normal(x.shape)
         x = rng.integers(obj.n_tokens, size=x.shape) if hasattr(obj, "n_tokens") else x

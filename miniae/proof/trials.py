@@ -90,7 +90,8 @@ def inner_loss(subject):
     model, target = subject.start, subject.x if subject.target is None else subject.target
     if not isinstance(getattr(model, "reconstruction_loss", None), Loss):
         return None
-    out = np.random.default_rng(subject.seed).standard_normal(target.shape)
+    shape = getattr(model.reconstruction_loss, "shape_of_out", np.shape)(target)
+    out = np.random.default_rng(subject.seed).standard_normal(shape)
     return subject.like(obj=model.reconstruction_loss, x=out, target=target, given={})
 
 

@@ -22,6 +22,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     priors,
     readers,
     samplers,
+    sequences,
     unseen,
 )
 from miniae.proof.bugzoo.instruments import gradient_check
