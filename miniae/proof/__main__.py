@@ -45,7 +45,8 @@ def subjects():
     """Return (name, object) of everything that is checked.
 
     Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, layers of
-    sequences 5 steps of 6 features, and models 6 features. Add every new public layer, loss or model here; the certificate fails without it.
+    sequences 5 steps of 6 features, and models 6 features. Add every new public layer, loss or
+    model here; the certificate fails without it.
     """
     layers = [
         miniae.Dense(6, 4, rng=3),
