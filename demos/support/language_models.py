@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from miniae.optim import Adam
-from miniae.plumbing.tokens import END
+from miniae.variants.tokens import END
 from miniae.variants.token_layers import SequenceWriter, TokenNLL
 
 DISCOUNT = 0.75

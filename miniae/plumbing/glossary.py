@@ -5,7 +5,7 @@
 
 from miniae.plumbing.dictionary import same
 
-LAYER = "layers are Dense, Conv2D, ConvTranspose2D, Flatten, Reshape, Dropout and Sequential"
+LAYER = "docs/18 lists all layers; docs/11 shows how to write one"
 DATA = "datasets.mnist('train') returns (images, labels), images in [0, 1]"
 NAMES = {  # of the package and its modules
     **same("Linear FullyConnected Affine", "Dense"),
@@ -17,14 +17,21 @@ NAMES = {  # of the package and its modules
     **same("Elu elu", "ELU"),
     **same("Gelu gelu", "GELU"),
     **same("relu tanh sigmoid softplus", "an activation is a layer, such as ReLU()"),
-    **same("MaxPooling2D MaxPool2d AveragePooling2D AvgPool2d", "a stride above 1 takes its place"),
-    **same("UpSampling2D Upsample", "ConvTranspose2D with stride 2 takes its place"),
+    **same("Conv1d Convolution1D", "Conv1D"),
+    **same("Conv1DTranspose ConvTranspose1d", "ConvTranspose1D"),
+    **same("MaxPooling2D MaxPool2d", "MaxPool2D"),
+    **same("AveragePooling2D AvgPool2d", "MaxPool2D, or a stride above 1, takes its place"),
+    **same("UpSampling2D Upsample", "UpSample2D"),
     **same("BatchNormalization BatchNorm1d BatchNorm2d", "BatchNorm"),
     "LayerNormalization": "LayerNorm",
-    **same("GroupNorm InstanceNorm2d PReLU ZeroPadding2D Cropping2D RepeatVector "
+    **same("GroupNorm InstanceNorm2d PReLU ZeroPadding2D Cropping2D "
            "GlobalAveragePooling2D Add Permute",
            "it is not here; docs/11 shows how to write a layer"),
-    **same("LSTM GRU RNN Embedding Attention", f"it is not here; {LAYER}"),
+    "RepeatVector": "Repeat",
+    **same("RNN SimpleRNN", "LSTM and GRU take its place"),
+    **same("MultiheadAttention", "MultiHeadAttention"),
+    **same("Masking", "the argument mask= of LSTM, GRU and attention takes its place"),
+    **same("TransformerEncoder TransformerEncoderLayer Transformer", f"it is not here; {LAYER}"),
     **same("Input InputLayer Lambda Concatenate", f"it is not needed; {LAYER}"),
     "Unflatten": "Reshape",
     **same("Sampling Reparameterize Reparametrize", "a VAE draws z itself"),

@@ -5,11 +5,11 @@ import numpy as np
 from miniae.autoencoder import Autoencoder
 from miniae.plumbing.checks import not_negative, whole
 from miniae.plumbing.inputs import as_array
-from miniae.plumbing.tokens import END, check_tokens
 from miniae.plumbing.views import with_parts
 from miniae.recurrent import LSTM
 from miniae.vae import VAE
 from miniae.variants.token_layers import SequenceReader, SequenceWriter, TokenNLL
+from miniae.variants.tokens import END, check_tokens
 
 
 def pad_sequences(sequences, length):
@@ -53,7 +53,7 @@ class SequenceModel:
         self.given_dropout = word_dropout
         return {**names, "word_dropout": word_dropout}
 
-    def build(self, code_size, activation, dropout, rng, dtype):
+    def build(self, code_size, activation, dropout, rng, dtype, relu_init):
         """Return the layers of the encoder and of the decoder, one each."""
         sizes, options = (self.embedding_dim, *self.hidden), {"rng": rng, "dtype": dtype}
         reader = self.reader_class(self.n_tokens, *sizes, code_size, **options)

@@ -116,7 +116,7 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: miniae.GroupNorm, AttributeError, "not here"),
     (lambda: miniae.nn, AttributeError, "in miniae itself"),
     (lambda: exec("from miniae import Linear"), ImportError, "here it is called Dense"),
-    (lambda: exec("from miniae import Dense, MaxPooling2D"), ImportError, "stride"),
+    (lambda: exec("from miniae import Dense, MaxPooling2D"), ImportError, "MaxPool2D"),
     (lambda: exec("from miniae.datasets import load_data"), ImportError, r"datasets\.mnist"),
     (lambda: datasets.load_data(), AttributeError, r"datasets\.mnist\('train'\)"),
     (lambda: datasets.load_mnist, AttributeError, r"datasets\.mnist"),

@@ -33,7 +33,7 @@ def check_tokens(x, n_tokens, name, first_row):
         )
     refuse(padded & (x > 0), "but comes after padding (0): padding must be at the end of a row")
     ended = np.logical_or.accumulate(x == END, axis=1)
-    after = np.zeros_like(ended)
+    after = np.zeros(ended.shape, bool)
     after[:, 1:] = ended[:, :-1]
     refuse(after & (x > 0), f"but comes after the end token {END}")
     open_end = padded[:, -1] & ~ended[:, -1]
