@@ -5,6 +5,7 @@ Each is (cause, words for a student, gradient). `diagnosis` compares them with t
 
 import numpy as np
 
+from miniae import conv1d
 from miniae.conv import Conv2D, adjoint, crop, kernel_gradient, pad, scatter
 from miniae.numerics import sigmoid
 
@@ -25,6 +26,9 @@ def of_layer(subject, name, right):
     ]  # fmt: skip
     if isinstance(subject.exact, Conv2D):
         hypotheses += of_convolution(subject.exact, name, x, dout)
+    is_signal = isinstance(subject.exact, conv1d.Conv1D)
+    if name == "x" and is_signal and not isinstance(subject.exact, conv1d.ConvTranspose1D):
+        hypotheses += of_signal(subject.exact, x, dout)
     if name == "x":
         return hypotheses + of_dx(subject)
     for words, alone in (("last", last), ("first", first)):
@@ -124,6 +128,33 @@ def of_convolution(layer, name, x, dout):
     corner = uncut[:, : x.shape[1], : x.shape[2]]
     cut = [(cause, text, crop(dx, margins)) for cause, text, dx in candidates]
     return [*cut, ("padding", words, corner)]
+
+
+def of_signal(layer, x, dout):
+    """Return the known mistakes in dx of Conv1D."""
+    W, stride, length = dict(layer.params)["W"], layer.stride, x.shape[1]
+    before, after = layer.margins(length)
+    size, back = before + length + after, W.swapaxes(1, 2)
+    once = [np.zeros((len(x), size, x.shape[2])) for _ in range(2)]
+    taps = list(range(len(W)))
+    for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # another window comes last
+        for i in order:
+            dx[:, i : i + stride * dout.shape[1] : stride] = dout @ back[i]
+    candidates = [
+        ("flipped", "the kernel is flipped, but must not be: step rs + i gets dout_r W_i^T",
+         conv1d.scatter(dout, back[::-1], stride, size)),
+        ("stride", "the stride is ignored: step r of dout belongs to the window at rs",
+         conv1d.scatter(dout, back, 1, size)),
+        *(("overwritten", "where windows overlap, only one of them counts: add, do not assign", dx)
+          for dx in once),
+    ]  # fmt: skip
+    if W.shape[1] == W.shape[2]:
+        words = "W is not transposed: out sums x W_i over the window, so dx sums dout W_i^T"
+        candidates.append(("transposed", words, conv1d.scatter(dout, W, stride, size)))
+    words = "it still contains the padding before x: remove steps at both ends"
+    uncut = conv1d.scatter(dout, back, stride, size)[:, :length]
+    cut = [(cause, text, dx[:, before : before + length]) for cause, text, dx in candidates]
+    return [*cut, ("padding", words, uncut)]
 
 
 def of_loss(subject, name, right):

@@ -24,6 +24,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     recurrent,
     samplers,
     sequences,
+    signals,
     unseen,
 )
 from miniae.proof.bugzoo.instruments import gradient_check
