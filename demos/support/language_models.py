@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from miniae.optim import Adam
-from miniae.variants.tokens import END
 from miniae.variants.token_layers import SequenceWriter, TokenNLL
+from miniae.variants.tokens import END
 
 DISCOUNT = 0.75
 
