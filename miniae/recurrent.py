@@ -346,7 +346,7 @@ class Embedding(Layer):
         `add.reduceat` sums each run.
         """
         tokens, shape = self.recall(dout)
-        self.grads["W"] = 0
+        self.grads["W"][...] = 0
         if tokens.size:
             flat = tokens.ravel()
             order = np.argsort(flat, kind="stable")
