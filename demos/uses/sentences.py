@@ -28,7 +28,7 @@ from support.bag_of_words import UNKNOWN, words
 from support.common import options, save, show, timed, train
 from support.language_models import NGram, WriterAlone
 
-LATENT, HIDDEN, EMBEDDING, BATCH, LR = 8, 48, 24, 64, 5e-3
+LATENT, HIDDEN, EMBEDDING, BATCH, LR = 8, 48, 24, 64, 1.5e-2
 DROPOUTS = (0.0, 0.5)
 K = 50  # draws of importance sampling
 

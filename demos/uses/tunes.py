@@ -25,7 +25,7 @@ from support import melodies
 from support.common import options, save, show, timed, train
 from support.language_models import NGram, WriterAlone
 
-LATENT, HIDDEN, EMBEDDING, BATCH, LR, DROPOUT = 8, 64, 24, 64, 5e-3, 0.3
+LATENT, HIDDEN, EMBEDDING, BATCH, LR, DROPOUT = 8, 48, 24, 64, 1.5e-2, 0.3
 FREE_BITS = 0.5  # nats of each latent, against posterior collapse
 LENGTH = 4 * max(map(len, melodies.RHYTHMS)) + 1  # notes and the end
 

@@ -102,7 +102,9 @@ def diagnose_gradient(subject, report, gradient, numeric, check, derivative):
     return NONE
 
 
-SLOPES = {"other activation", "wrong variable", "square missing"}  # causes for elementwise layers
+SLOPES = {  # causes for elementwise layers
+    "other activation", "wrong variable", "square missing", "product rule",
+}  # fmt: skip
 
 
 def elementwise(subject, right, dx):

@@ -37,7 +37,8 @@ def of_layer(subject, name, right):
     if dout.shape == x.shape and dout.size:  # the scale of a normalisation
         rows = dout.reshape(-1, dout.shape[-1])
         words = "it sums dout alone: out = gamma xhat + beta, so dgamma sums dout xhat"
-        hypotheses.append(("xhat missing", words, rows.sum(axis=0)))
+        if name.rpartition(".")[2] not in ("b", "beta", "bias"):  # there it may be right
+            hypotheses.append(("xhat missing", words, rows.sum(axis=0)))
         words = "it has x instead of xhat: out = gamma xhat + beta, so dgamma sums dout xhat"
         hypotheses.append(("x for xhat", words, (rows * x.reshape(rows.shape)).sum(axis=0)))
     if dout.ndim == 2:

@@ -1,15 +1,13 @@
-# %% [markdown]
 """Speed: one epoch of a recurrent layer of 128 units, here and in PyTorch on the same processor.
 
-    OPENBLAS_NUM_THREADS=1 python demos/speed/recurrent.py     needs torch
-    python demos/speed/recurrent.py --quick
+    OPENBLAS_NUM_THREADS=1 python demos/support/benchmark_recurrent.py     needs torch
+    python demos/support/benchmark_recurrent.py --quick
 
 Both train a layer on (n, 50, 16) with a linear head, squared error and Adam, float32. They take
 turns in one process, a few batches each, so that other work on the machine slows both. The ratio
 is the median over the rounds, of elapsed time and of CPU time.
 """
 
-# %%
 import os
 import sys
 import time
@@ -72,7 +70,6 @@ def measure(epochs, rounds):
     return times
 
 
-# %%
 def main(argv=None):
     """Print milliseconds a batch and the ratios."""
     chosen = options("recurrent", __doc__, argv, data=())
