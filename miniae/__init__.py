@@ -3,6 +3,7 @@
 import importlib
 
 from miniae import conv, layers, losses, metrics, optim, regularizers
+from miniae.activations import ELU, GELU, LeakyReLU
 from miniae.anomaly import AnomalyDetector
 from miniae.attention import Attention, MultiHeadAttention
 from miniae.autoencoder import Autoencoder
@@ -10,6 +11,7 @@ from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.convolutional import conv_networks
 from miniae.estimators import AutoencoderTransformer, VAETransformer
 from miniae.frozen import Frozen
+from miniae.latent import slerp
 from miniae.layers import (
     Dense,
     Dropout,
@@ -43,6 +45,7 @@ from miniae.losses import (
 )
 from miniae.missing import Masked
 from miniae.model import Model
+from miniae.normalization import BatchNorm, LayerNorm
 from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.priors import GaussianPrior, MixturePrior, Prior
@@ -53,6 +56,8 @@ from miniae.variants import Condition, ConditionalVAE, ImportanceWeightedVAE
 
 __version__ = "0.1.0"
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "VAE",
     "AbsoluteError",
@@ -61,6 +66,7 @@ __all__ = [
     "Attention",
     "Autoencoder",
     "AutoencoderTransformer",
+    "BatchNorm",
     "BernoulliNLL",
     "CategoricalNLL",
     "ColumnGaussianNLL",
@@ -81,6 +87,8 @@ __all__ = [
     "L1Penalty",
     "LaplaceNLL",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
     "Loss",
     "Masked",
     "MaskingNoise",
@@ -111,6 +119,7 @@ __all__ = [
     "gaussian_kl_grad",
     "gradient_check",
     "metrics",
+    "slerp",
     "suggest",
 ]
 explain_names(conv, layers, losses, metrics, optim, regularizers)

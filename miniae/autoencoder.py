@@ -18,7 +18,8 @@ class Autoencoder(Model):
     latent_dim : int, size of the code
     hidden : tuple of int
         Widths of the encoder's hidden layers; the decoder mirrors them. () makes it linear.
-    activation : "relu", "tanh", "sigmoid" or "softplus", of the hidden layers
+    activation : "relu", "tanh", "sigmoid", "softplus", "leaky_relu", "elu" or "gelu"
+        Of the hidden layers.
     code_activation : the same, or "linear", of the code
     loss : "bce", "mse" or "gaussian", or a Loss
         "bce" for data in [0, 1]: decoder(z) returns logits, and decode(z) and decoder.predict(z)

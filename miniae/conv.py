@@ -100,13 +100,15 @@ class Convolution(Layer):
     config = ("c_in", "c_out", "kernel", "stride", "padding", "init")
 
     def __init__(self, c_in, c_out=None, kernel=None, stride=1, padding=0, *,
-                 init="glorot", rng=None, dtype="float32"):  # fmt: skip
+                 bias=True, init="glorot", rng=None, dtype="float32"):  # fmt: skip
         sizes = check_sizes(self, c_in=c_in, c_out=c_out, kernel=kernel)
         self.c_in, self.c_out, self.kernel = sizes
         (self.stride,) = check_sizes(self, stride=stride)
-        self.padding, self.init = check_padding(self, padding), check_weights(self, init, dtype)
+        self.padding = check_padding(self, padding)
+        self.init = check_weights(self, init, dtype, bias)
         shape = self.kernel, self.kernel, self.c_in, self.c_out
-        super().__init__(W=np.zeros(shape, dtype), b=np.zeros(self.c_out, dtype))
+        b = {"b": np.zeros(self.c_out, dtype)} if bias else {}
+        super().__init__(W=np.zeros(shape, dtype), **b)
         draw_first(self, rng, *shape)
 
     def draw(self, rng):
@@ -156,7 +158,7 @@ class Conv2D(Convolution):
     kernel : int, rows and columns of the window
     stride : int, pixels from one window to the next
     padding : int >= 0, zeros on every side of the image, or "same"
-    init, rng, dtype : as in Dense
+    bias, init, rng, dtype : as in Dense
         Here n_in is the number of products in one entry of out, n_out the mean number in one of dx.
 
     Attributes
@@ -179,7 +181,8 @@ class Conv2D(Convolution):
                     f"out = (in + 2 padding - kernel) // stride + 1 = {numbers} is below 1"
                 )
         out = correlate(pad(x, margins), self.params["W"], self.stride)
-        out += self.params["b"]
+        if "b" in self.params:
+            out += self.params["b"]
         return self.remember(x, out)
 
     def backward(self, dout):
@@ -204,7 +207,8 @@ class Conv2D(Convolution):
         x = self.recall(dout)
         padded = pad(x, self.margins(x.shape[1:3]))
         self.grads["W"] = kernel_gradient(padded, dout, self.kernel, self.stride)
-        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))  # 3 times as fast as one sum
+        if "b" in self.params:
+            self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))  # 3 times as fast as one sum
 
 
 class ConvTranspose2D(Convolution):
@@ -220,7 +224,7 @@ class ConvTranspose2D(Convolution):
     padding : int >= 0, pixels that are cut off on every side, which Conv2D adds; or "same"
     output_padding : int or pair (rows, columns), 0 or more, below the stride
         A Conv2D maps up to `stride` sizes to the same size. This chooses one of them.
-    init, rng, dtype : as in Conv2D
+    bias, init, rng, dtype : as in Conv2D
 
     Attributes
     ----------
@@ -230,8 +234,9 @@ class ConvTranspose2D(Convolution):
     config = ("c_in", "c_out", "kernel", "stride", "padding", "output_padding", "init")
 
     def __init__(self, c_in, c_out=None, kernel=None, stride=1, padding=0, output_padding=0, *,
-                 init="glorot", rng=None, dtype="float32"):  # fmt: skip
-        super().__init__(c_in, c_out, kernel, stride, padding, init=init, rng=rng, dtype=dtype)
+                 bias=True, init="glorot", rng=None, dtype="float32"):  # fmt: skip
+        options = {"bias": bias, "init": init, "rng": rng, "dtype": dtype}
+        super().__init__(c_in, c_out, kernel, stride, padding, **options)
         extra = np.ravel(output_padding).tolist()
         highest = 0 if padding == "same" else self.stride - 1
         if np.shape(output_padding) not in ((), (2,)) or not all(
@@ -263,7 +268,7 @@ class ConvTranspose2D(Convolution):
         margins = self.margins(size)
         size = [n + sum(zeros) for n, zeros in zip(size, margins, strict=True)]
         out = crop(scatter(x, self.params["W"], self.stride, size), margins)
-        return self.remember(x, out + self.params["b"])
+        return self.remember(x, out + self.params["b"] if "b" in self.params else out)
 
     def backward(self, dout):
         """dout (n, h, w, c_out) -> dx (n, rows, columns, c_in).
@@ -284,4 +289,5 @@ class ConvTranspose2D(Convolution):
         x = self.recall(dout)
         padded = pad(dout, self.margins(dout.shape[1:3]))
         self.grads["W"] = adjoint(kernel_gradient(padded, x, self.kernel, self.stride))
-        self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))
+        if "b" in self.params:
+            self.grads["b"] = dout.sum(axis=0).sum(axis=(0, 1))

@@ -4,7 +4,7 @@ import numpy as np
 
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, Dropout, Flatten, Reshape, Sequential
-from miniae.networks import ACTIVATIONS
+from miniae.networks import ACTIVATIONS, HE
 from miniae.plumbing.foreign import explains
 from miniae.plumbing.glossary import CONV
 from miniae.plumbing.names import choose
@@ -32,7 +32,7 @@ def conv_networks(
     latent_dim : int, size of the code
     channels : tuple of int, the output channels of each Conv2D
     kernel, stride : int, for all convolutions; each Conv2D divides height and width by the stride
-    activation : "relu", "tanh", "sigmoid" or "softplus"
+    activation : "relu", "tanh", "sigmoid", "softplus", "leaky_relu", "elu" or "gelu"
     dropout : float in [0, 1), after each activation
     variational : bool; True for a VAE, whose encoder has 2 * latent_dim outputs
     rng : Generator, int or None, the generator of all weights or its seed
@@ -66,7 +66,7 @@ def conv_networks(
         )
     Activation = choose(ACTIVATIONS, activation, "activation")
     options = {"rng": None if rng is None else np.random.default_rng(rng), "dtype": dtype}
-    init = "he" if activation == "relu" else "glorot"
+    init = "he" if activation in HE else "glorot"
     height, width, c_in = (int(n) for n in (*input_dim, 1)[:3])
     grey = len(input_dim) == 2  # the networks add the axis of channels, and remove it at the end
     image, size = (height, width, c_in), [height, width]

@@ -123,9 +123,10 @@ def as_json(network):
         if isinstance(layer, Sequential):
             yield from as_json(layer)
         elif type(layer) is Dense:
+            params = {"b": np.zeros(layer.n_out), **layer.params}  # a layer may have no bias
             numbers = {
                 name: base64.b64encode(value.astype("<f4").tobytes()).decode()
-                for name, value in layer.params.items()
+                for name, value in params.items()
             }
             yield {"kind": "Dense", **numbers}
         elif type(layer) in KINDS:

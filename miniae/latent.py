@@ -3,24 +3,31 @@
 import numpy as np
 
 from miniae.model import EVALUATION_SEED
+from miniae.numerics import as_float
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole, whole
 from miniae.plumbing.inputs import as_array
 from miniae.plumbing.tables import check_columns
 from miniae.vae import ACTIVE
 
+OPPOSITE = 1e-6  # sine of an angle; codes in float32 are rounded by 6e-8
 
-def interpolate(model, a, b, steps=10):
-    """Decode the codes on the straight line from the code of a to the code of b.
+
+def interpolate(model, a, b, steps=10, path="line"):
+    """Decode the codes on the way from the code of a to the code of b.
 
     Parameters
     ----------
     a, b : two samples, each of shape input_shape, or two batches (n, *input_shape)
     steps : int, 2 or more; the first is a's reconstruction and the last is b's
+    path : "line" or "sphere"
+        Draws from N(0, I) in many dimensions have norms near sqrt(latent_dim). The middle of a
+        straight line between two of them has a smaller norm, which the decoder has rarely seen in
+        training. On the "sphere" the norm stays between those of the ends: see `slerp`.
 
     Returns
     -------
-    path : (steps, *input_shape), or (n, steps, *input_shape) for batches
+    images : (steps, *input_shape), or (n, steps, *input_shape) for batches
     """
     for x, name in ((a, "a"), (b, "b")):
         check_columns(model, x, name)
@@ -28,11 +35,69 @@ def interpolate(model, a, b, steps=10):
     if a.shape != b.shape:
         raise ValueError(f"a has shape {a.shape} and b {b.shape}: they must be equal")
     _check_steps(steps)
+    if path not in ("line", "sphere"):
+        raise ValueError(f'path={path!r} must be "line" or "sphere"')
     single = a.shape == model.input_shape
-    start, end = (model.encode(x[None] if single else x)[:, None] for x in (a, b))
-    t = np.linspace(0, 1, steps, dtype=start.dtype)[:, None]
-    path = model.decode((1 - t) * start + t * end)  # exact at both ends
-    return path[0] if single else path
+    start, end = (model.encode(x[None] if single else x) for x in (a, b))
+    codes = slerp(start, end, steps) if path == "sphere" else lerp(start, end, steps)
+    images = model.decode(codes)
+    return images[0] if single else images
+
+
+def lerp(z0, z1, steps=10):
+    """Return `steps` codes on the straight line from z0 to z1, (..., d) -> (..., steps, d)."""
+    t = np.linspace(0, 1, steps, dtype=z0.dtype)[:, None]
+    return (1 - t) * z0[..., None, :] + t * z1[..., None, :]  # exact at both ends
+
+
+def slerp(z0, z1, steps=10):
+    """Return codes on the arc from z0 to z1: spherical linear interpolation. Shoemake (1985).
+
+    The direction turns by equal angles in the plane of both codes, and the norm changes by equal
+    steps. So the norm stays constant between codes of equal norm. White (2016), section 2.1, uses
+    it for latent spaces. With u0 and u1 the directions, O the angle between them, and e the
+    direction of u1 - cos(O) u0, which is orthogonal to u0, the direction at t is
+    cos(t O) u0 + sin(t O) e. Equal directions, or one code of zeros, give a straight line.
+
+    Parameters
+    ----------
+    z0, z1 : (d,), or two batches (n, d)
+    steps : int, 2 or more; the first is z0 and the last is z1
+
+    Returns
+    -------
+    codes : (steps, d), or (n, steps, d) for batches
+
+    Raises
+    ------
+    ValueError : the shapes differ; or z0 and z1 are opposite, where each direction is as short
+    """
+    _check_steps(steps)
+    z0, z1 = (as_float(z) for z in (z0, z1))
+    real = all(z.dtype.kind == "f" and np.isfinite(z).all() for z in (z0, z1))
+    if z0.shape != z1.shape or z0.ndim not in (1, 2) or not real:
+        raise ValueError(
+            f"z0 of shape {z0.shape} and z1 of shape {z1.shape} must be codes of real numbers, "
+            "finite, and both (d,) or both (n, d)"
+        )
+    a, b = z0.astype(np.float64), z1.astype(np.float64)
+    norms = [np.linalg.norm(z, axis=-1, keepdims=True) for z in (a, b)]
+    units = [z / np.where(norm > 0, norm, 1) for z, norm in zip((a, b), norms, strict=True)]
+    u0 = np.where(norms[0] > 0, *units)  # zeros have no direction: they take that of the other
+    u1 = np.where(norms[1] > 0, *units[::-1])
+    cos = (u0 * u1).sum(axis=-1, keepdims=True)
+    e = u1 - cos * u0
+    sin = np.linalg.norm(e, axis=-1, keepdims=True)
+    if ((sin < OPPOSITE) & (cos < 0)).any():
+        raise ValueError(
+            "z0 and z1 point in opposite directions: many arcs of equal length join them, and in "
+            'one dimension there is none; use the straight line, path="line", or move one of them'
+        )
+    e, t = e / np.where(sin > 0, sin, 1), np.linspace(0, 1, steps)[:, None]
+    u0, e, angle, r0, r1 = (v[..., None, :] for v in (u0, e, np.arctan2(sin, cos), *norms))
+    codes = ((1 - t) * r0 + t * r1) * (np.cos(t * angle) * u0 + np.sin(t * angle) * e)
+    codes[..., 0, :], codes[..., -1, :] = z0, z1  # exact at both ends
+    return codes.astype(np.result_type(z0, z1))
 
 
 def traverse(model, x=None, dims=None, span=(-3.0, 3.0), steps=11):

@@ -70,6 +70,7 @@ class Dense(Layer):
     Parameters
     ----------
     n_in, n_out : int, features in and out
+    bias : bool; False leaves b out, such as before a normalisation, which would subtract it again
     init : "glorot" or "he"
         W is uniform on [-limit, limit], with variance limit^2 / 3, so that signals neither grow
         nor fade with depth; b is zero. Glorot and Bengio (2010), eq. 16: variance
@@ -89,10 +90,11 @@ class Dense(Layer):
 
     config = ("n_in", "n_out", "init")
 
-    def __init__(self, n_in, n_out=None, *, init="glorot", rng=None, dtype="float32"):
+    def __init__(self, n_in, n_out=None, *, bias=True, init="glorot", rng=None, dtype="float32"):
         self.n_in, self.n_out = check_sizes(self, n_in=n_in, n_out=n_out)
-        self.init = check_weights(self, init, dtype)
-        super().__init__(W=np.zeros((n_in, n_out), dtype), b=np.zeros(n_out, dtype))
+        self.init = check_weights(self, init, dtype, bias)
+        b = {"b": np.zeros(n_out, dtype)} if bias else {}
+        super().__init__(W=np.zeros((n_in, n_out), dtype), **b)
         draw_first(self, rng, n_in, n_out)
 
     def draw(self, rng):
@@ -109,7 +111,8 @@ class Dense(Layer):
                 "rows are samples: use x[None] for one sample, Flatten() before it for images"
             )
         out = x @ self.params["W"]
-        out += self.params["b"]
+        if "b" in self.params:
+            out += self.params["b"]
         return self.remember(x, out)
 
     def backward(self, dout):
@@ -133,7 +136,8 @@ class Dense(Layer):
         x = self.recall(dout)
         # As self.grads["W"] = x.T @ dout, but without a temporary array of the size of W.
         np.matmul(x.T, dout, out=self.grads["W"], casting="same_kind")
-        np.sum(dout, axis=0, out=self.grads["b"])
+        if "b" in self.params:
+            np.sum(dout, axis=0, out=self.grads["b"])
 
 
 class ReLU(Layer):

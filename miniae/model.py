@@ -328,11 +328,11 @@ class Model(Estimator, Parameterized):
 
         return impute(self, X, steps=steps, n_draws=n_draws, start=start, seed=seed)
 
-    def interpolate(self, a, b, steps=10):
+    def interpolate(self, a, b, steps=10, path="line"):
         """Return what lies between two samples: see `miniae.latent.interpolate`."""
         from miniae.latent import interpolate
 
-        return interpolate(self, a, b, steps)
+        return interpolate(self, a, b, steps, path)
 
     def summary(self, print_fn=print):
         """Print a line per layer, with shape and parameters: see `miniae.inspection.summary`."""

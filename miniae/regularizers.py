@@ -13,8 +13,10 @@ images of 784 pixels is ``penalty=L1Penalty(784 * 10e-5)``.
 
 import numpy as np
 
+from miniae.activations import ELU, GELU, LeakyReLU
 from miniae.conv import Conv2D, ConvTranspose2D
 from miniae.layers import Dense, ReLU, Softplus, Tanh
+from miniae.normalization import BatchNorm, LayerNorm
 from miniae.numerics import as_float
 from miniae.parameters import Parameterized
 from miniae.plumbing.checks import is_number
@@ -27,6 +29,7 @@ NO_PROBABILITY = {  # layers whose output is not a probability, and why
     ReLU: "reaches above 1",
     Softplus: "reaches above 1",
     Tanh: "reaches below 0",
+    **dict.fromkeys((BatchNorm, LayerNorm, LeakyReLU, ELU, GELU), "reaches below 0"),
 }
 
 

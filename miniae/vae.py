@@ -29,7 +29,8 @@ class VAE(Model):
     latent_dim : int, dimensions of z
     hidden : tuple of int
         Widths of the encoder's hidden layers; the decoder mirrors them.
-    activation : "tanh", "relu", "sigmoid" or "softplus", of the hidden layers
+    activation : "tanh", "relu", "sigmoid", "softplus", "leaky_relu", "elu" or "gelu"
+        Of the hidden layers.
     likelihood : "bernoulli", "gaussian" (with a learned sigma), "multinomial" (counts), or a Loss
         such as GaussianNLL(0.1), or Masked(BernoulliNLL()) for data with missing entries
     beta : float >= 0, the weight of the KL. Higgins et al. (2017)

@@ -70,7 +70,7 @@ def test_conv_networks_add_a_channel_axis_only_where_there_is_none():
         (lambda: conv_networks((28, 28), 2, ()), r"channels=\(\) must be"),
         (lambda: conv_networks((28, 28), 2, 32), "channels=32 must be"),
         (lambda: conv_networks((28, 28), 2, (32, 0)), "c_out=0"),
-        (lambda: conv_networks((28, 28), 2, activation="gelu"), "activation='gelu' is unknown"),
+        (lambda: conv_networks((28, 28), 2, activation="mish"), "activation='mish' is unknown"),
         (lambda: conv_networks((28, 28), 2, kernel=2, stride=3), "stride=3 is above kernel=2"),
         (lambda: conv_networks((28, 28), 2, kernel=(3, 3)), r"kernel=\(3, 3\)"),
     ],

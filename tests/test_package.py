@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
-    "numerics parameters metrics layers frozen conv attention losses likelihoods priors optim "
-    "networks convolutional training model autoencoder vae variants missing regularizers latent "
-    "suggest scores anomaly estimators inspection callbacks digits datasets plots proof explorer "
-    "exercises microvae"
+    "numerics parameters metrics layers frozen conv normalization attention losses likelihoods "
+    "priors optim networks activations convolutional training model autoencoder vae variants "
+    "missing regularizers latent suggest scores anomaly estimators inspection callbacks digits "
+    "datasets plots proof explorer exercises microvae"
 ).split()
 
 
@@ -114,7 +114,7 @@ def test_what_a_reader_of_vae_has_to_read_stays_short():
     assert {"miniae.layers", "miniae.losses", "miniae.model"} <= names
     path = {name for name in names if not name.startswith("miniae.plumbing")}
     outside = {name: code_lines(file_of(name)) for name in path}
-    assert sum(outside.values()) <= 750, outside
+    assert sum(outside.values()) <= 770, outside
 
 
 def test_from_loss_to_updated_theta_there_are_few_calls():

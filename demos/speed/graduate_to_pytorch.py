@@ -89,7 +89,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 def convolution(a):
     """Return the counterpart of a Conv2D with arguments a."""
     sizes = a["c_in"], a["c_out"], a["kernel"], a["stride"]
-    return SameConv2d(*sizes) if a["padding"] == "same" else nn.Conv2d(*sizes, a["padding"])
+    bias = a.get("bias", True)
+    if a["padding"] == "same":
+        return SameConv2d(*sizes, bias=bias)
+    return nn.Conv2d(*sizes, a["padding"], bias=bias)
 
 
 def transposed_convolution(a):
@@ -97,18 +100,21 @@ def transposed_convolution(a):
     sizes, rest = (a["c_in"], a["c_out"], a["kernel"], a["stride"]), a["output_padding"]
     if a["padding"] == "same":
         beyond = max(a["stride"] - a["kernel"], 0)  # pixels that no window covers: bias only
-        return SameConvTranspose2d(*sizes, output_padding=beyond)
+        return SameConvTranspose2d(*sizes, output_padding=beyond, bias=a.get("bias", True))
     rest = tuple(rest) if isinstance(rest, list) else rest
-    return nn.ConvTranspose2d(*sizes, a["padding"], rest)
+    return nn.ConvTranspose2d(*sizes, a["padding"], rest, bias=a.get("bias", True))
 
 
 # The counterpart of each layer class, as a function of the layer's arguments.
 COUNTERPARTS = {
     "Conv2D": convolution,
     "ConvTranspose2D": transposed_convolution,
-    "Dense": lambda a: nn.Linear(a["n_in"], a["n_out"]),
+    "Dense": lambda a: nn.Linear(a["n_in"], a["n_out"], bias=a.get("bias", True)),
     "Dropout": lambda a: nn.Dropout(a["p"]),
+    "ELU": lambda a: nn.ELU(a["alpha"]),
     "Flatten": lambda a: Reshape(-1),
+    "GELU": lambda a: nn.GELU(approximate="tanh"),
+    "LeakyReLU": lambda a: nn.LeakyReLU(a["slope"]),
     "ReLU": lambda a: nn.ReLU(),
     "Reshape": lambda a: Reshape(*a["shape"]),
     "Sequential": lambda a: nn.Sequential(*map(counterpart, a["layers"])),
@@ -120,6 +126,8 @@ BERNOULLI = ["bernoulli", "bce", "binary_crossentropy", {"class": "BernoulliNLL"
 # The axes of miniae's W in the order of the weight of each PyTorch layer.
 AXES = {nn.Linear: (1, 0), nn.Conv2d: (3, 2, 0, 1), nn.ConvTranspose2d: (2, 3, 0, 1)}
 ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "softplus": "Softplus", "tanh": "Tanh"}
+ACTIVATIONS |= {"elu": "ELU", "gelu": "GELU", "leaky_relu": "LeakyReLU"}
+DEFAULTS = {"alpha": 1.0, "slope": 0.01}
 
 
 def counterpart(layer):
@@ -137,7 +145,7 @@ def mlp(sizes, activation, dropout):
     """Return the counterparts of the layers that miniae builds for these sizes, a list."""
     modules = []
     for n_in, n_out in itertools.pairwise(sizes):
-        modules += [nn.Linear(n_in, n_out), COUNTERPARTS[ACTIVATIONS[activation]]({})]
+        modules += [nn.Linear(n_in, n_out), COUNTERPARTS[ACTIVATIONS[activation]](DEFAULTS)]
         if dropout:
             modules.append(nn.Dropout(dropout))
     return modules[: -2 if dropout else -1]  # nothing follows the last dense layer

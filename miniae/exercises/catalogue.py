@@ -13,6 +13,7 @@ from miniae.exercises.checks import (
     latent,
     losses,
     networks,
+    normalization,
     optimisers,
 )
 from miniae.exercises.questions import Ask
@@ -20,10 +21,12 @@ from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
 MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
+MODULES += (normalization,)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
     kl_gradient elbo gradient_check dropout convolution hunt_dense hunt_adam hunt_vae
+    batchnorm
 """.split()
 
 

@@ -43,7 +43,8 @@ ARGUMENTS = {
                "layers of your own take it: encoder=Sequential(Dense(784, 32, init=\"he\"))"),
         **same("name", "a model has no name"),
         **same("use_bias bias", BIAS),
-        **same("batch_norm batchnorm batch_normalization", "it is not here; see docs/11"),
+        **same("batch_norm batchnorm batch_normalization normalization layer_norm",
+               "it is a layer: encoder=Sequential(Dense(784, 64), BatchNorm(64), ReLU(), ...)"),
         **same("tied_weights tie_weights tied", "it is not here"),
         "reduction": "a loss sums over features and takes the mean over samples",
         **same("inputs outputs", "Autoencoder(784, 32, encoder=..., decoder=...) takes networks"),
@@ -102,7 +103,17 @@ ARGUMENTS = {
     "Dense": {
         **same("units out_features output_dim n_units size output_size", "n_out"),
         **same("in_features input_dim input_size input_shape", "n_in"),
+        **same("use_bias", "bias"),
     },
+    "Normalization": {
+        **same("num_features normalized_shape dim features axis size", "n_features"),
+        "epsilon": "eps",
+        **same("affine elementwise_affine center scale", "it always has gamma and beta"),
+        "track_running_stats": "it always has running statistics",
+    },
+    "LeakyReLU": same("negative_slope alpha", "slope"),
+    "ELU": same("slope", "alpha"),
+    "GELU": same("approximate", "it is always the form with tanh"),
     "Layer": {
         **same("input_shape batch_input_shape", "the shape is that of x; leave it out"),
         **same("activation", ACTIVATION),

@@ -23,7 +23,7 @@ POSTERIOR = "posterior(X) returns mu and log_var"
 OPTIMIZER = "fit(optimizer=Adam(lr=1e-3)) takes it"
 FIT = "it is an argument of fit"
 ACTIVATION = "an activation is a layer of its own, such as ReLU(), or none at all"
-BIAS = "every layer has one, which starts at 0; its array is params['b']"
+BIAS = "a layer has one, which starts at 0, in params['b']; Dense(784, 32, bias=False) has none"
 FREEZE = "to keep weights fixed, wrap their layer or network: Frozen(layer), Frozen(model.encoder)"
 OUTPUT = "the loss decides what the decoder outputs: logits for bce, which decode turns into data"
 

@@ -11,13 +11,18 @@ NAMES = {  # of the package and its modules
     **same("Linear FullyConnected Affine", "Dense"),
     **same("Conv2DTranspose ConvTranspose2d Conv2dTranspose Deconv2D", "ConvTranspose2D"),
     **same("Conv2d Convolution2D Conv", "Conv2D"),
-    **same("Activation LeakyReLU GELU ELU SELU Softmax Swish",
-           "activations are ReLU, Tanh, Sigmoid and Softplus; see docs/11 for your own"),
+    **same("Activation SELU Softmax Swish SiLU",
+           "activations are ReLU, LeakyReLU, ELU, GELU, Tanh, Sigmoid, Softplus; see docs/11"),
+    **same("LeakyRelu leaky_relu", "LeakyReLU"),
+    **same("Elu elu", "ELU"),
+    **same("Gelu gelu", "GELU"),
     **same("relu tanh sigmoid softplus", "an activation is a layer, such as ReLU()"),
     **same("MaxPooling2D MaxPool2d AveragePooling2D AvgPool2d", "a stride above 1 takes its place"),
     **same("UpSampling2D Upsample", "ConvTranspose2D with stride 2 takes its place"),
-    **same("BatchNormalization BatchNorm2d BatchNorm1d LayerNorm LayerNormalization PReLU "
-           "ZeroPadding2D Cropping2D RepeatVector GlobalAveragePooling2D Add Permute",
+    **same("BatchNormalization BatchNorm1d BatchNorm2d", "BatchNorm"),
+    "LayerNormalization": "LayerNorm",
+    **same("GroupNorm InstanceNorm2d PReLU ZeroPadding2D Cropping2D RepeatVector "
+           "GlobalAveragePooling2D Add Permute",
            "it is not here; docs/11 shows how to write a layer"),
     **same("LSTM GRU RNN Embedding Attention", f"it is not here; {LAYER}"),
     **same("Input InputLayer Lambda Concatenate", f"it is not needed; {LAYER}"),
@@ -155,9 +160,11 @@ LOSS_NAMES = {  # names of losses elsewhere: the nearest here, or what to do
            "the KL is a term of a VAE's loss, weighted by beta"),
 }  # fmt: skip
 ACTIVATION_NAMES = {
-    **same("elu gelu selu celu leaky_relu leakyrelu prelu swish silu mish softmax softsign "
-           "hard_sigmoid relu6", "it is not here; docs/11_extending.md shows how to add it"),
+    **same("selu celu prelu swish silu mish softmax softsign hard_sigmoid relu6",
+           "it is not here; docs/11_extending.md shows how to add it"),
     "logistic": "sigmoid",
+    **same("leakyrelu leaky", "leaky_relu"),
+    "gelu_tanh": "gelu",
 }  # fmt: skip
 ELSEWHERE = {  # by argument: names of other libraries, which are not misspelt ones of here
     **same("loss likelihood", LOSS_NAMES),

@@ -29,14 +29,34 @@ def check_sizes(layer, **sizes):
     return [index(value) for value in sizes.values()]
 
 
-def check_weights(layer, init, dtype):
-    """Return init; refuse one that does not exist, and a dtype that cannot be trained."""
+def check_weights(layer, init, dtype, bias=True):
+    """Return init; refuse one that does not exist, a dtype that cannot be trained, an odd bias.
+
+    A layer without a bias has `bias` in its config, so in its file too. One with a bias has no
+    attribute of this name: the array is params["b"].
+    """
     kind = type(layer).__name__
     if init not in INITS:
         raise ValueError(f'{kind}: init={init!r}; use "glorot" or "he" (for ReLU)')
     if np.dtype(dtype).kind not in "fc":
         raise ValueError(f"{kind}: dtype={dtype!r} must be a floating-point type")
+    if not isinstance(bias, bool):
+        raise ValueError(f"{kind}: bias={bias!r} must be True or False; its array is params['b']")
+    if not bias:
+        layer.bias, layer.config = False, (*layer.config, "bias")
     return init
+
+
+def check_range(layer, name, value, *, above=None, highest=None):
+    """Return a finite number; refuse one that is not above `above` (or below 0), or is too high."""
+    kind = type(layer).__name__
+    number = np.asarray(value).dtype.kind in "iuf" and not np.ndim(value)
+    too_low = not number or not (value >= 0 if above is None else value > above)
+    if too_low or value == np.inf or (highest is not None and value > highest):
+        least = "0 or more" if above is None else f"above {above}"
+        most = "" if highest is None else f" and at most {highest}"
+        raise ValueError(f"{kind}: {name}={value!r} must be a finite number, {least}{most}")
+    return float(value)
 
 
 def check_padding(layer, padding):

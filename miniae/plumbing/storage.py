@@ -21,7 +21,8 @@ FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
 KNOWN = """
-    layers losses likelihoods conv attention frozen missing regularizers variants.conditional priors
+    layers activations normalization losses likelihoods conv attention frozen missing regularizers
+    variants.conditional priors
 """.split()
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}

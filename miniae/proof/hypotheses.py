@@ -30,6 +30,12 @@ def of_layer(subject, name, right):
     for words, alone in (("last", last), ("first", first)):
         words = f"it uses only the {words} row of the batch: sum over all rows"
         hypotheses.append(("one row", words, right(name, x, alone)))
+    if dout.shape == x.shape and dout.size:  # the scale of a normalisation
+        rows = dout.reshape(-1, dout.shape[-1])
+        words = "it sums dout alone: out = gamma xhat + beta, so dgamma sums dout xhat"
+        hypotheses.append(("xhat missing", words, rows.sum(axis=0)))
+        words = "it has x instead of xhat: out = gamma xhat + beta, so dgamma sums dout xhat"
+        hypotheses.append(("x for xhat", words, (rows * x.reshape(rows.shape)).sum(axis=0)))
     if dout.ndim == 2:
         words = "it is summed over features: db is the sum of dout over samples, axis 0"
         hypotheses.append(("wrong axis", words, dout.sum(axis=1)))
@@ -65,9 +71,15 @@ def of_dx(subject):
         ("wrong variable", "the slope is taken at out, not at x", once_more),
         ("wrong variable", "the slope is taken at out, not at x", once_more * (1 - once_more)),
         ("wrong variable", "the slope is taken at out, not at x", 1 - np.tanh(out) ** 2),
+        ("wrong variable", "the slope is taken at out, not at x", np.exp(np.minimum(out, 0))),
         ("wrong variable", "the mask is dout > 0, but must be x > 0", dout > 0),
         ("wrong variable", "dout is multiplied by out, not by a slope", out),
         ("wrong variable", "dout is multiplied by x, not by a slope", x),
+        (
+            "product rule",
+            "a term is missing: it is out / x, as if out / x were constant",
+            out / np.where(x == 0, 1, x),
+        ),
     ):
         hypotheses.append((cause, words, dout * slope))
     return hypotheses

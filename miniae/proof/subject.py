@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from miniae.activations import LeakyReLU
 from miniae.layers import Layer, ReLU
 from miniae.losses import Loss
 from miniae.parameters import Parameterized
@@ -131,9 +132,9 @@ class Subject:
         return value, dtheta if dx is None else np.concatenate([dtheta, dx.ravel()])
 
     def signs(self):
-        """Return, by layer, which ReLU units were active in the last evaluation at a real v."""
-        parts = self.exact.walk()
-        return {name or "x": part.cache > 0 for name, part in parts if isinstance(part, ReLU)}
+        """Return, by layer, which units were on the upper side of their kink at the last real v."""
+        kinks = [(name, p) for name, p in self.exact.walk() if isinstance(p, (ReLU, LeakyReLU))]
+        return {name or "x": part.cache > 0 for name, part in kinks}
 
     def like(self, *, obj=None, rows=None, **changes):
         """Return a Subject like this one, with `changes` to its arguments.

@@ -175,6 +175,22 @@ BODIES = {
         return dx, dW, dout.sum(axis=(0, 1, 2))
         """,
     ],
+    "batchnorm": [
+        """
+        m = x.mean(axis=0)
+        v = ((x - m) ** 2).mean(axis=0)
+        return gamma * (x - m) / np.sqrt(v + eps) + beta
+        """,
+        """
+        c = x - x.mean(axis=0)
+        s = np.sqrt((c**2).mean(axis=0) + eps)
+        xhat, dxhat = c / s, gamma * dout
+        through_mean = dxhat.mean(axis=0)
+        through_variance = xhat * (dxhat * xhat).mean(axis=0)
+        dx = (dxhat - through_mean - through_variance) / s
+        return dx, (dout * xhat).sum(axis=0), dout.sum(axis=0)
+        """,
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],

@@ -20,6 +20,7 @@ from miniae import (
     AnomalyDetector,
     Autoencoder,
     AutoencoderTransformer,
+    BatchNorm,
     BernoulliNLL,
     ConditionalVAE,
     Conv2D,
@@ -32,6 +33,8 @@ from miniae import (
     KLSparsity,
     L1Penalty,
     Layer,
+    LayerNorm,
+    LeakyReLU,
     Masked,
     MaskingNoise,
     Mixed,
@@ -107,7 +110,9 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: miniae.load_model("a"), AttributeError, r"Autoencoder\.load"),
     (lambda: miniae.load_data(), AttributeError, r"datasets\.mnist"),
     (lambda: miniae.RMSprop(), AttributeError, "SGD and Adam"),
-    (lambda: miniae.BatchNormalization(), AttributeError, "not here"),
+    (lambda: miniae.BatchNormalization(), AttributeError, "called BatchNorm"),
+    (lambda: miniae.LayerNormalization, AttributeError, "called LayerNorm"),
+    (lambda: miniae.GroupNorm, AttributeError, "not here"),
     (lambda: miniae.nn, AttributeError, "in miniae itself"),
     (lambda: exec("from miniae import Linear"), ImportError, "here it is called Dense"),
     (lambda: exec("from miniae import Dense, MaxPooling2D"), ImportError, "stride"),
@@ -139,7 +144,12 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: Dense(784, 64, activation="relu"), TypeError, r"such as ReLU\(\)"),
     (lambda: Dense(64, "relu"), TypeError, r"such as ReLU\(\)"),
     (lambda: Dense(3, 2, kernel_initializer="he"), TypeError, "called init"),
-    (lambda: Dense(3, 2, use_bias=False), TypeError, "every layer has one"),
+    (lambda: Dense(3, 2, use_bias=False), TypeError, "called bias"),
+    (lambda: BatchNorm(num_features=3), TypeError, "called n_features"),
+    (lambda: LayerNorm(3, epsilon=1e-3), TypeError, "called eps"),
+    (lambda: BatchNorm(3, affine=False), TypeError, "always has gamma"),
+    (lambda: LeakyReLU(alpha=0.3), TypeError, "called slope"),
+    (lambda: ae(batch_norm=True), TypeError, "it is a layer"),
     (lambda: ReLU(inplace=True), TypeError, "new array"),
     (lambda: Reshape(7, 7, input_shape=(49,)), TypeError, "leave it out"),
     (lambda: Conv2D(filters=32, kernel_size=3), TypeError, "called c_out"),
@@ -179,7 +189,8 @@ NEAR_MISSES = [  # what is tried, the kind of error, what its text must hold
     (lambda: vae(likelihood="categorical_crossentropy"), ValueError, "called 'multinomial'"),
     (lambda: vae(likelihood="nll"), ValueError, "likelihood has a name"),
     (lambda: ae(loss="kld"), ValueError, "term of a VAE's loss"),
-    (lambda: ae(activation="gelu"), ValueError, r"docs/11_extending\.md"),
+    (lambda: ae(activation="leakyrelu"), ValueError, "called 'leaky_relu'"),
+    (lambda: ae(activation="mish"), ValueError, r"docs/11_extending\.md"),
     (lambda: ae(code_activation="identity"), ValueError, "called 'linear'"),
     # arguments of methods
     (lambda: ae().fit(X, callbacks=[]), TypeError, "Autoencoder.fit has no .*called callback"),
@@ -439,6 +450,7 @@ def test_an_answer_of_one_word_exists_here():
     """Arguments and methods that the tables promise can be found."""
     classes = {name: getattr(miniae, name) for name in miniae.__all__}
     classes |= {"Convolution": Conv2D, "Corruption": MaskingNoise, "Penalty": KLSparsity}
+    classes |= {"Normalization": BatchNorm}
     classes |= {"Parameterized": VAE, "Model": Autoencoder, "Layer": Dense, "Loss": GaussianNLL}
     classes |= {name: getattr(miniae.callbacks, name) for name in miniae.callbacks.__all__}
     from miniae.plumbing.signatures import argument_names

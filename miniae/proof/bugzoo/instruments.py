@@ -14,6 +14,7 @@ from miniae.autoencoder import Autoencoder
 from miniae.conv import Convolution
 from miniae.layers import Dense, Dropout, Flatten, Layer, Sequential, Tanh
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, gaussian_kl
+from miniae.normalization import Normalization
 from miniae.proof import estimates, gradcheck, optimizers, oracles
 from miniae.proof.bugzoo.specimen import Finding
 from miniae.regularizers import Penalty
@@ -39,6 +40,8 @@ def build(cls, rng, n, features, units, **given):
     if issubclass(cls, Convolution):
         c_in, c_out = 2, 2 if features == units else 3
         return cls(c_in, c_out, 3, stride=2, padding=1, rng=rng), rng.random((2, 4, 3, c_in))
+    if issubclass(cls, Normalization):
+        return cls(features, eps=0.05), x
     if issubclass(cls, Dropout):
         return cls(0.3), x
     if issubclass(cls, Flatten):

@@ -11,6 +11,7 @@ from demo_runs import load, quick
 
 import miniae
 from miniae import (
+    ELU,
     VAE,
     Autoencoder,
     Conv2D,
@@ -18,6 +19,7 @@ from miniae import (
     Dense,
     Flatten,
     Layer,
+    LeakyReLU,
     ReLU,
     Reshape,
     Sequential,
@@ -53,9 +55,16 @@ def convolutions(shape, **options):
     return dict(zip(("encoder", "decoder"), networks, strict=True))
 
 
+def without_bias(n_in, n_out):
+    return Sequential(Dense(n_in, 5, bias=False), LeakyReLU(0.2), Dense(5, 5), ELU(1.7),
+                      Dense(5, n_out, bias=False))  # fmt: skip
+
+
 MODELS = {
     "dense": lambda: VAE(7, 2, (5, 4), beta=0.5),
     "linear": lambda: VAE(7, 2, ()),
+    "gelu": lambda: VAE(7, 2, (5, 4), activation="gelu"),
+    "no bias": lambda: VAE(7, 2, encoder=without_bias(7, 4), decoder=without_bias(2, 7)),
     "grey images": lambda: VAE((4, 5), 2, (6,), activation="softplus", dropout=0.3),
     "colour images": lambda: VAE((4, 5, 3), 2, (6,), activation="sigmoid"),
     "convolutions": lambda: VAE((7, 6), 2, **convolutions((7, 6), dropout=0.2)),
