@@ -6,6 +6,7 @@ from pathlib import Path
 
 from miniae.exercises.checks import (
     activations,
+    attention,
     checking,
     dense,
     elbo,
@@ -21,12 +22,13 @@ from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
 MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
-MODULES += (normalization,)
+MODULES += (normalization, attention)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
     kl_gradient elbo gradient_check dropout convolution hunt_dense hunt_adam hunt_vae
     batchnorm
+    attention_backward
 """.split()
 
 

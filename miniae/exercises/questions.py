@@ -85,7 +85,8 @@ def shapes(function, arguments):
 def unchanged(before, after):
     """Return whether an argument is unchanged, up to the rounding of ``v += h; v -= h``."""
     if isinstance(before, np.ndarray):
-        return before.shape == after.shape and np.abs(before - after).max(initial=0) <= 1e-12
+        # 1.0 *, because NumPy does not subtract booleans
+        return before.shape == after.shape and np.abs(before - 1.0 * after).max(initial=0) <= 1e-12
     return not isinstance(before, list) or before == after
 
 

@@ -191,6 +191,22 @@ BODIES = {
         return dx, (dout * xhat).sum(axis=0), dout.sum(axis=0)
         """,
     ],
+    "attention_backward": [
+        """
+        root = np.sqrt(q.shape[2])
+        scores = q @ k.swapaxes(1, 2) / root
+        if mask is not None:
+            scores = np.where(mask, scores, -np.inf)
+        p = softmax(scores)
+        dv = p.swapaxes(1, 2) @ dout
+        dp = dout @ v.swapaxes(1, 2)
+        mean = (p * dp).sum(axis=2, keepdims=True)
+        ds = p * (dp - mean)
+        dq = ds @ k / root
+        dk = ds.swapaxes(1, 2) @ q / root
+        return dq, dk, dv
+        """,
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],
