@@ -184,24 +184,33 @@ class LSTM(Recurrent):
         steps, gates, hs, cs, tanh_cs, mask = self.recall(dout)
         dgates = np.empty_like(gates, dtype=np.result_type(gates, dout))
         dh = np.zeros(hs[0].shape, dgates.dtype) if self.return_sequences else dout
-        dc = np.zeros_like(dh, dtype=dgates.dtype)
-        UT = np.ascontiguousarray(self.params["U"].T)
+        dc, grown = np.zeros((2, *hs[0].shape), dgates.dtype)
+        slopes, UT = np.empty_like(gates[0]), np.ascontiguousarray(self.params["U"].T)
+        k3 = 3 * self.n_out
         for t in reversed(range(len(steps))):
             if self.return_sequences:
                 dh = dh + dout[:, t]
-            i, f, o, g = split(gates[t], 4)
-            di, df, do, dg = split(dgates[t], 4)
-            later = dh, dc
-            dc = dc + dh * o * (1 - tanh_cs[t] ** 2)
-            np.multiply(dh * tanh_cs[t], o * (1 - o), out=do)
-            np.multiply(dc * g, i * (1 - i), out=di)
-            np.multiply(dc * cs[t], f * (1 - f), out=df)
-            np.multiply(dc * i, 1 - g * g, out=dg)
-            dc = dc * f
+            gate, dgate = gates[t], dgates[t]
+            i, f, o, g = split(gate, 4)
+            di, df, do, dg = split(dgate, 4)
+            later = dh, dc.copy() if mask is not None else None
+            np.multiply(gate, gate, out=slopes)  # becomes s (1 - s) for sigmoids, 1 - g^2 for g
+            np.subtract(gate[:, :k3], slopes[:, :k3], out=slopes[:, :k3])
+            np.subtract(1, slopes[:, k3:], out=slopes[:, k3:])
+            np.multiply(dh, tanh_cs[t], out=do)
+            np.multiply(do, tanh_cs[t], out=grown)
+            np.subtract(dh, grown, out=grown)  # dh (1 - tanh(c')^2)
+            grown *= o
+            dc += grown
+            np.multiply(dc, g, out=di)
+            np.multiply(dc, cs[t], out=df)
+            np.multiply(dc, i, out=dg)
+            dgate *= slopes
+            dc *= f
             if mask is not None:
-                dgates[t] *= mask[t]
-                dc = np.where(mask[t], dc, later[1])
-            dh = dgates[t] @ UT
+                dgate *= mask[t]
+                np.copyto(dc, later[1], where=~mask[t])
+            dh = dgate @ UT
             if mask is not None:
                 dh = np.where(mask[t], dh, later[0])
         self.dstate = dh, dc
@@ -310,10 +319,13 @@ class Embedding(Layer):
     Parameters
     ----------
     n_tokens, n_out : int, how many tokens there are, from 0, and the length of their vectors
+        Token 0, the padding, has a row as others have. A mask makes later layers ignore it, and
+        then its gradient is 0.
     rng, dtype : as in Dense; W is uniform on [-0.05, 0.05], as in Keras
     """
 
     config = ("n_tokens", "n_out")
+    takes_tokens = True  # a gradient check varies W, not x
 
     def __init__(self, n_tokens, n_out=None, *, rng=None, dtype="float32"):
         self.n_tokens, self.n_out = check_sizes(self, n_tokens=n_tokens, n_out=n_out)
@@ -346,13 +358,14 @@ class Embedding(Layer):
         `add.reduceat` sums each run.
         """
         tokens, shape = self.recall(dout)
-        self.grads["W"][...] = 0
+        dW = np.zeros_like(self.params["W"], dtype=dout.dtype)
         if tokens.size:
             flat = tokens.ravel()
             order = np.argsort(flat, kind="stable")
             values, starts = np.unique(flat[order], return_index=True)
             rows = dout.reshape(-1, self.n_out)[order]
-            self.grads["W"][values] = np.add.reduceat(rows, starts, axis=0)
+            dW[values] = np.add.reduceat(rows, starts, axis=0)
+        self.grads["W"] = dW
         return np.zeros(shape, dout.dtype)
 
 

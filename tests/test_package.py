@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
-    "numerics parameters metrics layers frozen conv recurrent losses likelihoods priors optim networks "
-    "convolutional training model autoencoder vae variants missing regularizers latent suggest "
-    "scores anomaly estimators inspection callbacks digits datasets plots proof explorer exercises "
-    "microvae"
+    "numerics parameters metrics layers frozen conv recurrent losses likelihoods priors optim "
+    "networks convolutional training model autoencoder vae variants missing regularizers latent "
+    "suggest scores anomaly estimators inspection callbacks digits datasets plots proof explorer "
+    "exercises microvae"
 ).split()
 
 

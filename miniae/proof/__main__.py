@@ -23,6 +23,7 @@ from miniae.proof.optimizers import check_optimizer
 from miniae.proof.table import WIDE, fill, table, width
 from miniae.regularizers import Penalty
 
+SEQUENTIAL = miniae.LSTM, miniae.GRU, miniae.Bidirectional, miniae.TimeDistributed
 LIMITS = dict(zip(METHODS, (1e-12, 1e-8, 1e-12), strict=True))  # of the error, by method
 
 
@@ -43,8 +44,9 @@ class Checked:
 def subjects():
     """Return (name, object) of everything that is checked.
 
-    Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, and models 6
-    features. Add every new public layer, loss or model here; the certificate fails without it.
+    Layers and losses take x of shape (n, 6), convolutions images of 5 by 4 pixels, layers of
+    sequences 5 steps of 6 features, and models 6 features. Add every new public layer, loss or
+    model here; the certificate fails without it.
     """
     layers = [
         miniae.Dense(6, 4, rng=3),
@@ -61,6 +63,12 @@ def subjects():
         miniae.Conv2D(1, 2, kernel=2, stride=3, padding="same"),
         miniae.ConvTranspose2D(2, 3, kernel=3, stride=2, padding=1, output_padding=(1, 0)),
         miniae.ConvTranspose2D(1, 2, kernel=4, stride=3, padding="same"),
+        miniae.LSTM(6, 4),
+        miniae.GRU(6, 4, return_sequences=True),
+        miniae.Bidirectional(miniae.LSTM(6, 3)),
+        miniae.Embedding(8, 3),
+        miniae.TimeDistributed(miniae.Dense(6, 3)),
+        miniae.Repeat(3),
         miniae.Sequential(
             miniae.Dense(6, 5),
             miniae.Softplus(),
@@ -141,6 +149,7 @@ def check(name, obj, method, seed, n=7):
     rng = np.random.default_rng(seed)
     shape = obj.input_shape if isinstance(obj, miniae.Model) else (6,)
     shape = (5, 4, obj.c_in) if isinstance(obj, Convolution) else shape
+    shape = (5, 6) if isinstance(obj, SEQUENTIAL) else shape
     x, target = rng.random((2, n, *shape))
     given, loss = {}, obj.reconstruction_loss if isinstance(obj, miniae.Model) else obj
     if getattr(loss, "missing", False):
@@ -156,6 +165,7 @@ def check(name, obj, method, seed, n=7):
             x = miniae.pad_sequences(words, obj.length)
     else:
         x = 3 * rng.standard_normal(x.shape)
+        x = rng.integers(obj.n_tokens, size=x.shape) if hasattr(obj, "n_tokens") else x
         target = target if isinstance(obj, miniae.Loss) else None
     start = time.perf_counter()
     options = {"training": True, "method": method, "seed": seed, "tolerance": LIMITS[method]}

@@ -71,7 +71,8 @@ def gradient_check(
     seed : int, of the upstream gradient, of all noise and of the directions
     tolerance : float, largest error allowed, relative to the largest entry of the block
         For differences, 10 times their estimated error is allowed in addition.
-    **given : other arguments of a model's loss: labels, or a VAE's eps (else drawn from the seed)
+    **given : other arguments of a model's loss: labels, or a VAE's eps (else drawn from the seed);
+        of a layer's forward: mask, state
 
     Returns
     -------

@@ -67,11 +67,10 @@ class Subject:
         if self.is_layer and dout is None:
             # Another input first: this shows a cache that forward appends to or does not renew.
             # It stays within the range of x, because the layer may not be defined outside.
-            self.decoy = blend(
-                self.x, np.roll(self.x, 1, axis=0) if len(self.x) > 1 else 0 * self.x
-            )
+            other = np.roll(self.x, 1, axis=0) if len(self.x) > 1 else 0 * self.x
+            self.decoy = other if self.takes_tokens else blend(self.x, other)
             self.exact.set_rng(Noise(seed))
-            out = self.exact.forward(self.decoy.copy(), training)
+            out = self.exact.forward(self.decoy.copy(), training, **copied(given))
             self.dout = rng.standard_normal(out.shape).astype(dtype)
         self.blocks, start = {}, 0
         shapes = {name: value.shape for name, value, _ in self.exact.named_params()}
@@ -82,8 +81,16 @@ class Subject:
 
     @property
     def has_dx(self):
-        """Whether backward returns dx; a model's backward does not."""
-        return self.is_layer or self.is_loss
+        """Whether dx is checked: a model's backward returns none, and tokens have no slope."""
+        return (self.is_layer or self.is_loss) and not self.takes_tokens
+
+    @property
+    def takes_tokens(self):
+        """Whether x holds token numbers, for an Embedding."""
+        first = self.start
+        while getattr(first, "layers", None):
+            first = first.layers[0]
+        return getattr(first, "takes_tokens", False)
 
     def __call__(self, v):
         """Return f(v), complex if v is."""
@@ -104,7 +111,7 @@ class Subject:
             return obj.forward(x, self.target)
         if self.is_layer:
             obj.set_rng(noise)
-            return np.sum(obj.forward(x, self.training) * self.dout)
+            return np.sum(obj.forward(x, self.training, **given) * self.dout)
         return obj.loss(x, self.target, rng=noise, training=self.training, **given)
 
     def backward(self, obj=None):

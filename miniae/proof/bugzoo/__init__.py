@@ -19,6 +19,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     optimizers,
     priors,
     readers,
+    recurrent,
     samplers,
     sequences,
     unseen,

@@ -1,0 +1,133 @@
+"""Wrong recurrent layers: each docstring says in one sentence what is wrong."""
+
+import numpy as np
+
+from miniae.proof.bugzoo.specimen import Finding, specimen
+from miniae.proof.gradcheck import gradient_check
+from miniae.recurrent import GRU, LSTM, Embedding
+
+
+def sequence_check(cls, seed):
+    """Check the gradient of a layer on sequences of unequal length, with its mask."""
+    rng = np.random.default_rng(seed)
+    n, T = 3, 4
+    if issubclass(cls, Embedding):
+        layer, x, given = cls(5, 3, rng=rng), rng.integers(0, 3, (n, T)), {}
+    else:
+        layer, x = cls(2, 3, return_sequences=True, rng=rng), rng.standard_normal((n, T, 2))
+        given = {"mask": np.arange(T) < np.array([[T], [2], [3]])}
+    report = gradient_check(layer, x, seed=seed, **given)
+    return Finding(not report.ok, f"error {report.max_error:.1e}")
+
+
+@specimen("lstm-backward-forgets-mask", sequence_check, LSTM)
+class MaskForgottenBackward(LSTM):
+    """backward treats padded steps as real ones."""
+
+    def recall(self, dout):
+        return *super().recall(dout)[:-1], None
+
+
+@specimen("gru-backward-forgets-mask", sequence_check, GRU)
+class GRUMaskForgottenBackward(GRU):
+    """backward treats padded steps as real ones."""
+
+    def recall(self, dout):
+        return *super().recall(dout)[:-1], None
+
+
+@specimen("lstm-no-tanh-slope-of-cell", sequence_check, LSTM)
+class CellSlopeMissing(LSTM):
+    """backward takes tanh(c) for 0: its slope counts as 1, and the output gate learns nothing."""
+
+    def recall(self, dout):
+        steps, gates, hs, cs, tanh_cs, mask = super().recall(dout)
+        return steps, gates, hs, cs, 0 * tanh_cs, mask
+
+
+@specimen("lstm-cell-of-after", sequence_check, LSTM)
+class CellOfAfter(LSTM):
+    """The gradient of the forget gate uses the cell after the step, not before it."""
+
+    def recall(self, dout):
+        steps, gates, hs, cs, tanh_cs, mask = super().recall(dout)
+        return steps, gates, hs, cs[1:], tanh_cs, mask
+
+
+@specimen("lstm-gates-exchanged", sequence_check, LSTM)
+class GatesExchanged(LSTM):
+    """backward takes the input gate for the forget gate, and the reverse."""
+
+    def recall(self, dout):
+        steps, gates, *rest = super().recall(dout)
+        k = self.n_out
+        order = np.r_[k : 2 * k, :k, 2 * k : 4 * k]
+        return steps, gates[..., order], *rest
+
+
+@specimen("recurrent-du-of-after", sequence_check, LSTM)
+class UOfAfter(LSTM):
+    """dU uses the state after the step, not before it."""
+
+    def learn(self, steps, hs, dgates):
+        return super().learn(steps, np.roll(hs, -1, axis=0), dgates)
+
+
+@specimen("recurrent-bias-of-one-step", sequence_check, LSTM)
+class BiasOfOneStep(LSTM):
+    """db is summed over the samples of the first step, not over all steps."""
+
+    def learn(self, steps, hs, dgates):
+        dx = super().learn(steps, hs, dgates)
+        self.grads["b"] = dgates[0].sum(axis=0)
+        return dx
+
+
+@specimen("recurrent-state-not-carried", sequence_check, LSTM)
+class StateNotCarried(LSTM):
+    """The gradient is not carried from a step to the one before through U."""
+
+    def backward(self, dout):
+        U = self.params["U"].copy()
+        self.params["U"] = 0 * U
+        dx = super().backward(dout)
+        self.params["U"] = U
+        return dx
+
+
+@specimen("gru-du-without-reset", sequence_check, GRU)
+class ResetMissing(GRU):
+    """dU of the candidate misses the reset gate, which acts after the product."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["U"] = self.without_reset
+        return dx
+
+    def learn(self, steps, hs, dgates):
+        dx = super().learn(steps, hs, dgates)
+        self.without_reset = self.grads["U"].copy()
+        return dx
+
+
+@specimen("gru-bias-without-reset", sequence_check, GRU)
+class HiddenBiasWithoutReset(GRU):
+    """db_h is taken to be db of the candidate, so the reset gate is missing."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b_h"] = self.grads["b"][2 * self.n_out :]
+        return dx
+
+
+@specimen("embedding-overwrites", sequence_check, Embedding)
+class EmbeddingOverwrites(Embedding):
+    """dW is assigned, not added, so only the last of repeated tokens counts."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        tokens, _ = self.recall(dout)
+        dW = np.zeros_like(self.grads["W"])
+        dW[tokens] = dout
+        self.grads["W"] = dW
+        return dx
