@@ -4,8 +4,8 @@
     python demos/uses/sentences.py                             4,000 built-in sentences, a minute
     MINIAE_DATA=<folder> python demos/uses/sentences.py --data sms     text/sms_spam.tsv there
 
-The first table has perplexities on new sentences: of the grammar itself, which no model can beat, of
-n-gram models, of the VAE's writer without a code, and of the VAE by its bound and by importance
+The first table has perplexities on new sentences: of the grammar itself, which no model can beat,
+of n-gram models, of the VAE's writer without a code, and of the VAE by its bound and by importance
 sampling. The second one shows what word dropout does to posterior collapse. Then two sentences are
 connected by a line in the latent space.
 """

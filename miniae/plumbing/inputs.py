@@ -111,7 +111,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
         elif np.isfinite(seen[index]):
             message += range_hint(model, bounds)
         raise ValueError(message)
-    if is_data and hasattr(model, "check_rows"):  # of sequences
+    if is_data and hasattr(type(model), "check_rows"):  # of sequences
         model.check_rows(seen, name, first_row)
     return x
 

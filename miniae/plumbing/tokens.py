@@ -24,7 +24,7 @@ def check_tokens(x, n_tokens, name, first_row):
         f"but tokens are numbered from 0 to {n_tokens - 1} (n_tokens={n_tokens}); 0 is padding, "
         "1 the end token",
     )
-    padded = np.logical_or.accumulate(x == 0, axis=1)
+    padded = (x == 0).cumsum(axis=1) > 0
     if padded[:, 0].any():
         row = first_row + int(padded[:, 0].argmax())
         raise ValueError(
@@ -32,8 +32,8 @@ def check_tokens(x, n_tokens, name, first_row):
             f"end token {END}, then padding; {HINT}"
         )
     refuse(padded & (x > 0), "but comes after padding (0): padding must be at the end of a row")
-    ended = np.logical_or.accumulate(x == END, axis=1)
-    after = np.zeros_like(ended)
+    ended = (x == END).cumsum(axis=1) > 0
+    after = np.zeros(ended.shape, bool)
     after[:, 1:] = ended[:, :-1]
     refuse(after & (x > 0), f"but comes after the end token {END}")
     open_end = padded[:, -1] & ~ended[:, -1]
