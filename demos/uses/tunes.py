@@ -5,8 +5,8 @@
 
 The generator chooses a key, then a rhythm for each bar, then walks up and down the scale. A model
 sees notes only: each pair of pitch and length is a token. The table has the perplexity of new
-melodies; that of the generator is the lowest possible one. Of melodies that each model writes, it has
-the share of notes in one scale, and the share of tunes whose every bar has a known rhythm.
+melodies; that of the generator is the lowest possible one. Of melodies that each model writes, it
+has the share of notes in one scale, and the share of tunes whose every bar has a known rhythm.
 """
 
 # %%

@@ -18,7 +18,7 @@ def check_tokens(x, n_tokens, name, first_row):
             row, column = (int(i) for i in np.argwhere(bad)[0])
             raise ValueError(f"{name}[{first_row + row}, {column}] is {x[row, column]:g}, {why}")
 
-    refuse(x != np.floor(x), "but tokens are integers")
+    refuse(x != x.round(), "but tokens are integers")
     refuse(
         (x < 0) | (x >= n_tokens),
         f"but tokens are numbered from 0 to {n_tokens - 1} (n_tokens={n_tokens}); 0 is padding, "
