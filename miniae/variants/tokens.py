@@ -18,13 +18,13 @@ def check_tokens(x, n_tokens, name, first_row):
             row, column = (int(i) for i in np.argwhere(bad)[0])
             raise ValueError(f"{name}[{first_row + row}, {column}] is {x[row, column]:g}, {why}")
 
-    refuse(x != np.floor(x), "but tokens are integers")
+    refuse(x != x.round(), "but tokens are integers")
     refuse(
         (x < 0) | (x >= n_tokens),
         f"but tokens are numbered from 0 to {n_tokens - 1} (n_tokens={n_tokens}); 0 is padding, "
         "1 the end token",
     )
-    padded = np.logical_or.accumulate(x == 0, axis=1)
+    padded = (x == 0).cumsum(axis=1) > 0
     if padded[:, 0].any():
         row = first_row + int(padded[:, 0].argmax())
         raise ValueError(
@@ -32,7 +32,7 @@ def check_tokens(x, n_tokens, name, first_row):
             f"end token {END}, then padding; {HINT}"
         )
     refuse(padded & (x > 0), "but comes after padding (0): padding must be at the end of a row")
-    ended = np.logical_or.accumulate(x == END, axis=1)
+    ended = (x == END).cumsum(axis=1) > 0
     after = np.zeros(ended.shape, bool)
     after[:, 1:] = ended[:, :-1]
     refuse(after & (x > 0), f"but comes after the end token {END}")
