@@ -16,19 +16,21 @@ from miniae.exercises.checks import (
     networks,
     normalization,
     optimisers,
+    recurrent,
 )
 from miniae.exercises.questions import Ask
 from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
 MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
-MODULES += (normalization, attention)
+MODULES += (normalization, attention, recurrent)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
     kl_gradient elbo gradient_check dropout convolution hunt_dense hunt_adam hunt_vae
     batchnorm
     attention_backward
+    lstm_step_backward
 """.split()
 
 

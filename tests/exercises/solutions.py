@@ -207,6 +207,24 @@ BODIES = {
         return dq, dk, dv
         """,
     ],
+    "lstm_step_backward": [
+        """
+        tanh = np.tanh(c_new)
+        do = dh_new * tanh
+        dcell = dc_new + dh_new * o * (1 - tanh**2)
+        di = dcell * g
+        df = dcell * c
+        dg = dcell * i
+        dc = dcell * f
+        da = np.hstack([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)])
+        dx = da @ W.T
+        dh = da @ U.T
+        dW = x.T @ da
+        dU = h.T @ da
+        db = da.sum(axis=0)
+        return dx, dh, dc, dW, dU, db
+        """,
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],

@@ -226,11 +226,11 @@ def test_start_prints_a_command_that_a_shell_understands(tmp_path, capsys):
 def test_check_prints_a_line_per_exercise_a_bar_and_the_next_exercise(tmp_path, capsys):
     main(["start", str(tmp_path)])
     assert main(["check", str(tmp_path)]) == 1
-    assert "[........................] 0 of 22 done\nNext: 01_sigmoid" in capsys.readouterr().out
+    assert "[........................] 0 of 23 done\nNext: 01_sigmoid" in capsys.readouterr().out
     for id in EXERCISES:
         write(tmp_path, find(id), solved(id))
     assert main(["check", str(tmp_path), "--student", "ada"]) == 0
-    assert "[########################] 22 of 22 done" in capsys.readouterr().out
+    assert "[########################] 23 of 23 done" in capsys.readouterr().out
 
 
 @pytest.mark.slow
