@@ -4,7 +4,7 @@ import numpy as np
 
 from miniae.layers import Layer
 from miniae.numerics import as_float
-from miniae.plumbing.layer_checks import check_sizes
+from miniae.plumbing.layer_checks import check_padding, check_sizes
 
 
 class MaxPool2D(Layer):
@@ -25,9 +25,9 @@ class MaxPool2D(Layer):
 
     def __init__(self, size=2, padding=0):
         (self.size,) = check_sizes(self, size=size)
-        if padding not in (0, "same"):
+        self.padding = check_padding(self, padding)
+        if self.padding not in (0, "same"):
             raise ValueError(f'MaxPool2D: padding={padding!r} must be 0 or "same"')
-        self.padding = padding
         super().__init__()
 
     def forward(self, x, training=False):

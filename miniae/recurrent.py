@@ -95,16 +95,17 @@ class Recurrent(Layer):
         out = hs[1:].swapaxes(0, 1) if self.return_sequences else hs[-1]
         return self.remember(cache, out.copy())
 
-    def learn(self, steps, hs, dgates):
+    def learn(self, steps, hs, dgates, dproducts):
         """Fill the gradients of W, U and b, and return dx, (n, T, n_in).
 
-        gates_t = x_t W + h_(t-1) U + b at every step t, with the same W, U and b. So their
-        gradients are sums over the steps: of x_t^T dgates_t, of h_(t-1)^T dgates_t and of dgates_t.
-        With the steps below each other, each sum is one product. dx_t = dgates_t W^T.
+        dgates_t is the gradient with respect to x_t W + b, and dproducts_t with respect to
+        h_(t-1) U, at every step t, with the same W, U and b. So dW, dU and db are sums over the
+        steps: of x_t^T dgates_t, of h_(t-1)^T dproducts_t and of dgates_t. With the steps below
+        each other, each sum is one product. dx_t = dgates_t W^T.
         """
         flat = dgates.reshape(-1, dgates.shape[2])
         self.grads["W"] = steps.reshape(-1, self.n_in).T @ flat
-        self.grads["U"] = hs[:-1].reshape(-1, self.n_out).T @ flat
+        self.grads["U"] = hs[:-1].reshape(-1, self.n_out).T @ dproducts.reshape(flat.shape)
         self.grads["b"] = flat.sum(axis=0)
         return (flat @ self.params["W"].T).reshape(steps.shape).swapaxes(0, 1)
 
@@ -214,7 +215,7 @@ class LSTM(Recurrent):
             if mask is not None:
                 dh = np.where(mask[t], dh, later[0])
         self.dstate = dh, dc
-        return self.learn(steps, hs, dgates)
+        return self.learn(steps, hs, dgates, dgates)
 
 
 class GRU(Recurrent):
@@ -306,11 +307,8 @@ class GRU(Recurrent):
             if mask is not None:
                 dh = np.where(mask[t], dh, later)
         self.dstate = dh
-        dx = self.learn(steps, hs, dgates)
-        flat = dproducts.reshape(-1, 3 * k)
-        self.grads["U"] = hs[:-1].reshape(-1, k).T @ flat
-        self.grads["b_h"] = flat[:, 2 * k :].sum(axis=0)
-        return dx
+        self.grads["b_h"] = dproducts[:, :, 2 * k :].sum(axis=(0, 1))
+        return self.learn(steps, hs, dgates, dproducts)
 
 
 class Embedding(Layer):

@@ -24,18 +24,18 @@ from miniae.proof.oracles import PCA
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support import grammar
-from support.bag_of_words import UNKNOWN, words
+from support.bag_of_words import words
 from support.common import options, save, show, timed, train
 from support.language_models import NGram, WriterAlone
 
-LATENT, HIDDEN, EMBEDDING, BATCH, LR = 8, 48, 24, 64, 1.5e-2
+LATENT, HIDDEN, EMBEDDING, BATCH, LR = 8, 48, 24, 64, 5e-3
 DROPOUTS = (0.0, 0.5)
 K = 50  # draws of importance sampling
 
 
 # %%
 class Corpus:
-    """Texts as rows of tokens, train and test; words below a count are one unknown word.
+    """Texts as rows of tokens, train and test; rare words are left out.
 
     Attributes
     ----------
@@ -46,9 +46,10 @@ class Corpus:
     def __init__(self, texts, n_test, length, min_count):
         counts = Counter(word for text in texts[n_test:] for word in text)
         kept = sorted(word for word in counts if counts[word] >= min_count)
-        self.words = ["", ".", UNKNOWN, *kept]
+        self.words = ["", ".", *kept]
         index = {word: i for i, word in enumerate(self.words)}
-        rows = pad_sequences([[index.get(word, 2) for word in text] for text in texts], length)
+        known = [[index[word] for word in text if word in index] for text in texts]
+        rows = pad_sequences(known, length)
         self.X_test, self.X = rows[:n_test], rows[n_test:]
 
     def text(self, row):
@@ -119,7 +120,7 @@ def main(argv=None):
         name = f"{dropout:g}"
         vaes[name] = SequenceVAE(
             n_tokens, length, LATENT, (HIDDEN,), embedding_dim=EMBEDDING, word_dropout=dropout,
-            kl_warmup=epochs // 2, seed=chosen.seed,
+            kl_warmup=2 * epochs // 3, seed=chosen.seed,
         )  # fmt: skip
         train(f"VAE, word dropout {name}", vaes[name], X, lr=LR, epochs=epochs, batch_size=BATCH)
         rows.append((f"VAE, word dropout {name}: bound", vaes[name].perplexity(X_test)))
