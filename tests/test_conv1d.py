@@ -34,7 +34,7 @@ def transposed(layer, output_padding=0):
     return other
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), often(5, CASES))
+@pytest.mark.parametrize(("kernel", "stride", "padding"), often(11, CASES))
 def test_conv1d_is_what_plain_loops_compute(kernel, stride, padding):
     layer, x = conv(kernel, stride, padding)
     before, after = layer.margins(9)
@@ -51,7 +51,7 @@ def test_conv1d_is_what_plain_loops_compute(kernel, stride, padding):
     np.testing.assert_allclose(layer.forward(x), out, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), often(5, CASES))
+@pytest.mark.parametrize(("kernel", "stride", "padding"), often(11, CASES))
 def test_the_transposed_layer_is_the_adjoint(kernel, stride, padding):
     layer, _ = conv(kernel, stride, padding)
     layer.params["b"] = np.zeros(2)
@@ -64,7 +64,7 @@ def test_the_transposed_layer_is_the_adjoint(kernel, stride, padding):
     assert np.vdot(out, y) == pytest.approx(np.vdot(x, back), rel=1e-12)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), often(5, CASES))
+@pytest.mark.parametrize(("kernel", "stride", "padding"), often(11, CASES))
 def test_the_gradients_are_exact(kernel, stride, padding):
     layer, x = conv(kernel, stride, padding)
     gradient_check(layer, x, tolerance=1e-12).raise_if_wrong()
@@ -73,7 +73,7 @@ def test_the_gradients_are_exact(kernel, stride, padding):
     gradient_check(up, x[:, :, :2], tolerance=1e-12).raise_if_wrong()
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), often(5, CASES))
+@pytest.mark.parametrize(("kernel", "stride", "padding"), often(11, CASES))
 def test_both_layers_equal_those_of_pytorch(kernel, stride, padding):
     torch = pytest.importorskip("torch")
     if padding == "same":

@@ -69,16 +69,16 @@ class GatesExchanged(LSTM):
 class UOfAfter(LSTM):
     """dU uses the state after the step, not before it."""
 
-    def learn(self, steps, hs, dgates):
-        return super().learn(steps, np.roll(hs, -1, axis=0), dgates)
+    def learn(self, steps, hs, dgates, dproducts):
+        return super().learn(steps, np.roll(hs, -1, axis=0), dgates, dproducts)
 
 
 @specimen("recurrent-bias-of-one-step", sequence_check, LSTM)
 class BiasOfOneStep(LSTM):
     """db is summed over the samples of the first step, not over all steps."""
 
-    def learn(self, steps, hs, dgates):
-        dx = super().learn(steps, hs, dgates)
+    def learn(self, steps, hs, dgates, dproducts):
+        dx = super().learn(steps, hs, dgates, dproducts)
         self.grads["b"] = dgates[0].sum(axis=0)
         return dx
 
@@ -99,15 +99,8 @@ class StateNotCarried(LSTM):
 class ResetMissing(GRU):
     """dU of the candidate misses the reset gate, which acts after the product."""
 
-    def backward(self, dout):
-        dx = super().backward(dout)
-        self.grads["U"] = self.without_reset
-        return dx
-
-    def learn(self, steps, hs, dgates):
-        dx = super().learn(steps, hs, dgates)
-        self.without_reset = self.grads["U"].copy()
-        return dx
+    def learn(self, steps, hs, dgates, dproducts):
+        return super().learn(steps, hs, dgates, dgates)
 
 
 @specimen("gru-bias-without-reset", sequence_check, GRU)

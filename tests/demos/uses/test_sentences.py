@@ -16,12 +16,12 @@ def test_sentences_quick_prints_perplexities_that_no_model_can_lower(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", ["0", "1", "2"])
-def test_word_dropout_keeps_the_code_in_use_and_costs_perplexity(tmp_path, seed):
+def test_word_dropout_puts_more_into_the_code_and_costs_perplexity(tmp_path, seed):
     table = run(tmp_path, "sentences", "--seed", seed).table
     assert table["LSTM without a code"][-1] < table["4-gram model"][-1]
     bounds = [table[f"VAE, word dropout {p}: bound"][-1] for p in ("0", "0.5")]
-    assert bounds[0] < table["4-gram model"][-1] and bounds[0] < bounds[1]
-    assert table["word dropout 0"][0] < 0.5 < 1 < table["word dropout 0.5"][0]  # KL, nats
+    assert table["LSTM without a code"][-1] < bounds[0] < table["4-gram model"][-1] < bounds[1]
+    assert table["word dropout 0"][0] + 0.1 < table["word dropout 0.5"][0]  # KL, nats
 
 
 def test_the_grammars_entropy_is_that_of_the_sentences_it_draws():

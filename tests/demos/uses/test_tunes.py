@@ -77,6 +77,7 @@ def test_a_midi_file_has_the_notes_that_it_was_given():
     assert [start for start, _, _ in notes] == starts.tolist()
 
 
+@pytest.mark.slow
 def test_the_probabilities_of_all_tunes_of_one_bar_add_up_to_one():
     with load("melodies") as melodies:
         melodies.BARS, P = 1, melodies.walk()
