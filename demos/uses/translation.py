@@ -65,9 +65,10 @@ def right_letters(said, answer):
 
 def draw(weights, texts, said):
     """Draw where the decoder looks while it writes, weights (T, S) for each text."""
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="compressed")
+    figure, axes = plt.subplots(2, 2, figsize=(10, 8), layout="constrained")
     for ax, a, text, answer in zip(axes.flat, weights, texts, said, strict=True):
-        picture = ax.imshow(a[: len(answer) + 1, : len(text)], cmap="Blues", vmin=0, vmax=1)
+        picture = ax.imshow(a[: len(answer) + 1, : len(text)], cmap="Blues", vmin=0, vmax=1,
+                            aspect="auto")  # fmt: skip
         ax.set_xticks(range(len(text)), text.replace(" ", "\u2423"))
         ax.set_yticks(range(len(answer) + 1), [*answer, "end"])
         ax.set(xlabel="input", ylabel="output")
