@@ -76,7 +76,6 @@ def of_dx(subject):
         ("wrong variable", "the slope is taken at out, not at x", once_more),
         ("wrong variable", "the slope is taken at out, not at x", once_more * (1 - once_more)),
         ("wrong variable", "the slope is taken at out, not at x", 1 - np.tanh(out) ** 2),
-        ("wrong variable", "the slope is taken at out, not at x", np.exp(np.minimum(out, 0))),
         ("wrong variable", "the mask is dout > 0, but must be x > 0", dout > 0),
         ("wrong variable", "dout is multiplied by out, not by a slope", out),
         ("wrong variable", "dout is multiplied by x, not by a slope", x),
@@ -87,6 +86,9 @@ def of_dx(subject):
         ),
     ):
         hypotheses.append((cause, words, dout * slope))
+    if (out < 0).any():  # an ELU; for a ReLU this would be dout itself
+        words = "the slope is taken at out, not at x"
+        hypotheses.append(("wrong variable", words, dout * np.exp(np.minimum(out, 0))))
     return hypotheses
 
 

@@ -78,14 +78,26 @@ def test_the_open_vae_of_the_zoo_is_the_vae():
     np.testing.assert_allclose(opened.dtheta, right.dtheta, rtol=1e-12, atol=1e-15)
 
 
+OTHERS = [  # those of sequences have instruments that compare gradients too, on inputs of their own
+    each
+    for each in ZOO
+    if is_object(each)
+    and each.instrument is not instruments.gradient_check
+    and each.wrong.__module__.rpartition(".")[2] not in ("attention", "recurrent", "sequences")
+]
+OUT_IS_WRONG = {  # but not dx, which is that of the right formula: a gradient check sees this too
+    "batchnorm-eps-outside", "batchnorm-unbiased-out", "batchnorm-running-in-training",
+    "batchnorm-updated-in-evaluation",
+}  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "each",
-    [each for each in ZOO if is_object(each) and each.instrument is not instruments.gradient_check],
-    ids=lambda each: each.id,
-)
+@pytest.mark.parametrize("each", OTHERS, ids=lambda each: each.id)
 def test_what_the_other_instruments_are_for_passes_a_gradient_check(each):
     finding = instruments.gradient_check(each.wrong, 0)
+    if each.id in OUT_IS_WRONG:
+        assert finding.caught, finding.evidence
+        return
     # A generator of the object's own draws other numbers in float32: there it is seen.
     assert finding.caught == (each.id == "vae-eps-reseeded"), finding.evidence
     assert finding.cause in ("", "float32")
