@@ -79,7 +79,8 @@ class Conv1D(Layer):
     def draw(self, rng):
         """Draw W from a Generator."""
         n_in, n_out = self.products()
-        limit = np.sqrt(6 / (n_in + n_out) if self.init == "glorot" else 6 / n_in)
+        squares = {"glorot": 6 / (n_in + n_out), "he": 6 / n_in, "pytorch": 1 / n_in}
+        limit = np.sqrt(squares[self.init])
         self.params["W"] = rng.uniform(-limit, limit, self.params["W"].shape)
 
     def margins(self, length):

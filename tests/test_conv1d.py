@@ -138,3 +138,9 @@ def test_shapes_that_do_not_fit_are_refused_with_both_shapes(make, x, message):
 def test_output_padding_must_be_below_the_stride(value):
     with pytest.raises(ValueError, match="output_padding=.* from 0 to 1"):
         ConvTranspose1D(1, 1, 3, 2, 1, value)
+
+
+@pytest.mark.parametrize(("init", "square"), [("glorot", 6 / 22), ("he", 0.5), ("pytorch", 1 / 12)])
+def test_the_range_of_the_weights_is_that_of_the_init(init, square):
+    W = Conv1D(3, 5, 4, 2, init=init, rng=0).params["W"]  # 12 products in an entry of out, 10 of dx
+    assert 0.8 * square**0.5 < np.abs(W).max() <= square**0.5
