@@ -24,6 +24,7 @@ ROOMS = {  # module: what it is for; None for all that it defines in public
     "conv1d": "Convolutions of signals",
     "pooling": "Pooling and upsampling",
     "recurrent": "Recurrent layers",
+    "steps": "Layers for the steps of a sequence",
     "attention": "Attention",
     "losses": "Losses",
     "likelihoods": "More losses",

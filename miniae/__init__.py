@@ -51,8 +51,9 @@ from miniae.optim import SGD, Adam, Optimizer
 from miniae.plumbing.foreign import explain_names, no_attribute
 from miniae.pooling import MaxPool2D, UpSample2D
 from miniae.priors import GaussianPrior, MixturePrior, Prior
-from miniae.recurrent import GRU, LSTM, Bidirectional, Embedding, Repeat, TimeDistributed
+from miniae.recurrent import GRU, LSTM, Bidirectional
 from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoise, SaltAndPepper
+from miniae.steps import Embedding, Repeat, TimeDistributed
 from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import (

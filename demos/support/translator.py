@@ -6,7 +6,8 @@ from miniae import Dense, MultinomialNLL
 from miniae.attention import MultiHeadAttention
 from miniae.parameters import Parameterized
 from miniae.plumbing.first_draw import draw_last
-from miniae.recurrent import LSTM, Bidirectional, Embedding
+from miniae.recurrent import LSTM, Bidirectional
+from miniae.steps import Embedding
 
 
 class Translator(Parameterized):

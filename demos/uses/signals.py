@@ -19,7 +19,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from miniae import Autoencoder, Dense, Sequential, metrics
-from miniae.recurrent import LSTM, Repeat, TimeDistributed
+from miniae.recurrent import LSTM
+from miniae.steps import Repeat, TimeDistributed
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support.baselines import LargestZ, Projection

@@ -21,9 +21,9 @@ FORMAT = "miniae model"
 VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
 KNOWN = """
-    layers activations normalization losses likelihoods conv conv1d pooling recurrent attention
-    frozen missing regularizers variants.conditional variants.sequence variants.token_layers
-    priors
+    layers activations normalization losses likelihoods conv conv1d pooling recurrent steps
+    attention frozen missing regularizers variants.conditional variants.sequence
+    variants.token_layers priors
 """.split()
 OWN = [f"miniae.{name}" for name in KNOWN]
 KEYS = {"format", "version", "class", "arguments", "shapes", "history"}

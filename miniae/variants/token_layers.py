@@ -9,7 +9,8 @@ from miniae.layers import Dense, Layer
 from miniae.losses import Loss
 from miniae.numerics import as_float, log_softmax
 from miniae.plumbing.checks import is_number
-from miniae.recurrent import LSTM, Embedding
+from miniae.recurrent import LSTM
+from miniae.steps import Embedding
 from miniae.variants.tokens import END
 
 

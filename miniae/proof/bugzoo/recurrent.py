@@ -4,7 +4,8 @@ import numpy as np
 
 from miniae.proof.bugzoo.specimen import Finding, specimen
 from miniae.proof.gradcheck import gradient_check
-from miniae.recurrent import GRU, LSTM, Embedding
+from miniae.recurrent import GRU, LSTM
+from miniae.steps import Embedding
 
 
 def sequence_check(cls, seed):
@@ -38,11 +39,15 @@ class GRUMaskForgottenBackward(GRU):
 
 @specimen("lstm-no-tanh-slope-of-cell", sequence_check, LSTM)
 class CellSlopeMissing(LSTM):
-    """backward takes tanh(c) for 0: its slope counts as 1, and the output gate learns nothing."""
+    """The gradient of the cell misses tanh's slope: dc += dh o, without 1 - tanh(c)^2."""
 
     def recall(self, dout):
         steps, gates, hs, cs, tanh_cs, mask = super().recall(dout)
-        return steps, gates, hs, cs, 0 * tanh_cs, mask
+        hs = np.concatenate([hs[:1], 0 * hs[1:]])
+        return steps, gates, hs, cs, tanh_cs, mask
+
+    def learn(self, steps, hs, dgates, dproducts):
+        return super().learn(steps, self.cache[2], dgates, dproducts)
 
 
 @specimen("lstm-cell-of-after", sequence_check, LSTM)
@@ -60,9 +65,7 @@ class GatesExchanged(LSTM):
 
     def recall(self, dout):
         steps, gates, *rest = super().recall(dout)
-        k = self.n_out
-        order = np.r_[k : 2 * k, :k, 2 * k : 4 * k]
-        return steps, gates[..., order], *rest
+        return steps, gates[[1, 0, 2, 3]], *rest
 
 
 @specimen("recurrent-du-of-after", sequence_check, LSTM)
@@ -79,7 +82,7 @@ class BiasOfOneStep(LSTM):
 
     def learn(self, steps, hs, dgates, dproducts):
         dx = super().learn(steps, hs, dgates, dproducts)
-        self.grads["b"] = dgates[0].sum(axis=0)
+        self.grads["b"] = dgates[:, 0].sum(axis=1).ravel()
         return dx
 
 
