@@ -25,10 +25,12 @@ from miniae import (
     Dense,
     Flatten,
     L1Penalty,
+    MaxPool2D,
     ReLU,
     Reshape,
     Sequential,
     Sigmoid,
+    UpSample2D,
     datasets,
 )
 
@@ -88,21 +90,26 @@ def deep(seed):
     return Autoencoder(PIXELS, 32, hidden=(128, 64), code_activation="relu", seed=seed)
 
 
+def convolution(n_in, n_out, rng, padding="same"):
+    """Return a 3 x 3 convolution and its ReLU."""
+    return Conv2D(n_in, n_out, 3, 1, padding, rng=rng), ReLU()
+
+
 def convolutional(seed):
-    """Return three convolutions to a code of 4 x 4 x 8, with strides in place of pooling."""
+    """Return three convolutions and poolings to a code of 4 x 4 x 8, and back."""
     rng = np.random.default_rng(seed)
     encoder = Sequential(
         Reshape(28, 28, 1),
-        Conv2D(1, 16, 3, 2, "same", init="he", rng=rng), ReLU(),
-        Conv2D(16, 8, 3, 2, "same", init="he", rng=rng), ReLU(),
-        Conv2D(8, 8, 3, 2, "same", init="he", rng=rng), ReLU(),
+        *convolution(1, 16, rng), MaxPool2D(2, "same"),
+        *convolution(16, 8, rng), MaxPool2D(2, "same"),
+        *convolution(8, 8, rng), MaxPool2D(2, "same"),
         Flatten(),
     )  # fmt: skip
     decoder = Sequential(
         Reshape(4, 4, 8),
-        ConvTranspose2D(8, 8, 3, 2, 1, init="he", rng=rng), ReLU(),  # 4 x 4 to 7 x 7
-        ConvTranspose2D(8, 8, 3, 2, "same", init="he", rng=rng), ReLU(),
-        ConvTranspose2D(8, 16, 3, 2, "same", init="he", rng=rng), ReLU(),
+        *convolution(8, 8, rng), UpSample2D(2),
+        *convolution(8, 8, rng), UpSample2D(2),
+        *convolution(8, 16, rng, padding=0), UpSample2D(2),  # 16 x 16 to 14 x 14 to 28 x 28
         Conv2D(16, 1, 3, padding="same", rng=rng),
         Reshape(28, 28),
     )  # fmt: skip
@@ -110,18 +117,18 @@ def convolutional(seed):
 
 
 def denoising(seed):
-    """Return two convolutions of 32 channels to a code of 7 x 7 x 32, strides for pooling."""
+    """Return two convolutions of 32 channels and poolings to a code of 7 x 7 x 32, and back."""
     rng = np.random.default_rng(seed)
     encoder = Sequential(
         Reshape(28, 28, 1),
-        Conv2D(1, 32, 3, 2, "same", init="he", rng=rng), ReLU(),
-        Conv2D(32, 32, 3, 2, "same", init="he", rng=rng), ReLU(),
+        *convolution(1, 32, rng), MaxPool2D(2, "same"),
+        *convolution(32, 32, rng), MaxPool2D(2, "same"),
         Flatten(),
     )  # fmt: skip
     decoder = Sequential(
         Reshape(7, 7, 32),
-        ConvTranspose2D(32, 32, 3, 2, "same", init="he", rng=rng), ReLU(),
-        ConvTranspose2D(32, 32, 3, 2, "same", init="he", rng=rng), ReLU(),
+        *convolution(32, 32, rng), UpSample2D(2),
+        *convolution(32, 32, rng), UpSample2D(2),
         Conv2D(32, 1, 3, padding="same", rng=rng),
         Reshape(28, 28),
     )  # fmt: skip
@@ -194,7 +201,7 @@ TUTORIALS = [
     Tutorial("Keras blog, simple", "0.09", simple),
     Tutorial("Keras blog, sparse", "0.10", sparse, epochs=100, of=100),
     Tutorial("Keras blog, deep", "0.08", deep, epochs=100, of=100),
-    Tutorial("Keras blog, convolutional", "0.094", convolutional, epochs=3, batch_size=128),
+    Tutorial("Keras blog, convolutional", "0.094", convolutional, epochs=10, batch_size=128),
     Tutorial("Keras blog, denoising", "-", denoising, epochs=1, of=100, batch_size=128,
              noise=0.5),
     Tutorial("TensorFlow, intro", "0.009", squared, "fashion", "squared error a pixel",

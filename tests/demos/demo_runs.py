@@ -39,7 +39,16 @@ class Run:
     @property
     def table(self):
         """The first table: a dict of the rows' names to their numbers; "7 of 20" counts as two."""
-        rows = [re.split(r" {2,}", line) for line in self.text.split("\n\n")[1].splitlines()[1:]]
+        return self.numbers(self.text.split("\n\n")[1])
+
+    def table_of(self, heading):
+        """Return the table that has this heading, as `table` does."""
+        blocks = self.text.strip().split("\n\n")
+        return self.numbers(next(b for b in blocks if heading in b.strip().splitlines()[0]))
+
+    def numbers(self, block):
+        """Return the rows of a table below its headings."""
+        rows = [re.split(r" {2,}", line) for line in block.strip("\n").splitlines()[1:]]
         return {
             first: [float(x) for x in re.findall(r"-?\d+\.?\d*", " ".join(rest).replace(",", ""))]
             for first, *rest in rows
