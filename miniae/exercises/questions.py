@@ -85,8 +85,9 @@ def shapes(function, arguments):
 def unchanged(before, after):
     """Return whether an argument is unchanged, up to the rounding of ``v += h; v -= h``."""
     if isinstance(before, np.ndarray):
-        # 1.0 *, because NumPy does not subtract booleans
-        return before.shape == after.shape and np.abs(before - 1.0 * after).max(initial=0) <= 1e-12
+        return before.shape == after.shape and np.allclose(
+            before, after, rtol=0, atol=1e-12, equal_nan=True
+        )
     return not isinstance(before, list) or before == after
 
 
