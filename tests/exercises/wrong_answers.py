@@ -1,5 +1,7 @@
 """Typical wrong answers: the old code of a solution, the new code, and words of the diagnosis."""
 
+from itertools import permutations
+
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (
     '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, with the shapes of x, W, b."""'
@@ -15,6 +17,12 @@ EXPERTS = """\
     mu = (w * np.where(here, mus, 0)).sum(axis=0)
     return mu, -log_total"""
 EXPERTS_WEIGHT = "w = np.where(here, np.exp(log_var - log_vars), 0)"
+GATES = {
+    "i": "di * i * (1 - i)",
+    "f": "df * f * (1 - f)",
+    "o": "do * o * (1 - o)",
+    "g": "dg * (1 - g**2)",
+}
 WRONG = {
     "sigmoid_softplus": [
         ("0.5 * (np.tanh(0.5 * x) + 1)", "1 / (1 + np.exp(-x))", "overflow encountered in exp"),
@@ -778,31 +786,66 @@ WRONG = {
         (
             "di * i * (1 - i), df * f * (1 - f), do * o * (1 - o)",
             "di, df, do",
-            "of the three sigmoids are missing",
+            "the slope is missing for i, f, o:",
         ),
-        ("dg * (1 - g**2)", "dg", "the slope 1 - g^2 of the tanh is missing"),
+        ("dg * (1 - g**2)", "dg", "the slope is missing for g:"),
         (
             "[di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)]",
             "[di, df, do, dg]",
-            "no gate has its slope",
+            "the slope is missing for i, f, o, g:",
         ),
-        ("dg * (1 - g**2)", "dg * g * (1 - g)", "the slope of a sigmoid, g (1 - g)"),
+        ("dg * (1 - g**2)", "dg * g * (1 - g)", "the slope of g is that of a sigmoid, g (1 - g)"),
         (
             "di * i * (1 - i), df * f * (1 - f), do * o * (1 - o)",
             "di * (1 - i**2), df * (1 - f**2), do * (1 - o**2)",
-            "all gates have the slope of tanh",
+            "the slope of i, f, o is that of tanh",
         ),
+        *[(part, f"d{gate}", f"the slope is missing for {gate}:") for gate, part in GATES.items()],
+        *[(part, f"0 * {gate}", f"the part of {gate} is missing") for gate, part in GATES.items()],
+        *[
+            (
+                ", ".join(GATES.values()),
+                ", ".join(GATES[gate] for gate in order),
+                f"in the order {', '.join(order)}: the order here",
+            )
+            for order in permutations(GATES)
+            if order != tuple(GATES)
+        ],
+        ("di * i * (1 - i), df * f * (1 - f)", "di, df", "the slope is missing for i, f:"),
+        ("df * f * (1 - f)", "df * f", "the slope of f is s alone"),
+        ("do * o * (1 - o)", "do * (1 - o)", "the slope of o is 1 - s alone"),
+        ("di * i * (1 - i)", "di * (1 - i**2)", "the slope of i is that of tanh"),
+        ("do * o * (1 - o)", "do * o * (1 + o)", "the slope of o has the wrong sign"),
         (
-            "do * o * (1 - o), dg * (1 - g**2)",
-            "dg * (1 - g**2), do * o * (1 - o)",
-            "in the order i, f, g, o",
+            "da = np.hstack",
+            "t = 0.5 * (np.tanh(f / 2) + 1)\n    df = df * t * (1 - t) / f / (1 - f)\n"
+            "    da = np.hstack",
+            "the slope of f is that of a sigmoid taken twice",
         ),
+        ("df * f * (1 - f)", "df * i * (1 - i)", "df is multiplied by the slope of i"),
+        ("dg * (1 - g**2)", "dg * (1 - g)", "the slope of g is 1 - g"),
+        ("dg * (1 - g**2)", "dg * (1 + g**2)", "the slope of g has the wrong sign"),
+        ("dg * (1 - g**2)", "dg * (1 - np.tanh(g) ** 2)", "a tanh taken twice"),
+        ("dg = dcell * i", "dg = dc_new * i", "what comes back through h_new is missing in dg"),
+        ("df = dcell * c", "df = (dcell - dc_new) * c", "dc_new is dropped in df"),
+        ("dc = dcell * f", "dc = (dcell - dc_new) * f", "dc_new is dropped in dc"),
+        ("do = dh_new * tanh", "do = dh_new * o * tanh", "do has h_new"),
         (
-            "di * i * (1 - i), df * f * (1 - f)",
-            "df * f * (1 - f), di * i * (1 - i)",
-            "in the order f, i, o, g",
+            "do = dh_new * tanh\n    dcell = dc_new + dh_new * o * (1 - tanh**2)",
+            "dcell = dc_new + dh_new * o * (1 - tanh**2)\n    do = dcell * tanh",
+            "do has the gradient of c_new",
         ),
-        ("df * f * (1 - f)", "0 * f", "the part of the forget gate is missing"),
+        ("do = dh_new * tanh", "do = dh_new * (1 - tanh**2)", "do has a factor 1 - tanh(c_new)^2"),
+        ("(1 - tanh**2)", "(1 - np.tanh(c) ** 2)", "the slope of tanh has c"),
+        ("(1 - tanh**2)", "(1 + tanh**2)", "the slope of tanh has the wrong sign"),
+        ("dg = dcell * i", "dg = dcell * f", "dg has f instead of i"),
+        ("df = dcell * c", "df = dcell * f", "df has f instead of c"),
+        ("dc = dcell * f", "dc = dcell * c", "dc has c instead of f"),
+        (
+            "di = dcell * g\n    df = dcell * c",
+            "di = dcell * c\n    df = dcell * g",
+            "di and df are exchanged",
+        ),
         ("dU = h.T @ da", "dU = (o * tanh).T @ da", "dU has h_new instead of h"),
         ("dh = da @ U.T", "dh = da @ U.T + dh_new", "dh contains dh_new"),
         ("dW = x.T @ da", "dW = x.T @ da / len(x)", "dW is divided by n"),

@@ -22,10 +22,12 @@ COMMON = {  # words: wrong formulas instead of those above; two of them are ofte
     "the prior is forgotten: it is an expert with precision 1 and mean 0": {"prior": lambda v: 0},
     "absent experts are counted: sum over those that are present": EVERYONE,
     "absent experts are left out of the sum of T_i mu_i, but not of T": {
-        "total": lambda v: v.prior + v.T.sum(axis=0)
+        "mask": FORWARD["mask"],  # not to be combined with another slip of the mask
+        "total": lambda v: v.prior + v.T.sum(axis=0),
     },
     "absent experts are left out of T, but not of the sum of T_i mu_i": {
-        "weighted": lambda v: (v.T * v.mus).sum(axis=0)
+        "mask": FORWARD["mask"],
+        "weighted": lambda v: (v.T * v.mus).sum(axis=0),
     },
     "exp(log_var / 2) is the standard deviation: the precision is exp(-log_var)": {
         "T": lambda v: np.exp(-v.log_vars / 2)
@@ -220,14 +222,15 @@ def draw(ask, m, n, d, counts):
 
 
 def equal_sizes(ask):
-    """Return what `draw` returns for m = n = d; each sample has experts that are absent.
+    """Return what `draw` returns for m = n = d; one expert is always present, one never.
 
     log_vars are so small that a total precision without exp is positive, and has a log.
     """
-    size = int(ask.rng.choice([4, 5]))
-    counts = ask.rng.permutation(np.arange(size) % (size - 1) + 1)
-    mus, log_vars, present = draw(ask, size, size, size, counts)
-    return mus, ask.rng.uniform(0.05, 0.2, log_vars.shape), present
+    m = n = d = int(ask.rng.choice([4, 5]))
+    counts = ask.rng.permutation(np.arange(n) % (m - 1))
+    *_, others = draw(ask, m - 2, n, d, counts)
+    present = np.vstack([others[:1], np.full((1, n), True), np.full((1, n), False), others[1:]])
+    return ask.rng.standard_normal((m, n, d)), ask.rng.uniform(0.05, 0.2, (m, n, d)), present
 
 
 def other_sizes(ask, fewest=1):
