@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from miniae.exercises.checks import experts, experts_backward, recurrent
+from miniae.exercises.checks import experts, experts_backward, experts_inputs, recurrent
 from miniae.exercises.checks.formulas import compute, wrong_answers
 from miniae.exercises.questions import Ask, agree
 from miniae.proof.gradcheck import complex_step
@@ -21,11 +21,11 @@ def inputs(draw, seed=0):
 def with_gradients(given, seed=1):
     """Return the inputs of backward, by name."""
     dmu, dlog_var = np.random.default_rng(seed).standard_normal((2, *given["mus"].shape[1:]))
-    return {"dmu": dmu, "dlog_var": dlog_var, **given, **experts.product(**given)}
+    return {"dmu": dmu, "dlog_var": dlog_var, **given, **experts_inputs.product(**given)}
 
 
 def test_the_product_of_experts_is_the_product_of_their_densities():
-    given = inputs(experts.other_sizes)
+    given = inputs(experts_inputs.other_sizes)
     z = np.linspace(-12, 12, 4001)
 
     def log_density(mu, log_var):
@@ -38,14 +38,16 @@ def test_the_product_of_experts_is_the_product_of_their_densities():
     var = (density * (z - mean[..., None]) ** 2).sum(axis=-1)
     # The sum over an equally spaced grid is exact to rounding for smooth densities that vanish at
     # the ends.
-    found = experts.product(**given)
+    found = experts_inputs.product(**given)
     np.testing.assert_allclose(found["mu"], mean, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found["log_var"], np.log(var), rtol=0, atol=1e-12)
     for name, value in compute(experts.FORWARD, given, OUTPUTS).items():
         np.testing.assert_allclose(value, found[name], rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("draw", [experts.equal_sizes, experts.other_sizes, experts.nobody])
+@pytest.mark.parametrize(
+    "draw", [experts_inputs.equal_sizes, experts_inputs.other_sizes, experts_inputs.nobody]
+)
 def test_the_gradient_of_the_product_agrees_with_the_complex_step(draw):
     given = inputs(draw)
     both = with_gradients(given)
@@ -73,15 +75,15 @@ def lstm_inputs():
 SETS = {  # formulas, inputs, outputs, slips
     "experts, forward": (
         experts.FORWARD,
-        inputs(experts.equal_sizes),
+        inputs(experts_inputs.equal_sizes),
         OUTPUTS,
-        experts.FORWARD_SLIPS | experts.EQUAL_SIZES,
+        experts.FORWARD_SLIPS | experts_inputs.EQUAL_SIZES,
     ),
     "experts, backward": (
         experts_backward.BACKWARD,
-        with_gradients(inputs(experts.equal_sizes)),
+        with_gradients(inputs(experts_inputs.equal_sizes)),
         experts_backward.NAMES,
-        experts_backward.BACKWARD_SLIPS | experts.EQUAL_SIZES,
+        experts_backward.BACKWARD_SLIPS | experts_inputs.EQUAL_SIZES,
     ),
     "an LSTM step": (
         recurrent.FORMULAS,

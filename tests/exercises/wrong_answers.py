@@ -1095,6 +1095,30 @@ WRONG = {
             "mu is weighted with 1 / std",
         ),
         ("w = np.exp(log_T - log_total)", "w = np.exp(log_T)", "mu is not divided by T"),
+        (
+            "w = np.exp(log_T - log_total)",
+            "w = np.exp(log_T - np.where(here, -log_vars, 0).sum(axis=0))",
+            "mu is divided by the product of the T_i",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.log(1 + len(mus)) - log_total",
+            "a mean over all m experts and the prior",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "w = np.exp(np.where(here, -log_vars / 2, -np.inf))\n    w = w / w.sum(axis=0)",
+            "the prior is forgotten: it is an expert with precision 1 and mean 0; and: exp(log_var",
+        ),
+        (
+            EXPERTS,
+            """\
+    with np.errstate(all="ignore"):
+        T = np.where(here, np.exp(-log_vars), 0)
+        total = 1 + T.sum(axis=0)
+        return (T * np.where(here, mus, 0)).sum(axis=0) / total, -np.log(total)""",
+            "of mu (log_vars near -1000 and 1000) is nan",
+        ),
         ("w = np.exp(log_T - log_total)", "w = np.exp(log_T + log_total)", "mu is multiplied by T"),
         (
             "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
@@ -1442,6 +1466,46 @@ WRONG = {
         ),
         ("np.where(here, mu - mus, 0)", "(mu - mus)", "0 * NaN is NaN"),
         ("return dmus, dlog_vars", "return dlog_vars, dmus", "dmus and dlog_vars are exchanged"),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (1 - w) * (through_mu + dlog_var)",
+            "it has a factor 1 - w_i",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dmu * mus + dlog_var)",
+            "the numerator is differentiated, and with",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dlog_var - dmu * mu)",
+            "the denominator is differentiated, and with",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + w * dlog_var)",
+            "squared in the part through log_var",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (w * through_mu + dlog_var)",
+            "squared in the part through mu",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * through_mu + here * np.exp(-log_vars) * dlog_var",
+            "the part through log_var is not divided by T",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = here * np.exp(-log_vars) * through_mu + w * dlog_var",
+            "the part through mu is not divided by T",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = -np.exp(log_var) * here * through_mu",
+            "log_vars; and: this is the gradient with respect to the precisions",
+        ),
         ("return dmus, dlog_vars", "dmus", "is the return missing"),
     ],
 }
