@@ -1462,7 +1462,7 @@ WRONG = {
         (
             "through_mu = dmu * np.where(here, mu - mus, 0)",
             "through_mu = dmu * ((here * mus).sum(axis=0) / here.sum(axis=0) - mus)",
-            "the mean of the mus stands where",
+            "it has the mean of the mus instead of mu",
         ),
         ("np.where(here, mu - mus, 0)", "(mu - mus)", "0 * NaN is NaN"),
         ("return dmus, dlog_vars", "return dlog_vars, dmus", "dmus and dlog_vars are exchanged"),

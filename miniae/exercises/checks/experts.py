@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from miniae.exercises.checks.experts_inputs import cases, compare, product
+from miniae.exercises.checks.experts_inputs import cases, compare_case, product
 from miniae.exercises.checks.formulas import wrong_answers
 
 FORWARD = {  # T is the precision of each expert; no care about overflow
@@ -219,4 +219,4 @@ def check_forward(ask):
         given = dict(zip(("mus", "log_vars", "present"), inputs, strict=True))
         mistakes = wrong_answers(FORWARD, given, ("mu", "log_var"), slips or CLIPPED)
         got = ask("product_of_experts", *inputs)
-        compare(ask, got, product(*inputs), mistakes, description)
+        compare_case(ask, got, product(*inputs), mistakes, description)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from miniae.exercises.checks.experts import EVERYONE, SURE, check_forward, mean, total
-from miniae.exercises.checks.experts_inputs import cases, compare, product
+from miniae.exercises.checks.experts_inputs import cases, compare_case, product
 from miniae.exercises.checks.formulas import compute, wrong_answers
 
 NAMES = "dmus", "dlog_vars"
@@ -125,7 +125,7 @@ BACKWARD_SLIPS = {
     f"the weight is missing in the part through mu: {EXACT}": {
         "through_mu": lambda v: v.mask * v.dmu * (v.mu - v.mus)
     },
-    f"the mean of the mus stands where mu must stand: {EXACT}": {
+    f"it has the mean of the mus instead of mu: {EXACT}": {
         "through_mu": lambda v: v.w * v.dmu * (mean(v, v.mus) - v.mus)
     },
     "the weight is missing in the part through log_var": {
@@ -185,7 +185,7 @@ def check_backward(ask):
         got = ask("product_of_experts_backward", *given.values())
         right = compute(BACKWARD, given, NAMES)
         mistakes = wrong_answers(BACKWARD, given, NAMES, slips or CLIPPED)
-        compare(ask, got, right, mistakes, description)
+        compare_case(ask, got, right, mistakes, description)
 
 
 EXERCISES = {

@@ -85,7 +85,7 @@ def cases(ask, slips):
     yield " (log_vars near -1000 and 1000)", extreme(ask), {}
 
 
-def compare(ask, got, right, mistakes, description):
+def compare_case(ask, got, right, mistakes, description):
     """Compare the answers, with the description of the inputs in their names."""
     right, mistakes = (
         {f"{name}{description}": value for name, value in values.items()}
