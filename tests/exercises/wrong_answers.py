@@ -811,6 +811,28 @@ WRONG = {
             for order in permutations(GATES)
             if order != tuple(GATES)
         ],
+        (
+            "dc_new + dh_new * o * (1 - tanh**2)",
+            "dc_new + dh_new",
+            "the factor o (1 - tanh(c_new)^2)",
+        ),
+        ("(1 - tanh**2)", "(1 - tanh)", "the slope of tanh is taken as 1 - tanh(c_new):"),
+        ("df = dcell * c", "df = dcell * h", "df has h instead of c"),
+        ("dc = dcell * f", "dc = dcell * f + dc_new", "dc_new is added to dc a second time"),
+        ("dU = h.T @ da", "dU = c.T @ da", "dU has c instead of h"),
+        ("db = da.sum(axis=0)", "db = da.sum(axis=1)", "db is summed over the gates"),
+        ("db = da.sum(axis=0)", "db = da.sum()", "db is one number"),
+        (
+            "[di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)]",
+            "[di, df, dg, do]",
+            "for i, f, o, g: it is s (1 - s) for a sigmoid with value s, 1 - g^2 for g; and: the "
+            "gates are in the order i, f, g, o",
+        ),
+        (
+            "do = dh_new * tanh\n    dcell = dc_new + dh_new * o * (1 - tanh**2)",
+            "do = dh_new * c_new\n    dcell = dc_new + dh_new * o",
+            "(c_new)^2, is missing; and: do has c_new instead of tanh(c_new)",
+        ),
         ("di * i * (1 - i), df * f * (1 - f)", "di, df", "the slope is missing for i, f:"),
         ("df * f * (1 - f)", "df * f", "the slope of f is s alone"),
         ("do * o * (1 - o)", "do * (1 - o)", "the slope of o is 1 - s alone"),

@@ -1,11 +1,9 @@
 """Check of the product of Gaussian experts, forward."""
 
-from itertools import combinations
-
 import numpy as np
 
 from miniae.exercises.checks.experts_inputs import cases, compare_case, product
-from miniae.exercises.checks.formulas import wrong_answers
+from miniae.exercises.checks.formulas import pairs, wrong_answers
 
 FORWARD = {  # T is the precision of each expert; no care about overflow
     "mask": lambda v: v.present[:, :, None],
@@ -189,11 +187,7 @@ FORWARD_SLIPS = {
         "weighted": lambda v: (v.seen * v.mus).sum(axis=2),
     },
 }  # fmt: skip
-FORWARD_SLIPS |= {
-    f"{one}; and: {two}": COMMON[one] | COMMON[two]
-    for one, two in combinations(COMMON, 2)
-    if not COMMON[one].keys() & COMMON[two].keys()
-}
+FORWARD_SLIPS |= pairs(COMMON)
 SURE = "an expert can be surer than that"
 CLIPPED = {
     f"log_vars is clipped to {limit}: {SURE}": {

@@ -1,5 +1,6 @@
 """A right answer as a list of formulas, and the answers of code in which some of them are wrong."""
 
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,3 +37,12 @@ def wrong_answers(formulas, given, names, slips):
             if not agree(value, right[name]):
                 found[name][words] = value
     return found
+
+
+def pairs(slips):
+    """Return the slips with two mistakes at once, in different formulas."""
+    return {
+        f"{one}; and: {two}": slips[one] | slips[two]
+        for one, two in combinations(slips, 2)
+        if not slips[one].keys() & slips[two].keys()
+    }

@@ -4,7 +4,7 @@ from itertools import chain, combinations, permutations
 
 import numpy as np
 
-from miniae.exercises.checks.formulas import wrong_answers
+from miniae.exercises.checks.formulas import pairs, wrong_answers
 from miniae.numerics import sigmoid
 from miniae.proof.gradcheck import complex_step
 from miniae.recurrent import LSTM
@@ -37,19 +37,29 @@ FORMULAS = {  # in the order in which they are computed; v has what was given an
     "dU": lambda v: v.h.T @ v.da,
     "db": lambda v: v.da.sum(axis=0),
 }
-SLIPS = {  # words: wrong formulas instead of those above
+COMMON = {  # words: wrong formulas instead of those above; two of them are often seen together
     "dc_new is dropped: c_new acts on later steps too, add dc_new": {"cell": lambda v: v.through},
     "what comes back through h_new = o tanh(c_new) is missing in dc_new": {
-        "cell": lambda v: v.dc_new
+        "through": lambda v: 0
     },
     "the slope of tanh(c_new), 1 - tanh(c_new)^2, is missing": {
         "through": lambda v: v.dh_new * v.o
     },
+    "do has c_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.c_new},
+}
+SLIPS = {
+    **COMMON,
     "the slope of tanh is taken as 1 - c_new^2: it is 1 - tanh(c_new)^2": {
         "through": lambda v: v.dh_new * v.o * (1 - v.c_new**2)
     },
     "the factor o is missing in what comes back through h_new": {
         "through": lambda v: v.dh_new * (1 - v.tanh**2)
+    },
+    "the factor o (1 - tanh(c_new)^2) is missing in what comes back through h_new": {
+        "through": lambda v: v.dh_new
+    },
+    "the slope of tanh is taken as 1 - tanh(c_new): it is 1 - tanh(c_new)^2": {
+        "through": lambda v: v.dh_new * v.o * (1 - v.tanh)
     },
     "the slope of tanh has c: it is 1 - tanh(c_new)^2": {
         "through": lambda v: v.dh_new * v.o * (1 - np.tanh(v.c) ** 2)
@@ -57,7 +67,6 @@ SLIPS = {  # words: wrong formulas instead of those above
     "the slope of tanh has the wrong sign: it is 1 - tanh(c_new)^2": {
         "through": lambda v: v.dh_new * v.o * (1 + v.tanh**2)
     },
-    "do has c_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.c_new},
     "do has h_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.o * v.tanh},
     "do has the gradient of c_new, but h_new = o tanh(c_new): do = dh_new tanh(c_new)": {
         "do": lambda v: v.cell * v.tanh
@@ -66,9 +75,13 @@ SLIPS = {  # words: wrong formulas instead of those above
         "do": lambda v: v.dh_new * (1 - v.tanh**2)
     },
     "df has c_new instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.c_new},
+    "df has h instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.h},
     "dc is passed on without f: c_new = f c + i g": {"dc": lambda v: v.cell},
     "dc_new is dropped in dc: c_new acts on later steps too": {"dc": lambda v: v.through * v.f},
     "dc is dc_new f: what comes back through h_new is missing": {"dc": lambda v: v.dc_new * v.f},
+    "dc_new is added to dc a second time: dc is f times the gradient of c_new": {
+        "dc": lambda v: v.cell * v.f + v.dc_new
+    },
     "di and dg are exchanged: di has the factor g, dg the factor i": {
         "di": lambda v: v.cell * v.i, "dg": lambda v: v.cell * v.g,
     },
@@ -81,6 +94,7 @@ SLIPS = {  # words: wrong formulas instead of those above
     "dU has h_new instead of h: a = x W + h U + b": {
         "dU": lambda v: (v.o * v.tanh).T @ v.da
     },
+    "dU has c instead of h: a = x W + h U + b": {"dU": lambda v: v.c.T @ v.da},
     "dh contains dh_new: h acts only through a = x W + h U + b": {
         "dh": lambda v: v.da @ v.U.T + v.dh_new
     },
@@ -92,6 +106,10 @@ SLIPS = {  # words: wrong formulas instead of those above
     },
     "db is a mean: b acts on each sample, so db is the sum": {"db": lambda v: v.da.mean(axis=0)},
     "db is not summed over the samples": {"db": lambda v: v.da},
+    "db is summed over the gates (axis 1): sum over the samples": {
+        "db": lambda v: v.da.sum(axis=1)
+    },
+    "db is one number: sum over the samples only (axis 0)": {"db": lambda v: v.da.sum()},
 }  # fmt: skip
 OF_SIGMOIDS = {  # words: wrong slopes of i, f or o with value s
     "is s alone: the factor 1 - s is missing": lambda s: s,
@@ -150,7 +168,16 @@ def gate_slips():
     return found
 
 
-SLIPS |= gate_slips()
+GATE_SLIPS = gate_slips()
+SLIPS |= GATE_SLIPS
+SLIPS |= pairs(
+    COMMON
+    | {
+        words: slip
+        for words, slip in GATE_SLIPS.items()
+        if "for i, f, o, g:" in words or "order i, f, g, o:" in words
+    }
+)
 EQUAL_SIZES = {  # these have the right shape only if d = k
     "dx has U instead of W: a = x W + h U + b": {"dx": lambda v: v.da @ v.U.T},
     "dh has W instead of U: a = x W + h U + b": {"dh": lambda v: v.da @ v.W.T},
