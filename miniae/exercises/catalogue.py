@@ -10,6 +10,7 @@ from miniae.exercises.checks import (
     checking,
     dense,
     elbo,
+    experts_backward,
     hunts,
     latent,
     losses,
@@ -23,7 +24,7 @@ from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
 MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
-MODULES += (normalization, attention, recurrent)
+MODULES += (normalization, attention, recurrent, experts_backward)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
@@ -31,6 +32,7 @@ ORDER = """
     batchnorm
     attention_backward
     lstm_step_backward
+    product_of_experts
 """.split()
 
 

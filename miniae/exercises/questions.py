@@ -85,8 +85,9 @@ def shapes(function, arguments):
 def unchanged(before, after):
     """Return whether an argument is unchanged, up to the rounding of ``v += h; v -= h``."""
     if isinstance(before, np.ndarray):
-        # 1.0 *, because NumPy does not subtract booleans
-        return before.shape == after.shape and np.abs(before - 1.0 * after).max(initial=0) <= 1e-12
+        return before.shape == after.shape and np.allclose(
+            before, after, rtol=0, atol=1e-12, equal_nan=True
+        )
     return not isinstance(before, list) or before == after
 
 
@@ -186,6 +187,8 @@ def compare(name, got, right, mistakes):
         named = ["it is the transpose of the right answer"]
     if not named:
         raise Wrong(where)
+    # Of "A" and "A; and: B" only "A" is said: B changes nothing here.
+    named = [w for w in named if not any(other != w and other in w for other in named)]
     words = "; or: ".join(named[:2])
     if not words.endswith("?"):
         words += "."
@@ -197,7 +200,10 @@ def generic(got, right):
     if not np.isfinite(got).all():
         return []
     if agree(got, right, NEAR):
-        return ["only about six digits are right: is something rounded to float32, or clipped?"]
+        return [
+            "only about six digits are right: is something rounded to float32 or clipped, or is a "
+            "small number added?"
+        ]
     if agree(-got, right):
         return ["the sign is wrong: it is minus the right answer"]
     ratio = (got * right).sum() / max((right**2).sum(), 1e-300)

@@ -225,6 +225,24 @@ BODIES = {
         return dx, dh, dc, dW, dU, db
         """,
     ],
+    "product_of_experts": [
+        """
+        here = present[:, :, None]
+        log_T = np.where(here, -log_vars, -np.inf)
+        log_total = np.logaddexp.reduce(log_T, axis=0, initial=0)
+        w = np.exp(log_T - log_total)
+        mu = (w * np.where(here, mus, 0)).sum(axis=0)
+        return mu, -log_total
+        """,
+        """
+        here = present[:, :, None]
+        w = np.where(here, np.exp(log_var - log_vars), 0)
+        dmus = w * dmu
+        through_mu = dmu * np.where(here, mu - mus, 0)
+        dlog_vars = w * (through_mu + dlog_var)
+        return dmus, dlog_vars
+        """,
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],

@@ -8,6 +8,7 @@ from solutions import replace, solved, stub
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, assert_solved, find
+from miniae.exercises.questions import Wrong, compare
 from miniae.exercises.worker import examine, load, verdict
 
 each_exercise = pytest.mark.parametrize(
@@ -111,6 +112,11 @@ RIGHT = [  # unusual, but right: id, the old code, the new code
      "        gradient[k] = (f(up) - f(down)) / (2 * h)\n",
      "        v[k] += h\n        up = f(v)\n        v[k] -= 2 * h\n"
      "        gradient[k] = (up - f(v)) / (2 * h)\n        v[k] += h\n"),
+    ("product_of_experts", "log_total = np.logaddexp.reduce(log_T, axis=0, initial=0)",
+     "log_total = np.zeros(mus.shape[1:])\n    for row in log_T:\n"
+     "        log_total = np.logaddexp(log_total, row)"),
+    ("product_of_experts", "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+     "mu = (w * mus).sum(axis=0, where=here)"),
     ("sgd_momentum", "import numpy as np", "from __future__ import annotations\n\n"
      "from dataclasses import dataclass\n\n\n@dataclass\nclass Rate:\n    lr: float"),
 ]  # fmt: skip
@@ -174,6 +180,12 @@ def test_a_part_that_calls_another_which_is_open_says_so(tmp_path):
     text = replace(text, "    return dout * (x > 0)", f'    raise NotImplementedError("{id}: no")')
     *_, last = answers(tmp_path, id, text)
     assert last[1:] == ("wrong", "it calls relu_backward, which is not started")
+
+
+def test_a_second_mistake_that_changes_nothing_is_not_named():
+    mistakes = {"A": 2.0, "A; and: B": 2.0, "C": 2.0, "D": 3.0}
+    with pytest.raises(Wrong, match=r"^A; or: C\. the result is 2, should be 1$"):
+        compare("the result", 2.0, 1.0, mistakes)
 
 
 def test_an_examination_can_be_left_half_way():

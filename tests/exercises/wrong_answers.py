@@ -1,5 +1,7 @@
 """Typical wrong answers: the old code of a solution, the new code, and words of the diagnosis."""
 
+from itertools import permutations
+
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (
     '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, with the shapes of x, W, b."""'
@@ -8,6 +10,19 @@ KL = "(mu**2 + np.exp(log_var) - log_var - 1)"
 Z = "return mu + np.exp(log_var / 2) * eps"
 DZ = "return dz, dz * eps * np.exp(log_var / 2) / 2"
 DKL = "return mu / len(mu), (np.exp(log_var) - 1) / (2 * len(mu))"
+EXPERTS = """\
+    log_T = np.where(here, -log_vars, -np.inf)
+    log_total = np.logaddexp.reduce(log_T, axis=0, initial=0)
+    w = np.exp(log_T - log_total)
+    mu = (w * np.where(here, mus, 0)).sum(axis=0)
+    return mu, -log_total"""
+EXPERTS_WEIGHT = "w = np.where(here, np.exp(log_var - log_vars), 0)"
+GATES = {
+    "i": "di * i * (1 - i)",
+    "f": "df * f * (1 - f)",
+    "o": "do * o * (1 - o)",
+    "g": "dg * (1 - g**2)",
+}
 WRONG = {
     "sigmoid_softplus": [
         ("0.5 * (np.tanh(0.5 * x) + 1)", "1 / (1 + np.exp(-x))", "overflow encountered in exp"),
@@ -771,31 +786,88 @@ WRONG = {
         (
             "di * i * (1 - i), df * f * (1 - f), do * o * (1 - o)",
             "di, df, do",
-            "of the three sigmoids are missing",
+            "the slope is missing for i, f, o:",
         ),
-        ("dg * (1 - g**2)", "dg", "the slope 1 - g^2 of the tanh is missing"),
+        ("dg * (1 - g**2)", "dg", "the slope is missing for g:"),
         (
             "[di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)]",
             "[di, df, do, dg]",
-            "no gate has its slope",
+            "the slope is missing for i, f, o, g:",
         ),
-        ("dg * (1 - g**2)", "dg * g * (1 - g)", "the slope of a sigmoid, g (1 - g)"),
+        ("dg * (1 - g**2)", "dg * g * (1 - g)", "the slope of g is that of a sigmoid, g (1 - g)"),
         (
             "di * i * (1 - i), df * f * (1 - f), do * o * (1 - o)",
             "di * (1 - i**2), df * (1 - f**2), do * (1 - o**2)",
-            "all gates have the slope of tanh",
+            "the slope of i, f, o is that of tanh",
+        ),
+        *[(part, f"d{gate}", f"the slope is missing for {gate}:") for gate, part in GATES.items()],
+        *[(part, f"0 * {gate}", f"the part of {gate} is missing") for gate, part in GATES.items()],
+        *[
+            (
+                ", ".join(GATES.values()),
+                ", ".join(GATES[gate] for gate in order),
+                f"in the order {', '.join(order)}: the order here",
+            )
+            for order in permutations(GATES)
+            if order != tuple(GATES)
+        ],
+        (
+            "dc_new + dh_new * o * (1 - tanh**2)",
+            "dc_new + dh_new",
+            "the factor o (1 - tanh(c_new)^2)",
+        ),
+        ("(1 - tanh**2)", "(1 - tanh)", "the slope of tanh is taken as 1 - tanh(c_new):"),
+        ("df = dcell * c", "df = dcell * h", "df has h instead of c"),
+        ("dc = dcell * f", "dc = dcell * f + dc_new", "dc_new is added to dc a second time"),
+        ("dU = h.T @ da", "dU = c.T @ da", "dU has c instead of h"),
+        ("db = da.sum(axis=0)", "db = da.sum(axis=1)", "db is summed over the gates"),
+        ("db = da.sum(axis=0)", "db = da.sum()", "db is one number"),
+        (
+            "[di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)]",
+            "[di, df, dg, do]",
+            "for i, f, o, g: it is s (1 - s) for a sigmoid with value s, 1 - g^2 for g; and: the "
+            "gates are in the order i, f, g, o",
         ),
         (
-            "do * o * (1 - o), dg * (1 - g**2)",
-            "dg * (1 - g**2), do * o * (1 - o)",
-            "in the order i, f, g, o",
+            "do = dh_new * tanh\n    dcell = dc_new + dh_new * o * (1 - tanh**2)",
+            "do = dh_new * c_new\n    dcell = dc_new + dh_new * o",
+            "(c_new)^2, is missing; and: do has c_new instead of tanh(c_new)",
         ),
+        ("di * i * (1 - i), df * f * (1 - f)", "di, df", "the slope is missing for i, f:"),
+        ("df * f * (1 - f)", "df * f", "the slope of f is s alone"),
+        ("do * o * (1 - o)", "do * (1 - o)", "the slope of o is 1 - s alone"),
+        ("di * i * (1 - i)", "di * (1 - i**2)", "the slope of i is that of tanh"),
+        ("do * o * (1 - o)", "do * o * (1 + o)", "the slope of o has the wrong sign"),
         (
-            "di * i * (1 - i), df * f * (1 - f)",
-            "df * f * (1 - f), di * i * (1 - i)",
-            "in the order f, i, o, g",
+            "da = np.hstack",
+            "t = 0.5 * (np.tanh(f / 2) + 1)\n    df = df * t * (1 - t) / f / (1 - f)\n"
+            "    da = np.hstack",
+            "the slope of f is that of a sigmoid taken twice",
         ),
-        ("df * f * (1 - f)", "0 * f", "the part of the forget gate is missing"),
+        ("df * f * (1 - f)", "df * i * (1 - i)", "df is multiplied by the slope of i"),
+        ("dg * (1 - g**2)", "dg * (1 - g)", "the slope of g is 1 - g"),
+        ("dg * (1 - g**2)", "dg * (1 + g**2)", "the slope of g has the wrong sign"),
+        ("dg * (1 - g**2)", "dg * (1 - np.tanh(g) ** 2)", "a tanh taken twice"),
+        ("dg = dcell * i", "dg = dc_new * i", "what comes back through h_new is missing in dg"),
+        ("df = dcell * c", "df = (dcell - dc_new) * c", "dc_new is dropped in df"),
+        ("dc = dcell * f", "dc = (dcell - dc_new) * f", "dc_new is dropped in dc"),
+        ("do = dh_new * tanh", "do = dh_new * o * tanh", "do has h_new"),
+        (
+            "do = dh_new * tanh\n    dcell = dc_new + dh_new * o * (1 - tanh**2)",
+            "dcell = dc_new + dh_new * o * (1 - tanh**2)\n    do = dcell * tanh",
+            "do has the gradient of c_new",
+        ),
+        ("do = dh_new * tanh", "do = dh_new * (1 - tanh**2)", "do has a factor 1 - tanh(c_new)^2"),
+        ("(1 - tanh**2)", "(1 - np.tanh(c) ** 2)", "the slope of tanh has c"),
+        ("(1 - tanh**2)", "(1 + tanh**2)", "the slope of tanh has the wrong sign"),
+        ("dg = dcell * i", "dg = dcell * f", "dg has f instead of i"),
+        ("df = dcell * c", "df = dcell * f", "df has f instead of c"),
+        ("dc = dcell * f", "dc = dcell * c", "dc has c instead of f"),
+        (
+            "di = dcell * g\n    df = dcell * c",
+            "di = dcell * c\n    df = dcell * g",
+            "di and df are exchanged",
+        ),
         ("dU = h.T @ da", "dU = (o * tanh).T @ da", "dU has h_new instead of h"),
         ("dh = da @ U.T", "dh = da @ U.T + dh_new", "dh contains dh_new"),
         ("dW = x.T @ da", "dW = x.T @ da / len(x)", "dW is divided by n"),
@@ -811,5 +883,651 @@ WRONG = {
             "return dh, dx, dc, dW, dU, db",
             "dx and dh are exchanged",
         ),
+    ],
+    "product_of_experts": [
+        ("axis=0, initial=0", "axis=0, initial=-np.inf", "the prior is forgotten"),
+        ("return mu, -log_total", "return mu, -np.log(np.exp(log_total) - 1)", "the prior is forg"),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = np.ones((*present.shape, 1), bool)\n    log_T",
+            "absent experts are counted",
+        ),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = ~present[:, :, None]\n    log_T",
+            "present is inverted",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.exp(-log_vars)
+    total = T.sum(axis=0)
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "the prior is forgotten: it is an expert with precision 1 and mean 0; and: absent",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.exp(-log_vars)
+    total = T.sum(axis=0)
+    return (T * here * mus).sum(axis=0) / total, -np.log(total)""",
+            "the prior is forgotten: it is an expert with precision 1 and mean 0; and: absent",
+        ),
+        ("np.where(here, -log_vars, -np.inf)", "np.where(here, -log_vars, 0)", "counts as N(0, I)"),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = present.all(axis=1)[:, None, None]\n    log_T",
+            "absent for one sample is ignored for all",
+        ),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = present.any(axis=1)[:, None, None]\n    log_T",
+            "there for one sample is counted for all",
+        ),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = present\n    log_T",
+            "present (m, n) lacks an axis",
+        ),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = present[:, None]\n    log_T",
+            "puts the new axis in the middle",
+        ),
+        (
+            "here = present[:, :, None]\n    log_T",
+            "here = present.T[:, :, None]\n    log_T",
+            "present is transposed",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "log_total = np.log(1 + np.exp(-log_vars).sum(axis=0))\n"
+            "    w = np.exp(log_T - log_total)",
+            "absent experts are left out of the sum of T_i mu_i, but not of T",
+        ),
+        (
+            "(w * np.where(here, mus, 0))",
+            "(np.exp(-log_vars - log_total) * mus)",
+            "absent experts are left out of T, but not of the sum of T_i mu_i",
+        ),
+        (
+            "np.logaddexp.reduce(log_T, axis=0, initial=0)",
+            "np.log(np.where(here, 1 + np.exp(-log_vars), 0).sum(axis=0))",
+            "the prior is counted once for each expert",
+        ),
+        (
+            "np.logaddexp.reduce(log_T, axis=0, initial=0)",
+            "np.log((1 + np.exp(log_T)).sum(axis=0))",
+            "the prior is counted m times",
+        ),
+        ("initial=0", "initial=np.log(2)", "the prior is counted twice"),
+        (
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0) + np.exp(-log_total)",
+            "the prior has mean 1",
+        ),
+        ("np.where(here, -log_vars, -np.inf)", "np.where(here, -log_vars / 2, -np.inf)", "deviati"),
+        (
+            "np.where(here, -log_vars, -np.inf)",
+            "np.where(here, -2 * log_vars, -np.inf)",
+            "log_var is used as the log of the standard deviation",
+        ),
+        (
+            "np.where(here, -log_vars, -np.inf)",
+            "np.where(here, log_vars, -np.inf)",
+            "the precision has the wrong sign, exp(log_var)",
+        ),
+        ("return mu, -log_total", "return mu, log_total", "log_var is log T"),
+        (
+            "return mu, -log_total",
+            "return mu, np.exp(-log_total)",
+            "log_var is the variance, 1 / T",
+        ),
+        ("return mu, -log_total", "return mu, np.exp(log_total)", "log_var is the precision T"),
+        ("return mu, -log_total", "return mu, -log_total / 2", "remove the factor 1/2"),
+        (
+            "return mu, -log_total",
+            "return mu, np.exp(-log_total / 2)",
+            "log_var is the standard dev",
+        ),
+        ("return mu, -log_total", "return mu, -np.log1p(np.exp(log_total))", "a second time"),
+        (
+            EXPERTS,
+            """\
+    count = here.sum(axis=0)
+    variance = np.where(here, np.exp(log_vars), 0).sum(axis=0) / count
+    T = np.where(here, np.exp(-log_vars), 0)
+    mu = (T * mus).sum(axis=0) / (1 + T.sum(axis=0))
+    return mu, np.log(variance)""",
+            "the variances of the experts are averaged",
+        ),
+        (
+            "return mu, -log_total",
+            "variance = (1 + np.where(here, np.exp(log_vars), 0).sum(axis=0))\n"
+            "    return mu, np.log(variance / (1 + here.sum(axis=0)))",
+            "the variances are averaged",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.log(1 + np.where(here, np.exp(log_vars), 0).sum(axis=0))",
+            "the variances are added",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.log(np.where(here, np.exp(log_vars), 0).sum(axis=0))",
+            "the variances of the experts are added",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.where(here, log_vars, 0).sum(axis=0)",
+            "not a sum of logs",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, -np.log1p(np.exp(log_T)).sum(axis=0)",
+            "minus the sum of log(1 + T_i)",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.where(here, log_vars, 0).sum(axis=0) / here.sum(axis=0)",
+            "log_var is the mean of the log_vars:",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.where(here, log_vars, 0).sum(axis=0) / (1 + here.sum(axis=0))",
+            "log_var is the mean of the log_vars, with 0 for the prior",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.log(1 + here.sum(axis=0)) - log_total",
+            "the precisions are averaged over the experts: a product",
+        ),
+        (
+            "np.logaddexp.reduce(log_T, axis=0, initial=0)",
+            "np.log(1 + np.exp(log_T).mean(axis=0))",
+            "a mean over all m experts, with the prior added",
+        ),
+        (
+            EXPERTS,
+            """\
+    count = here.sum(axis=0)
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum(axis=0) / count
+    return (T * mus).sum(axis=0) / count / total, -np.log(total)""",
+            "averaged over the experts without the prior",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    return (T * mus).sum(axis=0) / T.mean(axis=0), -np.log(T.mean(axis=0))""",
+            "the precisions are a mean over all m experts: add them",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, -log_vars, 0)
+    total = 1 + T.sum(axis=0)
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "exp is missing: the precision is exp(-log_var)",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, 1 / log_vars, 0)
+    total = 1 + T.sum(axis=0)
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "log_var is the log of the variance, not the variance",
+        ),
+        (
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+            "mu = np.where(here, mus, 0).sum(axis=0) / here.sum(axis=0)",
+            "mu is the plain mean of the mus",
+        ),
+        (
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+            "mu = np.where(here, mus, 0).sum(axis=0) / (1 + here.sum(axis=0))",
+            "mu is the plain mean, with 0 for the prior",
+        ),
+        (
+            "(w * np.where(here, mus, 0))",
+            "np.where(here, mus, 0)",
+            "mu is the plain sum of the mus",
+        ),
+        (
+            "(w * np.where(here, mus, 0)).sum(axis=0)",
+            "np.where(here, mus, 0).sum(axis=0) / np.exp(log_total)",
+            "the weight T_i is missing",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "variance = np.where(here, np.exp(log_vars), 0)\n"
+            "    w = variance / variance.sum(axis=0)",
+            "mu is weighted with the variances",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "variance = np.where(here, np.exp(log_vars), 0)\n"
+            "    w = variance / (1 + variance.sum(axis=0))",
+            "mu is weighted with variances, 1 for the prior",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "w = np.exp(log_T / 2)\n    w = w / (1 + w.sum(axis=0))",
+            "mu is weighted with 1 / std",
+        ),
+        ("w = np.exp(log_T - log_total)", "w = np.exp(log_T)", "mu is not divided by T"),
+        (
+            "w = np.exp(log_T - log_total)",
+            "w = np.exp(log_T - np.where(here, -log_vars, 0).sum(axis=0))",
+            "mu is divided by the product of the T_i",
+        ),
+        (
+            "return mu, -log_total",
+            "return mu, np.log(1 + len(mus)) - log_total",
+            "a mean over all m experts and the prior",
+        ),
+        (
+            "w = np.exp(log_T - log_total)",
+            "w = np.exp(np.where(here, -log_vars / 2, -np.inf))\n    w = w / w.sum(axis=0)",
+            "the prior is forgotten: it is an expert with precision 1 and mean 0; and: exp(log_var",
+        ),
+        (
+            EXPERTS,
+            """\
+    with np.errstate(all="ignore"):
+        T = np.where(here, np.exp(-log_vars), 0)
+        total = 1 + T.sum(axis=0)
+        return (T * np.where(here, mus, 0)).sum(axis=0) / total, -np.log(total)""",
+            "of mu (log_vars near -1000 and 1000) is nan",
+        ),
+        ("w = np.exp(log_T - log_total)", "w = np.exp(log_T + log_total)", "mu is multiplied by T"),
+        (
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+            "mu = (w * np.where(here, mus, 0)).mean(axis=0)",
+            "mu is a mean over the experts",
+        ),
+        (
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0)",
+            "mu = (w * np.where(here, mus, 0)).sum(axis=0) / here.sum(axis=0)",
+            "mu is divided by the number of experts that are present",
+        ),
+        (
+            "return mu, -log_total",
+            "count = here.sum(axis=0)\n"
+            "    square = np.where(here, np.exp(log_vars) + mus**2, 0).sum(axis=0) / count\n"
+            "    mean = np.where(here, mus, 0).sum(axis=0) / count\n"
+            "    return mu, np.log(square - mean**2)",
+            "the variance of a mixture",
+        ),
+        (
+            EXPERTS,
+            """\
+    for mean, log_var, there in zip(mus, log_vars, here):
+        T = np.where(there, np.exp(-log_var), 0)
+    return T * mean / (1 + T), -np.log1p(T)""",
+            "only the last expert is used",
+        ),
+        (
+            EXPERTS,
+            """\
+    for mean, log_var, there in zip(mus, log_vars, here):
+        T = np.where(there, np.exp(-log_var), 0)
+        return T * mean / (1 + T), -np.log1p(T)""",
+            "only the first expert is used",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, 1 / (np.exp(log_vars) + 1e-8), 0)
+    total = 1 + T.sum(axis=0)
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "a small number is added to each variance",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum(axis=0) + 1e-8
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "a small number is added to T",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum(axis=0)
+    return (T * np.where(here, mus, 0)).sum(axis=0) / total, -np.log(total)""",
+            "`T = np.where(here, np.exp(-log_vars), 0)`: overflow encountered in exp",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, 1 / np.exp(log_vars), 0)
+    total = 1 + T.sum(axis=0)
+    return (T * np.where(here, mus, 0)).sum(axis=0) / total, -np.log(total)""",
+            "overflow encountered in exp",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = here * np.exp(-log_vars)
+    total = 1 + T.sum(axis=0)
+    return (T * mus).sum(axis=0) / total, -np.log(total)""",
+            "0 * NaN is NaN",
+        ),
+        ("np.where(here, mus, 0)", "mus", "0 * NaN is NaN"),
+        ("log_T = np", "log_vars = log_vars.clip(-30, 30)\n    log_T = np", "is clipped to 30"),
+        ("log_T = np", "mus[~present] = 0\n    log_T = np", "changed its argument mus"),
+        ("log_T = np", "log_vars *= -1\n    log_T = np", "changed its argument log_vars"),
+        ("log_T = np", "mus = mus.astype('f4')\n    log_T = np", "rounded to float32"),
+        (
+            "mus, 0)).sum(axis=0)\n    return mu, -log_total",
+            "mus, 0)).sum(axis=0, keepdims=True)\n    return mu, -log_total[None]",
+            "sum without keepdims",
+        ),
+        (
+            "(w * np.where(here, mus, 0)).sum(axis=0)",
+            "w * np.where(here, mus, 0)",
+            "are not summed",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum()
+    return (T * mus).sum() / total, -np.log(total)""",
+            "the sum is over everything",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum(axis=1)
+    return (T * mus).sum(axis=1) / total, -np.log(total)""",
+            "the sum is over the samples (axis 1)",
+        ),
+        (
+            EXPERTS,
+            """\
+    T = np.where(here, np.exp(-log_vars), 0)
+    total = 1 + T.sum(axis=2)
+    return (T * mus).sum(axis=2) / total, -np.log(total)""",
+            "the sum is over the latents (axis 2)",
+        ),
+        ("return mu, -log_total", "return -log_total, mu", "mu and log_var are exchanged"),
+        ("return mu, -log_total", "return mu", "return 2 values: mu, log_var"),
+        (
+            "    return mu, -log_total",
+            "    mu[~present.any(axis=0)] = np.nan\n    return mu, -log_total",
+            "entry [0, 0] of mu (no expert is present) is nan, should be 0",
+        ),
+        (EXPERTS_WEIGHT, "w = np.exp(log_var - log_vars)", "absent experts get a gradient"),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(-log_vars), 0)\n    w = w / w.sum(axis=0)",
+            "the weights leave out the prior",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.exp(-log_vars)\n    w = here * w / (1 + w.sum(axis=0))",
+            "the denominator of the weights has the absent experts too",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(log_vars - log_var), 0)",
+            "the weight is upside down",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp((log_var - log_vars) / 2), 0)",
+            "the weight has standard deviations",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(-log_vars), 0)",
+            "the weight is T_i, without the division by T",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(log_var), 0)",
+            "the weight is 1 / T, without T_i",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, log_var / log_vars, 0)",
+            "exp is missing in the weight",
+        ),
+        (EXPERTS_WEIGHT, "w = here / len(mus)", "the weight of each expert is 1 / m"),
+        (EXPERTS_WEIGHT, "w = here / here.sum(axis=0)", "1 / (number of experts that are present)"),
+        (EXPERTS_WEIGHT, "w = 1.0 * here", "the weight is missing"),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(2 * log_var - 2 * log_vars), 0)",
+            "the weight is squared",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(~here, np.exp(log_var - log_vars), 0)",
+            "present is inverted",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(present, np.exp(log_var - log_vars), 0)",
+            "present (m, n) lacks an axis",
+        ),
+        (EXPERTS_WEIGHT, "w = here * np.exp(log_var - log_vars)", "0 * NaN is NaN"),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(-log_vars) / np.exp(-log_var), 0)",
+            "overflow encountered in exp",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "w = np.where(here, np.exp(log_var - log_vars.clip(-20, 20)), 0)",
+            "log_vars is clipped to 20",
+        ),
+        (
+            EXPERTS_WEIGHT,
+            "mu -= mus.mean(axis=0)\n    w = np.where(here, np.exp(log_var - log_vars), 0)",
+            "changed its argument mu",
+        ),
+        ("dmus = w * dmu", "dmus = w * mus", "dmus is w_i mu_i: dmu is missing"),
+        ("dmus = w * dmu", "dmus = w", "dmus is w_i: dmu is missing"),
+        ("dmus = w * dmu", "dmus = w * dmu * mus", "dmus has a factor mu_i:"),
+        ("dmus = w * dmu", "dmus = w * dmu * (mus - mu)", "dmus has a factor mu_i - mu"),
+        ("dmus = w * dmu", "dmus = w * dlog_var", "dmus has dlog_var instead of dmu"),
+        ("dmus = w * dmu", "dmus = w * (dmu + dlog_var)", "dmus has dmu + dlog_var"),
+        ("dmus = w * dmu", "dmus = -w * dmu", "the sign is wrong"),
+        ("dmus = w * dmu", "dmus = (w * dmu).sum(axis=0)", "dmus is summed over the experts"),
+        ("dmus = w * dmu", "dmus = (w * dmu).sum(axis=1)", "dmus is summed over the samples"),
+        (
+            "dmus = w * dmu",
+            "dmus = w * dmu / len(dmu)",
+            "it is divided by the number of samples, experts or latents",
+        ),
+        (
+            "dmus = w * dmu",
+            "dmus = w * dmu / len(mus)",
+            "it is divided by the number of samples, experts or latents",
+        ),
+        (
+            "dmus = w * dmu",
+            "dmus = w * dmu / dmu.shape[1]",
+            "it is divided by the number of samples, experts or latents",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * dlog_var",
+            "the gradient through the weights is forgotten",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * through_mu",
+            "the gradient through log_var is forgotten",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dlog_var - through_mu)",
+            "the part through mu has the wrong sign",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu - dlog_var)",
+            "the part through log_var has the wrong sign",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = -w * (through_mu + dlog_var)",
+            "T_i = exp(-log_vars_i) has slope -T_i",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = -w * (through_mu + dlog_var) * np.exp(log_vars)",
+            "with respect to the precisions T_i",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + dlog_var) / np.exp(log_vars)",
+            "with respect to the variances",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = 2 * w * (through_mu + dlog_var)",
+            "the log of the std",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + dlog_var) / 2",
+            "it has a factor 1/2",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * through_mu + here * dlog_var",
+            "the weight is missing in the part through log_var",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = here * through_mu + w * dlog_var",
+            "the weight is missing in the part through mu",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * through_mu + w",
+            "dlog_var is missing",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + dlog_var * np.exp(log_var))",
+            "through log_var has a factor exp(log_var)",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + dlog_var / 2)",
+            "through log_var has a factor 1/2",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * w * (through_mu + dlog_var)",
+            "the weight is squared",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dlog_var * (mu - mus) + dmu)",
+            "dmu and dlog_var are exchanged",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + dlog_var) / len(dmu)",
+            "it is divided by the number of samples, experts or latents",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = (w * (through_mu + dlog_var)).sum(axis=0)",
+            "dlog_vars is summed over the experts",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = np.exp(log_var - log_vars) * (dmu * (mu - mus) + dlog_var)",
+            "absent experts get a gradient",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = -dmu * mus",
+            "only the numerator",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = dmu * mu",
+            "only the denominator",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = -(1 - w) * dmu * mus",
+            "only the weight w_i is differentiated",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = dmu",
+            "the factor mu - mu_i is missing",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = dmu * (mu - mus) ** 2",
+            "the difference mu - mu_i is squared",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = mu - mus",
+            "dmu is missing",
+        ),
+        (
+            "through_mu = dmu * np.where(here, mu - mus, 0)",
+            "through_mu = dmu * ((here * mus).sum(axis=0) / here.sum(axis=0) - mus)",
+            "it has the mean of the mus instead of mu",
+        ),
+        ("np.where(here, mu - mus, 0)", "(mu - mus)", "0 * NaN is NaN"),
+        ("return dmus, dlog_vars", "return dlog_vars, dmus", "dmus and dlog_vars are exchanged"),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (1 - w) * (through_mu + dlog_var)",
+            "it has a factor 1 - w_i",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dmu * mus + dlog_var)",
+            "the numerator is differentiated, and with",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (dlog_var - dmu * mu)",
+            "the denominator is differentiated, and with",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (through_mu + w * dlog_var)",
+            "squared in the part through log_var",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * (w * through_mu + dlog_var)",
+            "squared in the part through mu",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = w * through_mu + here * np.exp(-log_vars) * dlog_var",
+            "the part through log_var is not divided by T",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = here * np.exp(-log_vars) * through_mu + w * dlog_var",
+            "the part through mu is not divided by T",
+        ),
+        (
+            "dlog_vars = w * (through_mu + dlog_var)",
+            "dlog_vars = -np.exp(log_var) * here * through_mu",
+            "log_vars; and: this is the gradient with respect to the precisions",
+        ),
+        ("return dmus, dlog_vars", "dmus", "is the return missing"),
     ],
 }

@@ -1,9 +1,10 @@
 """Check of the backward pass of one step of an LSTM."""
 
-from types import SimpleNamespace
+from itertools import chain, combinations, permutations
 
 import numpy as np
 
+from miniae.exercises.checks.formulas import pairs, wrong_answers
 from miniae.numerics import sigmoid
 from miniae.proof.gradcheck import complex_step
 from miniae.recurrent import LSTM
@@ -18,9 +19,9 @@ def sigmoid_slope(s):
 
 FORMULAS = {  # in the order in which they are computed; v has what was given and computed before
     "tanh": lambda v: np.tanh(v.c_new),
-    "do": lambda v: v.dh_new * v.tanh,
     "through": lambda v: v.dh_new * v.o * (1 - v.tanh**2),
     "cell": lambda v: v.dc_new + v.through,
+    "do": lambda v: v.dh_new * v.tanh,
     "di": lambda v: v.cell * v.g,
     "df": lambda v: v.cell * v.c,
     "dg": lambda v: v.cell * v.i,
@@ -36,58 +37,64 @@ FORMULAS = {  # in the order in which they are computed; v has what was given an
     "dU": lambda v: v.h.T @ v.da,
     "db": lambda v: v.da.sum(axis=0),
 }
-SLIPS = {  # words: wrong formulas instead of those above
+COMMON = {  # words: wrong formulas instead of those above; two of them are often seen together
     "dc_new is dropped: c_new acts on later steps too, add dc_new": {"cell": lambda v: v.through},
     "what comes back through h_new = o tanh(c_new) is missing in dc_new": {
-        "cell": lambda v: v.dc_new
+        "through": lambda v: 0
     },
     "the slope of tanh(c_new), 1 - tanh(c_new)^2, is missing": {
         "through": lambda v: v.dh_new * v.o
     },
+    "do has c_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.c_new},
+}
+SLIPS = {
+    **COMMON,
     "the slope of tanh is taken as 1 - c_new^2: it is 1 - tanh(c_new)^2": {
         "through": lambda v: v.dh_new * v.o * (1 - v.c_new**2)
     },
     "the factor o is missing in what comes back through h_new": {
         "through": lambda v: v.dh_new * (1 - v.tanh**2)
     },
-    "do has c_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.c_new},
+    "the factor o (1 - tanh(c_new)^2) is missing in what comes back through h_new": {
+        "through": lambda v: v.dh_new
+    },
+    "the slope of tanh is taken as 1 - tanh(c_new): it is 1 - tanh(c_new)^2": {
+        "through": lambda v: v.dh_new * v.o * (1 - v.tanh)
+    },
+    "the slope of tanh has c: it is 1 - tanh(c_new)^2": {
+        "through": lambda v: v.dh_new * v.o * (1 - np.tanh(v.c) ** 2)
+    },
+    "the slope of tanh has the wrong sign: it is 1 - tanh(c_new)^2": {
+        "through": lambda v: v.dh_new * v.o * (1 + v.tanh**2)
+    },
+    "do has h_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.o * v.tanh},
+    "do has the gradient of c_new, but h_new = o tanh(c_new): do = dh_new tanh(c_new)": {
+        "do": lambda v: v.cell * v.tanh
+    },
+    "do has a factor 1 - tanh(c_new)^2: that is the slope of h_new in c_new": {
+        "do": lambda v: v.dh_new * (1 - v.tanh**2)
+    },
     "df has c_new instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.c_new},
+    "df has h instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.h},
     "dc is passed on without f: c_new = f c + i g": {"dc": lambda v: v.cell},
+    "dc_new is dropped in dc: c_new acts on later steps too": {"dc": lambda v: v.through * v.f},
     "dc is dc_new f: what comes back through h_new is missing": {"dc": lambda v: v.dc_new * v.f},
+    "dc_new is added to dc a second time: dc is f times the gradient of c_new": {
+        "dc": lambda v: v.cell * v.f + v.dc_new
+    },
     "di and dg are exchanged: di has the factor g, dg the factor i": {
         "di": lambda v: v.cell * v.i, "dg": lambda v: v.cell * v.g,
     },
     "di has i instead of g: c_new = f c + i g": {"di": lambda v: v.cell * v.i},
     "dg has g instead of i: c_new = f c + i g": {"dg": lambda v: v.cell * v.g},
-    "the slopes s (1 - s) of the three sigmoids are missing": {
-        "ai": lambda v: v.di, "af": lambda v: v.df, "ao": lambda v: v.do,
-    },
-    "the slope 1 - g^2 of the tanh is missing": {"ag": lambda v: v.dg},
-    "no gate has its slope: multiply by s (1 - s), and by 1 - g^2 for g": {
-        "ai": lambda v: v.di, "af": lambda v: v.df, "ao": lambda v: v.do, "ag": lambda v: v.dg,
-    },
-    "g has the slope of a sigmoid, g (1 - g): it is a tanh, 1 - g^2": {
-        "ag": lambda v: v.dg * sigmoid_slope(v.g)
-    },
-    "all gates have the slope of tanh: i, f and o are sigmoids": {
-        "ai": lambda v: v.di * (1 - v.i**2), "af": lambda v: v.df * (1 - v.f**2),
-        "ao": lambda v: v.do * (1 - v.o**2),
-    },
-    "the slope of a sigmoid is taken twice": {
-        "ai": lambda v: v.di * sigmoid_slope(sigmoid(v.i)),
-        "af": lambda v: v.df * sigmoid_slope(sigmoid(v.f)),
-        "ao": lambda v: v.do * sigmoid_slope(sigmoid(v.o)),
-    },
-    "the gates are in the order i, f, g, o: the order here is i, f, o, g": {
-        "da": lambda v: np.hstack([v.ai, v.af, v.ag, v.ao])
-    },
-    "the gates are in the order f, i, o, g: the order here is i, f, o, g": {
-        "da": lambda v: np.hstack([v.af, v.ai, v.ao, v.ag])
-    },
-    "the part of the forget gate is missing in da": {"af": lambda v: 0 * v.df},
+    "dg has f instead of i: c_new = f c + i g": {"dg": lambda v: v.cell * v.f},
+    "df has f instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.f},
+    "dc has c instead of f: c_new = f c + i g": {"dc": lambda v: v.cell * v.c},
+    "di and df are exchanged": {"di": lambda v: v.cell * v.c, "df": lambda v: v.cell * v.g},
     "dU has h_new instead of h: a = x W + h U + b": {
         "dU": lambda v: (v.o * v.tanh).T @ v.da
     },
+    "dU has c instead of h: a = x W + h U + b": {"dU": lambda v: v.c.T @ v.da},
     "dh contains dh_new: h acts only through a = x W + h U + b": {
         "dh": lambda v: v.da @ v.U.T + v.dh_new
     },
@@ -99,21 +106,84 @@ SLIPS = {  # words: wrong formulas instead of those above
     },
     "db is a mean: b acts on each sample, so db is the sum": {"db": lambda v: v.da.mean(axis=0)},
     "db is not summed over the samples": {"db": lambda v: v.da},
+    "db is summed over the gates (axis 1): sum over the samples": {
+        "db": lambda v: v.da.sum(axis=1)
+    },
+    "db is one number: sum over the samples only (axis 0)": {"db": lambda v: v.da.sum()},
 }  # fmt: skip
+OF_SIGMOIDS = {  # words: wrong slopes of i, f or o with value s
+    "is s alone: the factor 1 - s is missing": lambda s: s,
+    "is 1 - s alone: the factor s is missing": lambda s: 1 - s,
+    "is that of tanh: i, f and o are sigmoids": lambda s: 1 - s**2,
+    "has the wrong sign: it is s (1 - s)": lambda s: s * (1 + s),
+    "is that of a sigmoid taken twice: s is the value already": lambda s: sigmoid_slope(sigmoid(s)),
+}
+OF_TANH = {  # words: wrong slopes of g
+    "is that of a sigmoid, g (1 - g): g is a tanh, 1 - g^2": sigmoid_slope,
+    "is 1 - g: g must be squared": lambda g: 1 - g,
+    "has the wrong sign: it is 1 - g^2": lambda g: 1 + g**2,
+    "is that of a tanh taken twice: g is the value already": lambda g: 1 - np.tanh(g) ** 2,
+}
+
+
+def with_slope(gates, slope):
+    """Return the slip in which these gates have a wrong slope, a function of the gate's value."""
+    return {
+        f"a{gate}": lambda v, gate=gate: getattr(v, f"d{gate}") * slope(getattr(v, gate))
+        for gate in gates
+    }
+
+
+def gate_slips():
+    """Return the slips that each gate can have, alone or with others, and all orders of gates."""
+    found = {}
+    for gates in chain.from_iterable(combinations("ifog", size) for size in (1, 2, 3, 4)):
+        words = f"the slope is missing for {', '.join(gates)}: it is s (1 - s) for a sigmoid with "
+        found[f"{words}value s, 1 - g^2 for g"] = with_slope(gates, lambda s: 1)
+    for gates in "i", "f", "o", "ifo":
+        for words, slope in OF_SIGMOIDS.items():
+            found[f"the slope of {', '.join(gates)} {words}"] = with_slope(gates, slope)
+    for words, slope in OF_TANH.items():
+        found[f"the slope of g {words}"] = with_slope("g", slope)
+    for gate, other in permutations("ifo", 2):
+        found[f"d{gate} is multiplied by the slope of {other}: take that of {gate}"] = {
+            f"a{gate}": lambda v, gate=gate, other=other: (
+                getattr(v, f"d{gate}") * sigmoid_slope(getattr(v, other))
+            )
+        }
+    for name, factor in {"di": "g", "df": "c", "dg": "i"}.items():
+        for words, part in {
+            "what comes back through h_new is missing": "dc_new",
+            "dc_new is dropped": "through",
+        }.items():
+            found[f"{words} in {name}: c_new = f c + i g gets the sum of both"] = {
+                name: lambda v, part=part, factor=factor: getattr(v, part) * getattr(v, factor)
+            }
+    for gate in "ifog":
+        found[f"the part of {gate} is missing in da"] = with_slope(gate, lambda s: 0)
+    for order in list(permutations("ifog"))[1:]:  # the first is the right one
+        found[f"the gates are in the order {', '.join(order)}: the order here is i, f, o, g"] = {
+            "da": lambda v, order=order: np.hstack([getattr(v, f"a{gate}") for gate in order])
+        }
+    return found
+
+
+GATE_SLIPS = gate_slips()
+SLIPS |= GATE_SLIPS
+SLIPS |= pairs(
+    COMMON
+    | {
+        words: slip
+        for words, slip in GATE_SLIPS.items()
+        if "for i, f, o, g:" in words or "order i, f, g, o:" in words
+    }
+)
 EQUAL_SIZES = {  # these have the right shape only if d = k
     "dx has U instead of W: a = x W + h U + b": {"dx": lambda v: v.da @ v.U.T},
     "dh has W instead of U: a = x W + h U + b": {"dh": lambda v: v.da @ v.W.T},
     "dU has x instead of h: a = x W + h U + b": {"dU": lambda v: v.x.T @ v.da},
     "dW has h instead of x: a = x W + h U + b": {"dW": lambda v: v.h.T @ v.da},
 }
-
-
-def backward(given, **wrong):
-    """Return the gradients by name; wrong has formulas that replace the right ones."""
-    v = SimpleNamespace(**given)
-    for name, formula in {**FORMULAS, **wrong}.items():
-        setattr(v, name, formula(v))
-    return {name: getattr(v, name) for name in NAMES}
 
 
 def exact(dh_new, dc_new, x, h, c, W, U, b):
@@ -154,12 +224,9 @@ def check(ask):
             "i": i, "f": f, "o": o, "g": g, "c_new": c_new,
         }  # fmt: skip
         got = ask("lstm_step_backward", *given.values())
-        right, slips = exact(dh_new, dc_new, x, h, c, W, U, b), {name: {} for name in NAMES}
-        for words, wrong in {**SLIPS, **(EQUAL_SIZES if d == k else {})}.items():
-            for name, value in backward(given, **wrong).items():
-                if value.shape != right[name].shape or not np.allclose(value, right[name]):
-                    slips[name][words] = value
-        ask.equal(got, right, slips)
+        right = exact(dh_new, dc_new, x, h, c, W, U, b)
+        slips = SLIPS | EQUAL_SIZES if d == k else SLIPS
+        ask.equal(got, right, wrong_answers(FORMULAS, given, NAMES, slips))
 
 
 EXERCISES = {
