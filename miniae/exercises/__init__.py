@@ -24,6 +24,6 @@ def assert_solved(id, names, student=""):
     names : dict, what the student has defined, by name
     student : str, the student's id; each id gets other random inputs
     """
-    for part, state, message in examine(find(id), names, student):
+    for part, state, message, _ in examine(find(id), names, student):
         if state != "done":
             raise AssertionError(f"{part}: {message or state}")

@@ -18,7 +18,15 @@ NEAR = 1e-5
 
 
 class Wrong(Exception):
-    """An answer is wrong; the message is for the student."""
+    """An answer is wrong.
+
+    message : str, for the student
+    diagnosis : str, the stable id of the mistake, such as "dense_backward.db_is_mean", or ""
+    """
+
+    def __init__(self, message, diagnosis=""):
+        super().__init__(message)
+        self.diagnosis = diagnosis
 
 
 def agree(a, b, tolerance=MATCH):

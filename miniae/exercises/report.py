@@ -43,6 +43,7 @@ def as_rows(results, student):
             "exercise": result.exercise.id,
             "state": result.state,
             "score": round(score(result), 4),
+            "diagnosis": result.diagnosis,
             "message": result.message,
         }
         for result in results

@@ -15,12 +15,26 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import miniae
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
 TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # the first line of faulthandler
 STOP = threading.Event()  # when it is set, all running checks end at once
+
+
+class Verdict(NamedTuple):
+    """The verdict on one part.
+
+    state : str, one of done, not started, wrong, error, missing
+    message : str, for the student; empty if nothing is wrong
+    diagnosis : str, the stable id of the mistake, empty if it is not known
+    """
+
+    state: str
+    message: str = ""
+    diagnosis: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,7 @@ class Result:
     Attributes
     ----------
     exercise : Exercise
-    parts : dict, from the name of a part to (state, message)
+    parts : dict, from the name of a part to its `Verdict`
     printed : str, the end of what the student's code printed
     """
 
@@ -41,7 +55,7 @@ class Result:
     @property
     def state(self):
         """One of done, begun, not started, wrong, error, missing; begun: some parts are done."""
-        states = {state for state, _ in self.parts.values()}
+        states = {verdict.state for verdict in self.parts.values()}
         for bad in ("missing", "error", "wrong"):
             if bad in states:
                 return bad
@@ -50,16 +64,24 @@ class Result:
     @property
     def done(self):
         """The number of parts that are done."""
-        return sum(state == "done" for state, _ in self.parts.values())
+        return sum(verdict.state == "done" for verdict in self.parts.values())
 
     @property
     def message(self):
         """What is wrong, in one line; empty if nothing is wrong."""
-        bad = [(p, m) for p, (state, m) in self.parts.items() if state in ("wrong", "error")]
-        if bad:
-            part, message = bad[0]
-            return f"{part}: {message}"
-        return next((m for state, m in self.parts.values() if state == "missing"), "")
+        for part, verdict in self.bad.items():
+            return f"{part}: {verdict.message}"
+        return next((v.message for v in self.parts.values() if v.state == "missing"), "")
+
+    @property
+    def bad(self):
+        """The parts that are wrong or stopped by an error, a dict as `parts`."""
+        return {p: v for p, v in self.parts.items() if v.state in ("wrong", "error")}
+
+    @property
+    def diagnosis(self):
+        """The id of the mistake in the first part that is wrong; empty if it is not known."""
+        return next((verdict.diagnosis for verdict in self.bad.values()), "")
 
 
 def check_file(exercise, path, student="", seconds=20, megabytes=2048):
@@ -72,10 +94,10 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     student : str, the student's id; each id gets other random inputs
     seconds, megabytes : limits of the process
     """
-    path, parts = Path(path).resolve(), dict.fromkeys(exercise.parts, ("not started", ""))
+    path, parts = Path(path).resolve(), dict.fromkeys(exercise.parts, Verdict("not started"))
     if not path.is_file():
         message = f"{path.name} not found in {path.parent}; `start` copies the stubs there"
-        return Result(exercise, dict.fromkeys(parts, ("missing", message)))
+        return Result(exercise, dict.fromkeys(parts, Verdict("missing", message)))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         result, printed = Path(folder, "result"), Path(folder, "printed")
         start = "import sys; from miniae.exercises.worker import main; main(sys.argv[1:])"
@@ -84,14 +106,14 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
         end = watch(command, folder, printed, seconds)
         rows = read_rows(result)
         text = printed.read_text("utf-8", errors="replace")
-    for name, state, message in rows:
+    for name, *verdict in rows:
         if name in parts:
-            parts[name] = state, message
+            parts[name] = Verdict(*verdict)
         elif name == "the file":
-            parts = dict.fromkeys(parts, (state, message))
+            parts = dict.fromkeys(parts, Verdict(*verdict))
     if end == "print" or not rows or rows[-1][0] not in ("end", "the file"):
         reached = [name for name in parts if name not in {row[0] for row in rows}] or list(parts)
-        parts[reached[0]] = "error", how_it_ended(end, text, path, seconds)
+        parts[reached[0]] = Verdict("error", how_it_ended(end, text, path, seconds))
     return Result(exercise, parts, TIMEOUT.split(text)[0][-2000:])
 
 

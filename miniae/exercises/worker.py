@@ -18,7 +18,7 @@ from miniae.exercises.questions import Wrong
 
 
 def examine(exercise, names, student=""):
-    """Yield (part, state, message) for each part: "done", "not started", "wrong" or "error".
+    """Yield (part, state, message, diagnosis) for each part; see `verdict`.
 
     While it runs, `names` has the library's functions in place of those that are not started. So
     a part that calls another part can be checked before the other is written.
@@ -38,18 +38,21 @@ def examine(exercise, names, student=""):
 
 
 def verdict(exercise, part, names, student):
-    """Return the state of one part, and the message."""
+    """Return the state of one part, the message, and the id of the diagnosis.
+
+    The state is "done", "not started", "wrong" or "error".
+    """
     try:
         exercise.parts[part](exercise.ask(names, part, student))
     except Wrong as wrong:
-        return "wrong", str(wrong)
+        return "wrong", str(wrong), wrong.diagnosis
     except BaseException as error:  # the student's code may also call sys.exit
         path = names.get("__file__")
         if not is_open(error, exercise):
-            return "error", stopped(error, path)
+            return "error", stopped(error, path), ""
         message = left_over(error, exercise, part, path)
-        return ("wrong", message) if message else ("not started", "")
-    return "done", ""
+        return ("wrong", message, "") if message else ("not started", "", "")
+    return "done", "", ""
 
 
 def is_open(error, exercise):
@@ -145,8 +148,8 @@ def main(argv):
             asked = {node.name for node in tree.body if hasattr(node, "name")}
             # The file may call a function that is not started: check the others all the same.
             if not (is_open(error, exercise) and asked <= names.keys()):
-                say("the file", "error", stopped(error, path))
+                say("the file", "error", stopped(error, path), "")
                 return
         for row in examine(exercise, names, student):
             say(*row)
-        say("end", "", "")
+        say("end", "", "", "")

@@ -36,13 +36,13 @@ def load_text(tmp_path, id, text):
 
 
 def answers(tmp_path, id, text, student=""):
-    """Yield the results of a file with this text: (part, state, message)."""
+    """Yield the results of a file with this text: (part, state, message, diagnosis)."""
     return examine(find(id), load_text(tmp_path, id, text), student)
 
 
 @each_exercise
 def test_a_stub_is_not_started_and_names_its_exercise(tmp_path, id):
-    assert {row[1:] for row in answers(tmp_path, id, stub(id))} == {("not started", "")}
+    assert {row[1:] for row in answers(tmp_path, id, stub(id))} == {("not started", "", "")}
     assert f'raise NotImplementedError("{id}: not started yet")' in stub(id)
     assert stub(id).startswith(f'"""{id}: ') and f"exercises hint {id}" in stub(id)
     assert "eave " in stub(id) or id in ("hunt_dense", "hunt_vae")  # leave ... unchanged
@@ -51,7 +51,7 @@ def test_a_stub_is_not_started_and_names_its_exercise(tmp_path, id):
 @each_exercise
 @pytest.mark.parametrize("student", ["", pytest.param("ada", marks=pytest.mark.slow)])
 def test_a_solution_passes_whoever_hands_it_in(tmp_path, id, student):
-    assert {row[1:] for row in answers(tmp_path, id, solved(id), student)} == {("done", "")}
+    assert {row[1:] for row in answers(tmp_path, id, solved(id), student)} == {("done", "", "")}
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_a_solution_passes_with_the_inputs_of_50_more_students(tmp_path, id):
 def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
     found = answers(tmp_path, id, replace(solved(id), old, new))
     said = next(
-        (f"{part}: {m}" for part, state, m in found if state in ("wrong", "error")), "passed"
+        (f"{part}: {m}" for part, state, m, _ in found if state in ("wrong", "error")), "passed"
     )
     assert words in said
 
@@ -125,7 +125,7 @@ RIGHT = [  # unusual, but right: id, the old code, the new code
 @pytest.mark.parametrize(("id", "old", "new"), RIGHT)
 def test_an_unusual_answer_that_is_right_passes(tmp_path, id, old, new):
     found = answers(tmp_path, id, replace(solved(id), old, new))
-    assert {row[1:] for row in found} == {("done", "")}
+    assert {row[1:] for row in found} == {("done", "", "")}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
@@ -149,7 +149,7 @@ def test_an_answer_of_another_type_is_wrong_and_not_an_error(tmp_path, id):
                 methods = ("forward", "backward")
                 others = [type(name, (theirs,), {method: others[0]}) for method in methods]
             for other in others:
-                state, said = verdict(exercise, part, {**names, name: other}, "")
+                state, said, _ = verdict(exercise, part, {**names, name: other}, "")
                 assert state == "wrong" and said
 
 
@@ -160,7 +160,7 @@ def test_what_another_part_calls_is_filled_by_the_library_while_it_is_open(tmp_p
     names = load_text(tmp_path, id, text)
     before = dict(names)
     *open_, last = examine(find(id), names)
-    assert last[1:] == ("done", "") and {row[1] for row in open_} == {"not started"}
+    assert last[1] == "done" and {row[1] for row in open_} == {"not started"}
     assert names == before
 
 
@@ -179,7 +179,7 @@ def test_a_part_that_calls_another_which_is_open_says_so(tmp_path):
     text = replace(solved(id), "dout * (1 - out**2)", "relu_backward(dout, out)")
     text = replace(text, "    return dout * (x > 0)", f'    raise NotImplementedError("{id}: no")')
     *_, last = answers(tmp_path, id, text)
-    assert last[1:] == ("wrong", "it calls relu_backward, which is not started")
+    assert last[1:3] == ("wrong", "it calls relu_backward, which is not started")
 
 
 def test_a_second_mistake_that_changes_nothing_is_not_named():

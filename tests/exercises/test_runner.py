@@ -16,7 +16,7 @@ from solutions import solved, stub
 from miniae.exercises import EXERCISES, Result, __main__, assert_solved, check_file, find
 from miniae.exercises.__main__ import asked_for, main
 from miniae.exercises.report import as_csv
-from miniae.exercises.sandbox import how_it_ended
+from miniae.exercises.sandbox import Verdict, how_it_ended
 
 FIRST, DENSE = find("sigmoid_softplus"), find("dense_backward")
 
@@ -119,7 +119,7 @@ def test_a_call_of_what_is_open_at_the_end_of_the_file_hides_nothing(tmp_path):
     text = text[: text.index("    return np.maximum")]
     text += f'    raise NotImplementedError("{FIRST.id}: not started yet")\n'
     result = check_file(FIRST, write(tmp_path, FIRST, text + "\nprint(softplus(1.0))\n"))
-    assert result.state == "begun" and result.parts["sigmoid"] == ("done", "")
+    assert result.state == "begun" and result.parts["sigmoid"].state == "done"
     hunt = find("hunt_vae")
     result = check_file(hunt, write(tmp_path, hunt, stub(hunt.id) + "\nsample(1, 2, 3)\n"))
     assert result.state == "not started"
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_run_is_reported(tmp_path, text, words):
 def test_what_was_found_before_an_endless_loop_is_kept(tmp_path):
     text = solved(FIRST.id).replace("return np.maximum", "while True: pass\n    return np.maximum")
     result = check_file(FIRST, write(tmp_path, FIRST, text), seconds=2)
-    assert result.parts["sigmoid"] == ("done", "") and result.parts["softplus"][0] == "error"
+    assert result.parts["sigmoid"].state == "done" and result.parts["softplus"].state == "error"
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def unread(monkeypatch):
     """Make every file count as missing, so that no process is started."""
 
     def found(exercise, path, *_):
-        return Result(exercise, dict.fromkeys(exercise.parts, ("missing", "\u4e2d")))
+        return Result(exercise, dict.fromkeys(exercise.parts, Verdict("missing", "\u4e2d")))
 
     monkeypatch.setattr(__main__, "check_file", found)
 
