@@ -39,9 +39,7 @@ FORMULAS = {  # in the order in which they are computed; v has what was given an
 }
 COMMON = {  # words: wrong formulas instead of those above; two of them are often seen together
     "dc_new is dropped: c_new acts on later steps too, add dc_new": {"cell": lambda v: v.through},
-    "what comes back through h_new = o tanh(c_new) is missing in dc_new": {
-        "through": lambda v: 0
-    },
+    "what comes back through h_new = o tanh(c_new) is missing in dc_new": {"through": lambda v: 0},
     "the slope of tanh(c_new), 1 - tanh(c_new)^2, is missing": {
         "through": lambda v: v.dh_new * v.o
     },
