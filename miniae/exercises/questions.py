@@ -209,8 +209,8 @@ def generic(got, right):
         return []
     if agree(got, right, NEAR):
         return [
-            "only about six digits are right: is something rounded to float32 or clipped, or is a "
-            "small number added?"
+            "only about six digits are right: is a small number added, is something rounded to "
+            "float32, or clipped?"
         ]
     if agree(-got, right):
         return ["the sign is wrong: it is minus the right answer"]

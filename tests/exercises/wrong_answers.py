@@ -56,7 +56,7 @@ WRONG = {
         (
             "return 0.5 * (np.tanh(0.5 * x) + 1)",
             "return 0.5 * (np.tanh(0.5 * x.astype('f4')) + 1)",
-            "rounded to float32",
+            "is something rounded to float32",
         ),
         ("return 0.5 * (np.tanh(0.5 * x) + 1)", "return 'a half'", "must be numbers, got str"),
         (
@@ -92,7 +92,7 @@ WRONG = {
         ("x @ W + b", "x @ W + b.sum()", "each unit has its own b"),
         ("x @ W + b", "(x @ W + b).mean(axis=0)", "each row must stay a separate sample"),
         ("x @ W + b", "(x @ W + b).T", "the transpose"),
-        ("x @ W + b", "(x @ W + b).astype('f4')", "rounded to float32"),
+        ("x @ W + b", "(x @ W + b).astype('f4')", "is something rounded to float32"),
     ],
     "dense_backward": [
         (DENSE, "return dout @ W.T, x.T @ dout / len(x), dout.sum(axis=0)", "dW is divided by n"),
@@ -150,7 +150,7 @@ WRONG = {
         (
             "return ((out - target) ** 2).sum() / len(out)",
             "return np.float32(((out - target) ** 2).sum() / len(out))",
-            "rounded to float32",
+            "is something rounded to float32",
         ),
     ],
     "bernoulli_nll": [
@@ -345,7 +345,7 @@ WRONG = {
         (Z, "return {'z': mu}", "z must be numbers, got dict"),
         (Z, "return [mu[0], 3]", "z must be numbers, got list"),
         (Z, "return (mu + np.exp(log_var / 2)) * eps", "eps must multiply std only"),
-        ("np.split(h, 2", "np.split(h.astype('f4'), 2", "rounded to float32"),
+        ("np.split(h, 2", "np.split(h.astype('f4'), 2", "is something rounded to float32"),
     ],
     "reparameterise_backward": [
         (DZ, "return dz, dz * eps * np.exp(log_var / 2)", "the 1/2 of exp(log_var / 2)"),
@@ -373,7 +373,11 @@ WRONG = {
         (KL, "(mu**2 + np.exp(log_var) + log_var - 1)", "the sign of log_var"),
         (KL, "(mu + np.exp(log_var) - log_var - 1)", "mu must be squared"),
         (f"0.5 * {KL}.sum() / len(mu)", f"-0.5 * {KL}.mean()", "minus the KL, and also a mean"),
-        (KL, "(mu**2 + np.exp(log_var) - log_var - 1).astype('f4')", "rounded to float32"),
+        (
+            KL,
+            "(mu**2 + np.exp(log_var) - log_var - 1).astype('f4')",
+            "is something rounded to float32",
+        ),
     ],
     "kl_gradient": [
         (DKL, "return mu, (np.exp(log_var) - 1) / 2", "1/n is missing"),
@@ -518,7 +522,7 @@ WRONG = {
         ),
         ("return x * mask, mask", "return x * mask", "return 2 values: out, mask"),
         ("return x * mask, mask", "return mask, x * mask", "this is the mask"),
-        ("/ (1 - p)\n", "/ np.float32(1 - p)\n", "rounded to float32"),
+        ("/ (1 - p)\n", "/ np.float32(1 - p)\n", "is something rounded to float32"),
     ],
     "convolution": [
         ("return out + b", "return out", "b is missing"),
@@ -1220,7 +1224,7 @@ WRONG = {
         ("log_T = np", "log_vars = log_vars.clip(-30, 30)\n    log_T = np", "is clipped to 30"),
         ("log_T = np", "mus[~present] = 0\n    log_T = np", "changed its argument mus"),
         ("log_T = np", "log_vars *= -1\n    log_T = np", "changed its argument log_vars"),
-        ("log_T = np", "mus = mus.astype('f4')\n    log_T = np", "rounded to float32"),
+        ("log_T = np", "mus = mus.astype('f4')\n    log_T = np", "is something rounded to float32"),
         (
             "mus, 0)).sum(axis=0)\n    return mu, -log_total",
             "mus, 0)).sum(axis=0, keepdims=True)\n    return mu, -log_total[None]",
