@@ -8,7 +8,7 @@ import pytest
 from miniae.exercises import EXERCISES
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "README.md"])
 COUNT = re.compile(
     r"\b(\d\d+|(ten|\w+teen|eleven|twelve|twenty|thirty|forty)(-\w+)?)\s+"
     r"\[?(exercises|stubs|files\s+to\s+fill)",
