@@ -34,8 +34,8 @@ class Layer(Parameterized):
     def __init__(self, *, parts=None, buffers=None, **params):
         super().__init__(params, parts, buffers)
 
-    def __call__(self, x, training=False):
-        return self.forward(x, training)
+    def __call__(self, x, training=False, **side):
+        return self.forward(x, training, **side)
 
     def forward(self, x, training=False):
         """Return out, and keep what `backward` needs."""

@@ -75,7 +75,7 @@ class OpenAttention(Attention):
         return ds @ k / root, ds.swapaxes(-1, -2) @ q / root
 
     def backward(self, dout):
-        q, k, v, p, _ = self.recall(dout)
+        q, k, v, p, *_ = self.recall(dout)
         self.dvalues = self.of_values(p, dout)
         ds = self.of_softmax(p, dout @ v.swapaxes(-1, -2))
         dx, self.dkeys = self.of_scores(ds, q, k)
