@@ -39,8 +39,28 @@ def test_sequences_are_padded_with_the_end_token_and_cut_off():
     expected = [[2, 3, 1, 0], [1, 0, 0, 0], [4, 4, 4, 4], [4, 4, 4, 1]]
     rows = pad_sequences([[2, 3], [], [4] * 9, [4] * 3], 4)
     np.testing.assert_array_equal(rows, expected)
-    with pytest.raises(ValueError, match=r"sequences\[1\] has 1, but words are numbered from 2"):
-        pad_sequences([[2], [3, 1]], 4)
+    np.testing.assert_array_equal(pad_sequences(iter([[2, 3], np.array([4.0])]), 3)[1], [4, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "sequence, message",
+    [
+        ([3, 1], "has 1, but words are whole numbers from 2"),
+        ([2, 3.5], "has 3.5, but words are whole numbers"),
+        ([2, np.nan], "has nan, but words are whole numbers"),
+        ([2, np.inf], "has inf, but words are whole numbers"),
+        ([2, 1e300], "has 1e.300, but words are whole numbers"),
+        (3, r"=3 must be a list of word numbers, such as \[2, 3, 4\]"),
+        ("23", "='23' must be a list of word numbers"),
+        (["2", "3"], "must be a list of word numbers"),
+        ([[2, 3], [4, 2]], "must be a list of word numbers"),
+        ([True], "must be a list of word numbers"),
+        ([2**70], "must be a list of word numbers"),
+    ],
+)
+def test_what_is_not_a_sequence_of_words_is_refused_by_number(sequence, message):
+    with pytest.raises(ValueError, match=r"sequences\[1\].*" + message):
+        pad_sequences([[2], sequence], 4)
 
 
 @pytest.mark.slow
@@ -70,6 +90,19 @@ def test_the_loss_of_tokens_has_the_right_gradient_and_refuses_other_shapes():
     for wrong in (out[:, :4], out[:, :, :3], out[:4], out[0]):
         with pytest.raises(ValueError, match=r"out has shape .* and target \(5, 6\)"):
             TokenNLL(5).forward(wrong, X)
+
+
+@pytest.mark.parametrize("wrong", [-2, 2.5, np.nan, np.inf, 1e300, 5])
+def test_no_part_of_a_model_takes_what_is_no_token(wrong):
+    rows, out = X.astype(float), np.zeros((5, 6, 4))
+    rows[1, 0] = wrong
+    made = model()
+    with pytest.raises(ValueError, match="token"):
+        TokenNLL(5).forward(out, rows)
+    with pytest.raises(ValueError, match="token"):
+        made.encoder.forward(rows)
+    with pytest.raises(ValueError, match=r"takes tokens \(n, length\), got \(6,\)"):
+        made.encoder.predict(X[0])
 
 
 def test_without_recurrent_weights_the_likelihood_is_that_of_a_unigram_model():
@@ -257,6 +290,7 @@ def test_wrong_rows_are_refused_by_number_before_training(row, message):
     "arguments, message",
     [
         ({"n_tokens": 2}, "n_tokens=2 must be an integer above 2"),
+        ({"n_tokens": 2**24 + 1}, "n_tokens=16777217 must be at most 16777216: float32"),
         ({"length": 0}, "length=0"),
         ({"hidden": (4, 4)}, r"hidden=\(4, 4\) must be a tuple of one size"),
         ({"hidden": 4}, r"hidden=4 must be a tuple of one size"),
@@ -271,13 +305,15 @@ def test_wrong_arguments_are_refused_by_name(arguments, message):
 
 def test_wrong_codes_and_settings_of_writing_are_refused():
     made = model()
-    for Z in (np.zeros(2), np.zeros((3, 5)), [[np.nan, 0]]):
+    for Z in (np.zeros(2), np.zeros((3, 5)), [[np.nan, 0]], np.zeros((0, 2))):
         with pytest.raises(ValueError, match=r"Z must be finite numbers \(n, 2\)"):
             made.write(Z)
     with pytest.raises(ValueError, match="temperature=-1"):
         made.write(np.zeros((1, 2)), temperature=-1)
     with pytest.raises(ValueError, match="beam=0"):
         made.write(np.zeros((1, 2)), beam=0)
+    with pytest.raises(ValueError, match="temperature=0.5 and beam=3: .* pass one of the two"):
+        made.write(np.zeros((1, 2)), temperature=0.5, beam=3)
 
 
 def test_the_end_token_is_number_one():
