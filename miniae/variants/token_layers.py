@@ -63,8 +63,9 @@ class TokenNLL(Loss):
         weight broadcasts to the shape of out.
         """
         one_hot = (target - 1)[:, :, None] == np.arange(out.shape[2])
-        is_real = (target > 0)[:, :, None]
-        return (np.exp(self.log_p(out)) - one_hot) * (is_real * weight)
+        slopes = np.exp(self.log_p(out)) - one_hot
+        slopes[target == 0] = 0
+        return slopes * weight
 
 
 class SequenceReader(Layer):

@@ -105,6 +105,15 @@ def test_no_part_of_a_model_takes_what_is_no_token(wrong):
         made.encoder.predict(X[0])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_whole_pass_is_in_the_dtype_of_the_model(dtype):
+    made = model(dtype=dtype, word_dropout=0.3)
+    made.loss(X, training=True)
+    assert made.reconstruction_loss.backward().dtype == dtype
+    made.backward()
+    assert {part.dtype for part in made.writer.lstm.dstate} == {np.dtype(dtype)}
+
+
 def test_without_recurrent_weights_the_likelihood_is_that_of_a_unigram_model():
     made = model()
     made.writer.head.params["W"] = np.zeros((4, 4))
