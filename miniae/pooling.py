@@ -61,7 +61,7 @@ class MaxPool2D(Layer):
             first = in_blocks(is_pixel, k).argmax(axis=-1)[..., None]
             largest = np.where(is_lowest, first, largest)
         out = np.take_along_axis(values, largest, axis=-1)[..., 0]
-        return self.remember((x.shape, frame.shape, (rows, columns), largest), out)
+        return self.remember((x.shape, (rows, columns), largest), out)
 
     def backward(self, dout):
         """dout (n, rows, columns, c) -> dx (n, h, w, c).
@@ -70,13 +70,16 @@ class MaxPool2D(Layer):
         Which one it is does not change for a small change of x, unless two are equal: there the
         maximum has no derivative, and the first one gets all of dout, as in PyTorch.
         """
-        shape, frame_shape, (rows, columns), largest = self.recall(dout)
-        k = self.size
-        dvalues = np.zeros((*dout.shape, k * k), dout.dtype)
+        _, _, largest = self.recall(dout)
+        dvalues = np.zeros((*dout.shape, self.size**2), dout.dtype)
         np.put_along_axis(dvalues, largest, dout[..., None], axis=-1)
-        dblocks = dvalues.reshape(*dout.shape, k, k).transpose(0, 1, 4, 2, 5, 3)
-        used = dblocks.reshape(frame_shape)[:, rows, columns]
-        dx = np.zeros(shape, dout.dtype)
+        return self.to_image(dvalues)
+
+    def to_image(self, dvalues):
+        """Put values (n, rows, columns, c, size * size) where forward took its blocks from x."""
+        shape, (rows, columns), _ = self.cache
+        used = from_blocks(dvalues, self.size)[:, rows, columns]
+        dx = np.zeros(shape, dvalues.dtype)
         dx[:, : used.shape[1], : used.shape[2]] = used
         return dx
 
@@ -112,6 +115,13 @@ def in_blocks(images, k):
     n, h, w, c = images.shape
     blocks = images.reshape(n, h // k, k, w // k, k, c).transpose(0, 1, 3, 5, 2, 4)
     return blocks.reshape(n, h // k, w // k, c, k * k)
+
+
+def from_blocks(blocks, k):
+    """Undo `in_blocks`."""
+    n, rows, columns, c, _ = blocks.shape
+    images = blocks.reshape(n, rows, columns, c, k, k).transpose(0, 1, 4, 2, 5, 3)
+    return images.reshape(n, rows * k, columns * k, c)
 
 
 def check_images(layer, x):

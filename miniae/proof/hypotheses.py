@@ -5,8 +5,19 @@ Each is (cause, words for a student, gradient). `diagnosis` compares them with t
 
 import numpy as np
 
-from miniae.conv import Conv2D, adjoint, crop, inner, kernel_gradient, pad, scatter
+from miniae.conv import (
+    Conv2D,
+    ConvTranspose2D,
+    adjoint,
+    correlate,
+    crop,
+    inner,
+    kernel_gradient,
+    pad,
+    scatter,
+)
 from miniae.numerics import sigmoid
+from miniae.pooling import MaxPool2D, UpSample2D
 
 
 def of_layer(subject, name, right):
@@ -25,6 +36,8 @@ def of_layer(subject, name, right):
     ]  # fmt: skip
     if isinstance(subject.exact, Conv2D):
         hypotheses += of_convolution(subject.exact, name, x, dout)
+    if name == "x":
+        hypotheses += of_resampling(subject.exact, x, dout)
     if name == "x":
         return hypotheses + of_dx(subject)
     for words, alone in (("last", last), ("first", first)):
@@ -128,6 +141,31 @@ def of_convolution(layer, name, x, dout):
     corner = uncut[inner(slice(length) for length in x.shape[1:-1])]
     cut = [(cause, text, crop(dx, margins)) for cause, text, dx in candidates]
     return [*cut, ("padding", words, corner)]
+
+
+def of_resampling(layer, x, dout):
+    """Return the known mistakes in dx of the layers that make images smaller or larger."""
+    if isinstance(layer, UpSample2D):
+        k, words = layer.size, "it takes one pixel of a block: x acts on all, so dx is their sum"
+        return [("one copy", words, dout[:, i::k, j::k]) for i, j in np.ndindex(k, k)]
+    if isinstance(layer, MaxPool2D):
+        layer.forward(x)
+        everywhere = np.repeat(dout[..., None], layer.size**2, axis=-1)
+        first = everywhere * (np.arange(layer.size**2) == 0)
+        candidates = [
+            ("all pixels", "every pixel of a block gets dout: only the largest acts on out",
+             everywhere),
+            ("mean pooling", "dout is shared evenly, as for a mean: only the largest acts on out",
+             everywhere / layer.size**2),
+            ("first pixel", "the first pixel of each block gets dout, not the largest one", first),
+        ]  # fmt: skip
+        return [(cause, words, layer.to_image(blocks)) for cause, words, blocks in candidates]
+    W = dict(layer.params).get("W")
+    if isinstance(layer, ConvTranspose2D) and W.shape[-2] == W.shape[-1]:
+        words = "W is not transposed: out adds x W_i to a window, so dx sums dout W_i^T over it"
+        padded = pad(dout, layer.margins(dout.shape[1:-1]))
+        return [("transposed", words, correlate(padded, W, layer.stride))]
+    return []
 
 
 def of_loss(subject, name, right):

@@ -67,7 +67,8 @@ class BiasOverSamples(Conv1D):
         self.grads["b"] = dout.sum(axis=0).mean(axis=0)
 
 
-@specimen("convtranspose1d-W-not-swapped", gradient_check, ConvTranspose1D, "unknown", square=True)
+@specimen("convtranspose1d-W-not-swapped", gradient_check, ConvTranspose1D, "transposed",
+          square=True)  # fmt: skip
 class NotSwapped(ConvTranspose1D):
     """dx multiplies by W instead of its transpose; the sizes fit if c_in = c_out."""
 
@@ -80,17 +81,12 @@ class SlipMaxPool(MaxPool2D):
     """Base of the wrong pooling: `spread` shares dout (..., 1) among the pixels of a block."""
 
     def backward(self, dout):
-        shape, frame_shape, (rows, columns), largest = self.recall(dout)
-        k = self.size
-        chosen = largest == np.arange(k * k)
-        blocks = self.spread(dout[..., None], chosen).reshape(*dout.shape, k, k)
-        used = blocks.transpose(0, 1, 4, 2, 5, 3).reshape(frame_shape)[:, rows, columns]
-        dx = np.zeros(shape)
-        dx[:, : used.shape[1], : used.shape[2]] = used
-        return dx
+        _, _, largest = self.recall(dout)
+        chosen = largest == np.arange(self.size**2)
+        return self.to_image(self.spread(dout[..., None], chosen))
 
 
-@specimen("maxpool-gradient-to-all", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-gradient-to-all", gradient_check, MaxPool2D, "all pixels")
 class ToAll(SlipMaxPool):
     """Every pixel of a block gets dout, not only the largest one."""
 
@@ -98,7 +94,7 @@ class ToAll(SlipMaxPool):
         return dout + 0.0 * chosen
 
 
-@specimen("maxpool-mean", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-mean", gradient_check, MaxPool2D, "mean pooling")
 class AsMean(SlipMaxPool):
     """dout is shared evenly, as for mean pooling."""
 
@@ -114,7 +110,7 @@ class Divided(SlipMaxPool):
         return dout * chosen / chosen.shape[-1]
 
 
-@specimen("maxpool-first-pixel", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-first-pixel", gradient_check, MaxPool2D, "first pixel")
 class FirstPixel(SlipMaxPool):
     """The first pixel of each block gets dout, wherever the largest is."""
 
@@ -130,7 +126,7 @@ class UpSampleMean(UpSample2D):
         return super().backward(dout) / self.size**2
 
 
-@specimen("upsample-first-pixel", gradient_check, UpSample2D, "unknown")
+@specimen("upsample-first-pixel", gradient_check, UpSample2D, "one copy")
 class UpSampleFirst(UpSample2D):
     """dx takes only one pixel of each block."""
 
