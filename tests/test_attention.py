@@ -148,6 +148,36 @@ def test_several_heads_agree_with_torch(causal, masked):
         np.testing.assert_allclose(here, there.numpy(), atol=1e-10)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_attention_is_what_the_formula_says_query_by_query(causal, mask):
+    q, k, v = normal(3, 4, 6), normal(3, 5, 6, seed=1), normal(3, 5, 2, seed=2)
+    layer, seen = Attention(causal), MASK if mask is not None else np.ones((3, 5), bool)
+    out, weights = np.zeros((3, 4, 2)), np.zeros((3, 4, 5))
+    for i, t in np.ndindex(3, 4):
+        visible = [j for j in range(5) if seen[i, j] and not (causal and j > t)]
+        if visible:
+            e = np.exp([q[i, t] @ k[i, j] / 6**0.5 for j in visible])
+            weights[i, t, visible] = e / e.sum()
+            out[i, t] = sum(w * v[i, j] for w, j in zip(e / e.sum(), visible, strict=True))
+    np.testing.assert_allclose(layer.forward(q, keys=k, values=v, mask=mask), out, atol=1e-13)
+    np.testing.assert_allclose(layer.weights, weights, atol=1e-13)
+
+
+def test_several_heads_are_attention_of_slices_between_projections():
+    layer, x, memory = multi_head(), normal(3, 4, 6), normal(3, 5, 6, seed=5)
+    q, k, v = (
+        (array.reshape(-1, 6) @ part.params["W"] + part.params["b"]).reshape(array.shape)
+        for part, array in ((layer.query, x), (layer.key, memory), (layer.value, memory))
+    )
+    heads = [
+        Attention().forward(q[..., i : i + 2], keys=k[..., i : i + 2], values=v[..., i : i + 2])
+        for i in (0, 2, 4)
+    ]
+    out = np.concatenate(heads, axis=-1) @ layer.out.params["W"] + layer.out.params["b"]
+    np.testing.assert_allclose(layer.forward(x, memory=memory), out, atol=1e-13)
+
+
 def test_of_one_key_out_is_its_value():
     v = normal(3, 1, 2)
     out = Attention().forward(normal(3, 4, 6), keys=normal(3, 1, 6), values=v)
