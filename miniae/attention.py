@@ -95,8 +95,8 @@ class Attention(Layer):
 
         dp, measured from its own mean under p, times p. Where a key is masked, p and ds are 0.
         s = q k^T / sqrt(d): dq = ds k / sqrt(d), and dk = ds^T q / sqrt(d).
-        If one array is more than one of q, k and v, its gradients add up. Queries that are padding
-        count as 0, so their dx is 0.
+        If one array is more than one of q, k and v, its gradients add up. A query that is padding
+        counts as 0, so its dx is 0.
         """
         x, keys, values, p, (keys_are_x, values_are_keys), real = self.recall(dout)
         dvalues = p.swapaxes(-1, -2) @ dout

@@ -10,7 +10,7 @@ from miniae.plumbing.layer_checks import check_sizes, is_whole
 class MaxPool2D(Layer):
     """The largest pixel of each block of size x size pixels, in each channel.
 
-    Blocks do not overlap. Of several equal largest pixels the first one counts, by rows.
+    Blocks do not overlap. If several pixels are equally large, the first one counts, row by row.
 
     Parameters
     ----------

@@ -130,9 +130,10 @@ class SequenceModel:
     def perplexity(self, X):
         """Return exp(nats per token) over all tokens of X, the end tokens too; padding not.
 
-        Of a uniform choice among k tokens it is k. For a SequenceVAE the nats are minus the ELBO:
-        **the true perplexity is lower**, or equal. For a SequenceAutoencoder they are those of
-        reading the code and writing the same sequence again, which says nothing of new sequences.
+        A uniform choice among k tokens has a perplexity of k. For a SequenceVAE the nats are minus
+        the ELBO: **the true perplexity is lower**, or equal. For a SequenceAutoencoder they are
+        those of reading a sequence and writing it again from its code, which says nothing about
+        sequences that the model has not read.
         """
         nats = self.nats(X).sum(dtype=np.float64)
         return float(np.exp(nats / (np.asarray(as_array(X, "X")) > 0).sum()))
@@ -207,8 +208,8 @@ class SequenceAutoencoder(SequenceModel, Autoencoder):
     """A sequence model with a code instead of a distribution. Srivastava et al. (2015).
 
     The same reader and writer as in `SequenceVAE`, without the prior: an LSTM squeezes a sequence
-    into a vector, and another writes it again from that vector. Here the writer is conditional, it
-    reads the tokens before; word_dropout near 1 makes it rely on the code alone.
+    into a vector, and another writes it again from that vector. Here the writer is conditional: it
+    also reads the tokens before. word_dropout near 1 makes it rely on the code alone.
 
     Parameters
     ----------
