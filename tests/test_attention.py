@@ -248,6 +248,15 @@ def test_wrong_sizes_are_refused():
         Attention().forward(normal(5, 6))
 
 
+def test_with_a_seed_the_projections_differ_and_can_be_repeated():
+    layer, again = MultiHeadAttention(6, 3, rng=1), MultiHeadAttention(6, 3, rng=1)
+    parts = [part.params["W"] for part in (layer.query, layer.key, layer.value, layer.out)]
+    for i, W in enumerate(parts):
+        assert all(np.abs(W - other).max() > 0.1 for other in parts[i + 1 :])
+    np.testing.assert_array_equal(layer.theta, again.theta)
+    assert np.abs(layer.theta - MultiHeadAttention(6, 3, rng=2).theta).max() > 0.1
+
+
 def test_copies_and_pickles_are_the_same_layer():
     layer, x = multi_head(), normal(2, 5, 6)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), layer.astype(float)):

@@ -95,7 +95,9 @@ def test_float32_data_with_a_large_mean_lose_no_digits(make, mean):
     assert rough.backward(dout).dtype == np.float32
     assert np.abs(rough.backward(dout) - fine.backward(dout)).max() < 100 * np.finfo("f4").eps
     for name, value in rough.buffers.items():
-        assert value.dtype == np.float32 and np.allclose(value, fine.buffers[name], rtol=1e-5)
+        assert value.dtype == np.float32
+        # A plain sum of 3000 numbers in float32 would be wrong by some ten roundings.
+        assert np.allclose(value, fine.buffers[name], rtol=3 * np.finfo("f4").eps)
 
 
 def test_running_statistics_move_by_momentum_towards_the_unbiased_ones_of_the_batch():
