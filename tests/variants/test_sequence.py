@@ -35,6 +35,15 @@ def log_p(vae, rows, z):
     return -TokenNLL(vae.n_tokens).per_sample(view.writer.forward(np.tile(z, (len(rows), 1))), rows)
 
 
+def total_log_p(vae, rows, z):
+    """Return log p of beginnings (n, t) given one code, (n,); they need not have an end."""
+    writer = vae.own_view().writer
+    writer.tokens = rows
+    logits = writer.forward(np.tile(z, (len(rows), 1)))
+    log_p = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+    return np.take_along_axis(log_p, rows[:, :, None] - 1, axis=2).sum(axis=(1, 2))
+
+
 def test_sequences_are_padded_with_the_end_token_and_cut_off():
     expected = [[2, 3, 1, 0], [1, 0, 0, 0], [4, 4, 4, 4], [4, 4, 4, 1]]
     rows = pad_sequences([[2, 3], [], [4] * 9, [4] * 3], 4)
@@ -171,6 +180,25 @@ def test_beam_search_over_all_beginnings_finds_the_most_probable_sequence():
     np.testing.assert_array_equal(made.write(Z, beam=len(rows)), tokens)
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_narrow_beam_keeps_the_most_probable_beginnings(width):
+    made, length = model(length=5), 5
+    for z in 2 * np.random.default_rng(4).standard_normal((8, 2)):
+        beam = [((), 0.0)]
+        for _ in range(length):
+            longer = [each for each in beam if each[0][-1:] == (END,)]
+            for row, _ in beam:
+                if row[-1:] != (END,):
+                    ends = np.array([[*row, token] for token in range(1, 5)])
+                    each = total_log_p(made, ends, z)
+                    longer += [((*row, k), p) for k, p in enumerate(each, 1)]
+            beam = sorted(longer, key=lambda each: -each[1])[:width]
+        row, total = beam[0]
+        tokens, found = made.own_view().writer.beam_search(z[None], width)
+        np.testing.assert_array_equal(tokens[0, : len(row)], row)
+        assert not tokens[0, len(row) :].any() and found[0] == pytest.approx(total, rel=1e-12)
+
+
 def test_a_beam_of_one_and_temperature_zero_are_greedy_decoding():
     made = model()
     Z = np.random.default_rng(5).standard_normal((20, 2))
@@ -212,6 +240,33 @@ def test_word_dropout_acts_in_training_only_and_its_draws_come_from_rng():
     assert training_loss(0) == training_loss(0) != training_loss(1)
     assert made.evaluate(X) == plain.evaluate(X)
     np.testing.assert_array_equal(made.elbo(X), plain.elbo(X))
+
+
+def test_word_dropout_never_hides_the_start_and_hides_its_share_of_the_others():
+    made, rows, z = model(word_dropout=0.4), np.full((500, 6), 2), np.zeros((500, 2))
+    view, read = made.own_view(), []
+    view.writer.embedding.forward = lambda x: (
+        read.append(x.copy()) or 0.0 * x[..., None].repeat(3, 2)
+    )
+    view.writer.tokens, view.writer.rng = rows, np.random.default_rng(0)
+    view.writer.forward(z, training=True)
+    assert not read[0][:, 0].any()
+    is_lost = read[0][:, 1:] == made.n_tokens
+    assert (is_lost | (read[0][:, 1:] == 2)).all()
+    assert is_lost.mean() == pytest.approx(0.4, abs=5 * (0.24 / is_lost.size) ** 0.5)
+
+
+def test_several_draws_for_each_sample_meet_its_own_tokens():
+    made, eps = model(), np.random.default_rng(0).standard_normal((3, 5, 2))
+    mu, log_var = made.posterior(X)
+    view = made.own_view()
+    view.writer.tokens = X
+    together = view.log_weight(X, mu, log_var, eps)[1]
+    for i in range(len(X)):
+        one = slice(i, i + 1)
+        view.writer.tokens = X[one]
+        alone = view.log_weight(X[one], mu[one], log_var[one], eps[:, one])[1]
+        np.testing.assert_allclose(together[:, one], alone, rtol=1e-12)
 
 
 @pytest.mark.slow
