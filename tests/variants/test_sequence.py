@@ -5,7 +5,13 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import SequenceAutoencoder, SequenceVAE, gradient_check, pad_sequences
+from miniae import (
+    GaussianPrior,
+    SequenceAutoencoder,
+    SequenceVAE,
+    gradient_check,
+    pad_sequences,
+)
 from miniae.variants.token_layers import END, TokenNLL
 
 WORDS = [[2, 3, 4], [4, 2], [], [3, 3, 2, 4, 4, 2, 2], [2] * 5]
@@ -183,6 +189,7 @@ def test_beam_search_over_all_beginnings_finds_the_most_probable_sequence():
 @pytest.mark.parametrize("width", [2, 3])
 def test_a_narrow_beam_keeps_the_most_probable_beginnings(width):
     made, length = model(length=5), 5
+    made.writer.head.params["b"][0] = -1  # so that few sequences end at once
     for z in 2 * np.random.default_rng(4).standard_normal((8, 2)):
         beam = [((), 0.0)]
         for _ in range(length):
@@ -285,6 +292,7 @@ def test_the_methods_of_a_vae_work_on_sequences():
     assert made.history["kl_weight"] == [0.0, 0.5, 1.0]
     terms = made.evaluate(X, return_dict=True)
     assert terms["loss"] == pytest.approx(-made.score(X)) and "kl" in terms
+    assert made.terms == pytest.approx(terms, rel=1e-12)
     assert made.interpolate(X[0], X[1], steps=4).shape == (4, 6)
     np.testing.assert_array_equal(made.interpolate(X[0], X[1])[0], made.reconstruct(X[:1])[0])
     assert made.traverse(steps=3).shape == (2, 3, 6)
@@ -297,6 +305,23 @@ def test_the_methods_of_a_vae_work_on_sequences():
     assert "SequenceReader" in str(made.trace(X, training=True))
     with pytest.raises(TypeError, match="SequenceVAE has no impute"):
         made.impute(X)
+
+
+@pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
+def test_a_call_between_loss_and_backward_is_refused_not_mixed_up(cls):
+    made = model(cls)
+    for method, given in (("evaluate", X), ("decode", np.zeros((2, 2))), ("perplexity", X)):
+        made.loss(X)
+        getattr(made, method)(given)
+        with pytest.raises(RuntimeError, match="backward was called before loss"):
+            made.backward()
+
+
+def test_codes_are_drawn_from_the_prior_of_the_model():
+    far = model(prior=GaussianPrior([40.0, -40.0], [1e-3, 1e-3]))
+    drawn = far.sample(20, seed=0, temperature=0)
+    np.testing.assert_array_equal(drawn, far.decode(np.tile([40.0, -40.0], (20, 1))))
+    assert (drawn != model().sample(20, seed=0, temperature=0)).any()
 
 
 @pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
