@@ -4,7 +4,15 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import Attention, Autoencoder, Flatten, MultiHeadAttention, Reshape, Sequential
+from miniae import (
+    Attention,
+    Autoencoder,
+    Flatten,
+    Frozen,
+    MultiHeadAttention,
+    Reshape,
+    Sequential,
+)
 from miniae.layers import Dense
 
 MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [0, 1, 1, 0, 1]], bool)
@@ -349,6 +357,15 @@ def test_a_pass_that_another_thread_interrupts_uses_its_own_weights():
     Interrupted.waiting = normal(2, 5, 6, seed=1)
     np.testing.assert_array_equal(layer.forward(x), expected)
     assert Interrupted.waiting is None
+
+
+def test_a_frozen_layer_takes_its_memory_and_mask_too():
+    layer, x, memory = multi_head(), normal(3, 5, 6), normal(3, 5, 6, seed=5)
+    frozen = Frozen(layer)
+    expected = layer.forward(x, memory=memory, mask=MASK)
+    np.testing.assert_array_equal(frozen(x, memory=memory, mask=MASK), expected)
+    np.testing.assert_array_equal(frozen.backward(x), layer.backward(x))
+    np.testing.assert_array_equal(frozen.layer.dmemory, layer.dmemory)
 
 
 def test_calling_a_layer_passes_its_memory_and_mask_on():

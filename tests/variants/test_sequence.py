@@ -9,6 +9,7 @@ from miniae import (
     GaussianPrior,
     SequenceAutoencoder,
     SequenceVAE,
+    check_training,
     gradient_check,
     pad_sequences,
 )
@@ -305,6 +306,8 @@ def test_the_methods_of_a_vae_work_on_sequences():
     assert "SequenceReader" in str(made.trace(X, training=True))
     with pytest.raises(TypeError, match="SequenceVAE has no impute"):
         made.impute(X)
+    with pytest.raises(TypeError, match="data of a SequenceVAE are tokens: compare"):
+        check_training(made, np.tile(X, (2, 1)))
 
 
 @pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
