@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from miniae.layers import Dense, Layer
-from miniae.plumbing.layer_checks import check_sizes
+from miniae.numerics import as_float
+from miniae.plumbing.layer_checks import check_flag, check_mask, check_sizes
 
 
 class Attention(Layer):
@@ -34,7 +35,7 @@ class Attention(Layer):
     config = ("causal",)
 
     def __init__(self, causal=False):
-        self.causal = causal
+        self.causal = check_flag(self, "causal", causal)
         self.weights = self.dkeys = self.dvalues = None
         super().__init__()
 
@@ -42,36 +43,44 @@ class Attention(Layer):
         """x (..., T, d), keys (..., S, d), values (..., S, d_out) -> out (..., T, d_out).
 
         x holds the queries. By default keys are x, and values are keys: self-attention.
-        mask : bool, (n, S) or of a shape that broadcasts to (..., T, S)
-            False where a key is padding: no query looks there, and what it contains is ignored.
-            A query without any key to look at has the weights 0, and out is 0.
+        mask : bool, (n, S) or (n, T, S), False where a key is padding
+            No query looks there, and what the padding contains is ignored. In self-attention a
+            mask (n, S) also makes queries that are padding 0. A query without any key to look at
+            has the weights 0, and out is 0.
         """
-        x = np.asarray(x)
+        check_flag(self, "training", training, "; write forward(q, keys=k, values=v)")
+        x = as_float(x)
         own = keys is None, values is None
-        keys = x if keys is None else np.asarray(keys)
-        values = keys if values is None else np.asarray(values)
+        keys = x if keys is None else as_float(keys)
+        values = keys if values is None else as_float(values)
         if not (
             x.ndim > 2
             and keys.shape == (*x.shape[:-2], *keys.shape[-2:-1], x.shape[-1])
             and values.shape[:-1] == keys.shape[:-1]
+            and keys.shape[-2] * keys.shape[-1]
         ):
             raise ValueError(
-                f"{self} takes x (n, T, d), keys (n, S, d) and values (n, S, d_out), got "
-                f"{x.shape}, {keys.shape} and {values.shape}"
+                f"{self} takes x (n, T, d), keys (n, S, d) and values (n, S, d_out), with S and "
+                f"d of 1 or more, got {x.shape}, {keys.shape} and {values.shape}"
             )
+        allowed = real = None  # (..., T, S): which keys a query may see; (..., T, 1): no padding
         if mask is not None:
-            mask = check_mask(self, mask, (*x.shape[:-1], keys.shape[-2]))
-            seen = mask.any(axis=-2)[..., None]  # (..., S, 1), by any query
+            allowed = read_mask(self, mask, x.shape, keys.shape[-2])
+            seen = allowed.any(axis=-2)[..., None]  # (..., S, 1), by any query
             keys, values = np.where(seen, keys, 0), np.where(seen, values, 0)
+            if own[0] and np.ndim(mask) == 2:
+                x, real = keys, seen
         if self.causal:
             past = np.tri(x.shape[-2], keys.shape[-2], dtype=bool)
-            mask = past if mask is None else mask & past
+            allowed = past if allowed is None else allowed & past
         scores = x @ keys.swapaxes(-1, -2)
         scores /= math.sqrt(x.shape[-1])
-        if mask is not None:
-            scores = np.where(mask, scores, -np.inf)
-        self.weights = softmax(scores)
-        return self.remember((x, keys, values, self.weights, own), self.weights @ values)
+        if allowed is not None:
+            scores = np.where(allowed, scores, -np.inf)
+        p = softmax(scores)
+        out = self.remember((x, keys, values, p, own, real), p @ values)
+        self.weights = p
+        return out
 
     def backward(self, dout):
         """dout (..., T, d_out) -> dx; `dkeys` and `dvalues` hold the gradients of those given.
@@ -86,9 +95,10 @@ class Attention(Layer):
 
         dp, measured from its own mean under p, times p. Where a key is masked, p and ds are 0.
         s = q k^T / sqrt(d): dq = ds k / sqrt(d), and dk = ds^T q / sqrt(d).
-        If one array is more than one of q, k and v, its gradients add up.
+        If one array is more than one of q, k and v, its gradients add up. A query that is padding
+        counts as 0, so its dx is 0.
         """
-        x, keys, values, p, (keys_are_x, values_are_keys) = self.recall(dout)
+        x, keys, values, p, (keys_are_x, values_are_keys), real = self.recall(dout)
         dvalues = p.swapaxes(-1, -2) @ dout
         dp = dout @ values.swapaxes(-1, -2)
         ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
@@ -99,6 +109,8 @@ class Attention(Layer):
             dkeys = dkeys + dvalues
         if keys_are_x:
             dx = dx + dkeys
+        if real is not None:
+            dx = np.where(real, dx, 0)
         self.dkeys = None if keys_are_x else dkeys
         self.dvalues = None if values_are_keys else dvalues
         return dx
@@ -140,7 +152,7 @@ class MultiHeadAttention(Layer):
             raise ValueError(
                 f"{type(self).__name__}: n_heads={n_heads} must divide n_features={n_features}"
             )
-        self.causal, self.dmemory = causal, None
+        self.causal, self.dmemory = check_flag(self, "causal", causal), None
         options = {"rng": None if rng is None else np.random.default_rng(rng), "dtype": dtype}
         self.query = Dense(n_features, n_features, **options)
         self.key = Dense(n_memory, n_features, **options)
@@ -156,22 +168,29 @@ class MultiHeadAttention(Layer):
 
         By default the memory is x: self-attention.
         mask : bool, (n, S) or (n, T, S), False where a step of the memory is not to be seen
+            In self-attention a mask (n, S) also makes queries that are padding 0.
         """
+        check_flag(self, "training", training, "; write forward(x, memory=memory)")
         x = np.asarray(x)
         source = x if memory is None else np.asarray(memory)
         for name, array, size in (("x", x, self.n_features), ("memory", source, self.n_memory)):
-            if array.ndim != 3 or array.shape[2] != size or len(array) != len(x):
+            if array.ndim != 3 or array.shape[2] != size or len(array) != len(x) or not array.size:
+                n = len(x) if x.ndim == 3 and len(x) else "n"
                 raise ValueError(
-                    f"{self}: {name} has shape {array.shape}, but must be ({len(x)}, steps, {size})"
+                    f"{self}: {name} has shape {array.shape}, but must be ({n}, steps, {size}), "
+                    "with 1 step or more; x[None] is a batch of one sequence"
                 )
+        real = None  # (n, T, 1): which steps of x are not padding, if the mask says so
         if mask is not None:  # padding may contain NaN, which 0 times weights would not remove
-            seen = check_mask(self, mask, (*x.shape[:2], source.shape[1])).any(axis=1)[..., None]
+            seen = read_mask(self, mask, x.shape, source.shape[1]).any(axis=1)[..., None]
             source = np.where(seen, source, 0)
+            if memory is None and np.ndim(mask) == 2:
+                x, real = source, seen
         q, k, v = self.query(flat(x)), self.key(flat(source)), self.value(flat(source))
         q, k, v = (self.split(rows, len(x)) for rows in (q, k, v))
         mixed = self.join(self.attention.forward(q, keys=k, values=v, mask=mask))
         out = self.out(mixed).reshape(*x.shape[:2], self.n_features)
-        return self.remember((x.shape, source.shape, memory is None), out)
+        return self.remember((x.shape, source.shape, memory is None, real), out)
 
     def backward(self, dout):
         """dout (n, T, n_features) -> dx, grads, and dmemory.
@@ -180,7 +199,7 @@ class MultiHeadAttention(Layer):
         acts through keys and values, so its gradient is the sum of both; in self-attention x is the
         memory too, and gets that sum besides.
         """
-        shape, memory_shape, is_self = self.recall(dout)
+        shape, memory_shape, is_self, real = self.recall(dout)
         dmixed = self.split(self.out.backward(flat(dout)), len(dout))
         dq = self.attention.backward(dmixed)
         dk, dv = self.attention.dkeys, self.attention.dvalues
@@ -188,7 +207,9 @@ class MultiHeadAttention(Layer):
         dmemory = self.key.backward(self.join(dk)) + self.value.backward(self.join(dv))
         dmemory = dmemory.reshape(memory_shape)
         self.dmemory = None if is_self else dmemory
-        return dx + dmemory if is_self else dx
+        if is_self:
+            dx = dx + dmemory
+        return dx if real is None else np.where(real, dx, 0)
 
     def split(self, rows, n):
         """Sort features by head: (n T, n_features) -> (n, n_heads, T, n_features / n_heads)."""
@@ -216,15 +237,11 @@ def flat(x):
     return x.reshape(-1, x.shape[-1])
 
 
-def check_mask(layer, mask, shape):
+def read_mask(layer, mask, shape, S):
     """Return a mask (n, S) or (n, T, S) with axes for heads and queries, or refuse it.
 
-    shape : (n, ..., T, S), that of the scores
+    shape : (n, ..., T, d), that of the queries
     """
-    mask, (n, *heads, T, S) = np.asarray(mask), shape
-    if mask.dtype != bool or mask.shape not in ((n, S), (n, T, S)):
-        raise ValueError(
-            f"{layer}: mask is {mask.dtype} of shape {mask.shape}, but must be bool of shape "
-            f"{(n, S)} or {(n, T, S)}, True where a step may be seen"
-        )
+    n, *heads, T, _ = shape
+    mask = check_mask(layer, mask, (n, S), (n, T, S))
     return mask.reshape(n, *[1] * len(heads), -1, S)

@@ -12,6 +12,7 @@ from string import Template
 
 import numpy as np
 
+from miniae.activations import ELU, GELU, LeakyReLU
 from miniae.layers import (
     Dense,
     Dropout,
@@ -24,13 +25,14 @@ from miniae.layers import (
     Tanh,
 )
 from miniae.losses import BernoulliNLL, MultinomialNLL
+from miniae.normalization import BatchNorm, LayerNorm
 from miniae.plumbing.archives import write_text
 from miniae.plumbing.checks import diverged
 
 __all__ = ["export_html"]
 
 TEMPLATE = Path(__file__).with_name("explorer.html")
-KINDS = (ReLU, Sigmoid, Tanh, Softplus)
+KINDS = (ReLU, Sigmoid, Tanh, Softplus, LeakyReLU, ELU, GELU)
 SILENT = (Dropout, Flatten, Reshape)  # after training they do not change a list of numbers
 COLOURS = (
     "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
@@ -47,7 +49,8 @@ def export_html(model, path, X=None, labels=None, *, span=None, title="A walk in
 
     Parameters
     ----------
-    model : VAE or Autoencoder of images whose decoder has only Dense layers and activations
+    model : VAE or Autoencoder of images
+        Its decoder has only Dense layers, activations and normalisations.
     path : str or Path, where to write the page
     X : (n, ...) or None
         Images whose codes are drawn as points; at most the first 3,000. White and black are the
@@ -123,19 +126,28 @@ def as_json(network):
         if isinstance(layer, Sequential):
             yield from as_json(layer)
         elif type(layer) is Dense:
-            params = {"b": np.zeros(layer.n_out), **layer.params}  # a layer may have no bias
-            numbers = {
-                name: base64.b64encode(value.astype("<f4").tobytes()).decode()
-                for name, value in params.items()
-            }
-            yield {"kind": "Dense", **numbers}
+            b = layer.params.get("b", np.zeros(layer.n_out))  # a layer may have no bias
+            yield {"kind": "Dense", "W": numbers(layer.params["W"]), "b": numbers(b)}
+        elif type(layer) is BatchNorm:  # in evaluation each feature is multiplied and shifted
+            scale = layer.params["gamma"] / np.sqrt(layer.buffers["running_var"] + layer.eps)
+            shift = layer.params["beta"] - layer.buffers["running_mean"] * scale
+            yield {"kind": "BatchNorm", "scale": numbers(scale), "shift": numbers(shift)}
+        elif type(layer) is LayerNorm:
+            arrays = {name: numbers(value) for name, value in layer.params.items()}
+            yield {"kind": "LayerNorm", "eps": layer.eps, **arrays}
         elif type(layer) in KINDS:
-            yield {"kind": type(layer).__name__}
+            settings = {name: getattr(layer, name) for name in layer.config}
+            yield {"kind": type(layer).__name__, **settings}
         elif type(layer) not in SILENT:
             raise ValueError(
-                f"the decoder has {layer}, but the page can only compute Dense, "
-                f"{', '.join(kind.__name__ for kind in KINDS)}: use a dense decoder"
+                f"the decoder has {layer}, but the page can only compute Dense, BatchNorm, "
+                f"LayerNorm, {', '.join(kind.__name__ for kind in KINDS)}: use a dense decoder"
             )
+
+
+def numbers(array):
+    """Return an array as text: its numbers in float32, base64."""
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
 def colour(codes, X, labels):

@@ -59,9 +59,9 @@ class Frozen(Sequential):
         arrays = {name: value for name, value, _ in self.layer.named_params()}
         self.buffers = Views({**arrays, **dict(self.layer.named_buffers())})
 
-    def forward(self, x, training=False):
-        """Return out of the layer inside, in evaluation mode."""
-        return self.remember((), self.layer.forward(x))
+    def forward(self, x, training=False, **side):
+        """Return out of the layer inside, in evaluation mode; it gets side, such as a mask."""
+        return self.remember((), self.layer.forward(x, **side))
 
     def backward(self, dout):
         """Return dx of the layer inside. Its weights are constants and have no gradient."""

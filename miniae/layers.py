@@ -34,8 +34,8 @@ class Layer(Parameterized):
     def __init__(self, *, parts=None, buffers=None, **params):
         super().__init__(params, parts, buffers)
 
-    def __call__(self, x, training=False):
-        return self.forward(x, training)
+    def __call__(self, x, training=False, **side):
+        return self.forward(x, training, **side)
 
     def forward(self, x, training=False):
         """Return out, and keep what `backward` needs."""
@@ -101,8 +101,7 @@ class Dense(Layer):
     def draw(self, rng):
         """Draw W from a Generator."""
         n_in, n_out = self.params["W"].shape
-        squares = {"glorot": 6 / (n_in + n_out), "he": 6 / n_in, "pytorch": 1 / n_in}
-        limit = np.sqrt(squares[self.init])
+        limit = weight_limit(self.init, n_in, n_out)
         self.params["W"] = rng.uniform(-limit, limit, (n_in, n_out))
 
     def forward(self, x, training=False):
@@ -141,6 +140,12 @@ class Dense(Layer):
         np.matmul(x.T, dout, out=self.grads["W"], casting="same_kind")
         if "b" in self.params:
             np.sum(dout, axis=0, out=self.grads["b"])
+
+
+def weight_limit(init, n_in, n_out):
+    """Return the limit of uniform weights, sqrt(3 variance): see `init` of `Dense`."""
+    squares = {"glorot": 6 / (n_in + n_out), "he": 6 / n_in, "pytorch": 1 / n_in}
+    return np.sqrt(squares[init])
 
 
 class ReLU(Layer):

@@ -162,7 +162,7 @@ class LayerNorm(Normalization):
     """Normalise each row over its features. Ba et al. (2016), eq. 3 and 4.
 
     A sample does not depend on the other samples of its batch, so training and evaluation are the
-    same, and a batch of one is fine. Of images, each pixel is normalised over its channels.
+    same, and a batch of one is fine. For images, each pixel is normalised over its channels.
 
     Parameters
     ----------

@@ -4,13 +4,13 @@ import numpy as np
 
 from miniae.layers import Layer
 from miniae.numerics import as_float
-from miniae.plumbing.layer_checks import check_padding, check_sizes
+from miniae.plumbing.layer_checks import check_sizes, is_whole
 
 
 class MaxPool2D(Layer):
     """The largest pixel of each block of size x size pixels, in each channel.
 
-    Blocks do not overlap. Of several equal largest pixels the first one counts, by rows.
+    Blocks do not overlap. If several pixels are equally large, the first one counts, row by row.
 
     Parameters
     ----------
@@ -25,9 +25,11 @@ class MaxPool2D(Layer):
 
     def __init__(self, size=2, padding=0):
         (self.size,) = check_sizes(self, size=size)
-        self.padding = check_padding(self, padding)
-        if self.padding not in (0, "same"):
-            raise ValueError(f'MaxPool2D: padding={padding!r} must be 0 or "same"')
+        if str(padding) != "same" and not (is_whole(padding, 0) and padding == 0):
+            raise ValueError(
+                f'MaxPool2D: padding={padding!r} must be 0, which Keras calls "valid", or "same"'
+            )
+        self.padding = padding
         super().__init__()
 
     def forward(self, x, training=False):
@@ -50,11 +52,16 @@ class MaxPool2D(Layer):
         frame = np.full((n, blocks[0] * k, blocks[1] * k, c), -np.inf, x.dtype)
         used = frame[:, rows, columns].shape[1:3]
         frame[:, rows, columns] = x[:, : used[0], : used[1]]
-        values = frame.reshape(n, blocks[0], k, blocks[1], k, c).transpose(0, 1, 3, 5, 2, 4)
-        values = values.reshape(n, *blocks, c, k * k)
+        values = in_blocks(frame, k)
         largest = values.real.argmax(axis=-1)[..., None]
+        if self.padding == "same":  # if all of a block is -inf, the frame must not be chosen
+            is_pixel = np.zeros((1, *frame.shape[1:3], 1), bool)
+            is_pixel[:, rows, columns] = True
+            is_lowest = np.take_along_axis(values.real, largest, axis=-1) == -np.inf
+            first = in_blocks(is_pixel, k).argmax(axis=-1)[..., None]
+            largest = np.where(is_lowest, first, largest)
         out = np.take_along_axis(values, largest, axis=-1)[..., 0]
-        return self.remember((x.shape, frame.shape, (rows, columns), largest), out)
+        return self.remember((x.shape, (rows, columns), largest), out)
 
     def backward(self, dout):
         """dout (n, rows, columns, c) -> dx (n, h, w, c).
@@ -63,13 +70,16 @@ class MaxPool2D(Layer):
         Which one it is does not change for a small change of x, unless two are equal: there the
         maximum has no derivative, and the first one gets all of dout, as in PyTorch.
         """
-        shape, frame_shape, (rows, columns), largest = self.recall(dout)
-        k = self.size
-        dvalues = np.zeros((*dout.shape, k * k), dout.dtype)
+        _, _, largest = self.recall(dout)
+        dvalues = np.zeros((*dout.shape, self.size**2), dout.dtype)
         np.put_along_axis(dvalues, largest, dout[..., None], axis=-1)
-        dblocks = dvalues.reshape(*dout.shape, k, k).transpose(0, 1, 4, 2, 5, 3)
-        used = dblocks.reshape(frame_shape)[:, rows, columns]
-        dx = np.zeros(shape, dout.dtype)
+        return self.to_image(dvalues)
+
+    def to_image(self, dvalues):
+        """Put values (n, rows, columns, c, size * size) where forward took its blocks from x."""
+        shape, (rows, columns), _ = self.cache
+        used = from_blocks(dvalues, self.size)[:, rows, columns]
+        dx = np.zeros(shape, dvalues.dtype)
         dx[:, : used.shape[1], : used.shape[2]] = used
         return dx
 
@@ -98,6 +108,20 @@ class UpSample2D(Layer):
         """dout (n, size h, size w, c) -> dx: a pixel acts on its whole block, so dx is the sum."""
         n, h, w, c = self.recall(dout)
         return dout.reshape(n, h, self.size, w, self.size, c).sum(axis=(2, 4))
+
+
+def in_blocks(images, k):
+    """Images (n, h, w, c) -> (n, h / k, w / k, c, k * k): the pixels of each block, by rows."""
+    n, h, w, c = images.shape
+    blocks = images.reshape(n, h // k, k, w // k, k, c).transpose(0, 1, 3, 5, 2, 4)
+    return blocks.reshape(n, h // k, w // k, c, k * k)
+
+
+def from_blocks(blocks, k):
+    """Undo `in_blocks`."""
+    n, rows, columns, c, _ = blocks.shape
+    images = blocks.reshape(n, rows, columns, c, k, k).transpose(0, 1, 4, 2, 5, 3)
+    return images.reshape(n, rows * k, columns * k, c)
 
 
 def check_images(layer, x):

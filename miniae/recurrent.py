@@ -14,7 +14,7 @@ import numpy as np
 
 from miniae.layers import Layer
 from miniae.plumbing.first_draw import draw_first
-from miniae.plumbing.layer_checks import check_sizes, check_weights
+from miniae.plumbing.layer_checks import check_mask, check_sizes, check_weights
 
 
 class Recurrent(Layer):
@@ -365,14 +365,3 @@ def hold(mask, hs, cs, t):
     """Where a step is padding, copy the state before it: mask (n, 1)."""
     np.copyto(hs[t + 1], hs[t], where=~mask)
     np.copyto(cs[t + 1], cs[t], where=~mask)
-
-
-def check_mask(layer, mask, shape):
-    """Return a mask as bool; refuse one of another shape or type."""
-    mask = np.asarray(mask)
-    if mask.shape != shape or mask.dtype != bool:
-        raise ValueError(
-            f"{layer}: mask is {mask.dtype} of shape {mask.shape}, but must be bool of shape "
-            f"{shape}, True where a step is real"
-        )
-    return mask

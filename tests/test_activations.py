@@ -62,6 +62,12 @@ def test_the_complex_step_agrees(layer, shape):
         assert report.ok and report.method == "complex step", report
 
 
+def test_at_zero_the_slope_is_that_of_the_negative_side_as_in_pytorch():
+    for layer, slope in ((LeakyReLU(0.2), 0.2), (ELU(1.7), 1.7), (GELU(), 0.5)):
+        assert layer.forward(np.zeros(2)).tolist() == [0, 0]
+        assert layer.backward(np.ones(2)).tolist() == [slope, slope]
+
+
 @each_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
 def test_far_from_zero_nothing_overflows_and_the_dtype_stays(layer, dtype):

@@ -4,7 +4,15 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import Attention, Autoencoder, Flatten, MultiHeadAttention, Reshape, Sequential
+from miniae import (
+    Attention,
+    Autoencoder,
+    Flatten,
+    Frozen,
+    MultiHeadAttention,
+    Reshape,
+    Sequential,
+)
 from miniae.layers import Dense
 
 MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [0, 1, 1, 0, 1]], bool)
@@ -49,6 +57,25 @@ def test_the_gradients_of_attention_are_exact_to_rounding(causal, mask):
     assert error(dq, slope(lambda a: loss(a, k, v), q)) < 1e-12
     assert error(dk, slope(lambda a: loss(q, a, v), k)) < 1e-12
     assert error(dv, slope(lambda a: loss(q, k, a), v)) < 1e-12
+
+
+@pytest.mark.parametrize("mask", [None, MASK, MASK[:, None] & MASK[:, :, None]])
+@pytest.mark.parametrize("given", [(), ("keys",), ("values",)])
+def test_of_an_array_that_is_more_than_one_of_three_the_gradients_add_up(mask, given):
+    layer, dout = Attention(), normal(3, 5, 6, seed=9)
+    x, more = normal(3, 5, 6), {name: normal(3, 5, 6, seed=7) for name in given}
+    layer.forward(x, mask=mask, **more)
+    dx, parts = layer.backward(dout), {"keys": layer.dkeys, "values": layer.dvalues}
+
+    def loss(x, **changed):
+        return (Attention().forward(x, mask=mask, **{**more, **changed}) * dout).sum()
+
+    assert error(dx, slope(loss, x)) < 1e-12
+    for name, part in parts.items():
+        if name in given:
+            assert error(part, slope(lambda a, n=name: loss(x, **{n: a}), more[name])) < 1e-12
+        else:
+            assert part is None
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -129,6 +156,36 @@ def test_several_heads_agree_with_torch(causal, masked):
         np.testing.assert_allclose(here, there.numpy(), atol=1e-10)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_attention_is_what_the_formula_says_query_by_query(causal, mask):
+    q, k, v = normal(3, 4, 6), normal(3, 5, 6, seed=1), normal(3, 5, 2, seed=2)
+    layer, seen = Attention(causal), MASK if mask is not None else np.ones((3, 5), bool)
+    out, weights = np.zeros((3, 4, 2)), np.zeros((3, 4, 5))
+    for i, t in np.ndindex(3, 4):
+        visible = [j for j in range(5) if seen[i, j] and not (causal and j > t)]
+        if visible:
+            e = np.exp([q[i, t] @ k[i, j] / 6**0.5 for j in visible])
+            weights[i, t, visible] = e / e.sum()
+            out[i, t] = sum(w * v[i, j] for w, j in zip(e / e.sum(), visible, strict=True))
+    np.testing.assert_allclose(layer.forward(q, keys=k, values=v, mask=mask), out, atol=1e-13)
+    np.testing.assert_allclose(layer.weights, weights, atol=1e-13)
+
+
+def test_several_heads_are_attention_of_slices_between_projections():
+    layer, x, memory = multi_head(), normal(3, 4, 6), normal(3, 5, 6, seed=5)
+    q, k, v = (
+        (array.reshape(-1, 6) @ part.params["W"] + part.params["b"]).reshape(array.shape)
+        for part, array in ((layer.query, x), (layer.key, memory), (layer.value, memory))
+    )
+    heads = [
+        Attention().forward(q[..., i : i + 2], keys=k[..., i : i + 2], values=v[..., i : i + 2])
+        for i in (0, 2, 4)
+    ]
+    out = np.concatenate(heads, axis=-1) @ layer.out.params["W"] + layer.out.params["b"]
+    np.testing.assert_allclose(layer.forward(x, memory=memory), out, atol=1e-13)
+
+
 def test_of_one_key_out_is_its_value():
     v = normal(3, 1, 2)
     out = Attention().forward(normal(3, 4, 6), keys=normal(3, 1, 6), values=v)
@@ -199,6 +256,15 @@ def test_wrong_sizes_are_refused():
         Attention().forward(normal(5, 6))
 
 
+def test_with_a_seed_the_projections_differ_and_can_be_repeated():
+    layer, again = MultiHeadAttention(6, 3, rng=1), MultiHeadAttention(6, 3, rng=1)
+    parts = [part.params["W"] for part in (layer.query, layer.key, layer.value, layer.out)]
+    for i, W in enumerate(parts):
+        assert all(np.abs(W - other).max() > 0.1 for other in parts[i + 1 :])
+    np.testing.assert_array_equal(layer.theta, again.theta)
+    assert np.abs(layer.theta - MultiHeadAttention(6, 3, rng=2).theta).max() > 0.1
+
+
 def test_copies_and_pickles_are_the_same_layer():
     layer, x = multi_head(), normal(2, 5, 6)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), layer.astype(float)):
@@ -218,3 +284,91 @@ def test_an_autoencoder_with_self_attention_trains_and_is_saved(tmp_path):
     np.testing.assert_array_equal(
         Autoencoder.load(tmp_path / "model.npz").encode(x), model.encode(x)
     )
+
+
+@pytest.mark.parametrize("make", [Attention, multi_head])
+@pytest.mark.parametrize("padding", [1e6, np.nan, np.inf])
+def test_in_self_attention_nothing_depends_on_what_the_padding_contains(make, padding):
+    x, dout, found = normal(3, 5, 6), normal(3, 5, 6, seed=1), []
+    for filled in (np.where(MASK[..., None], x, 0), np.where(MASK[..., None], x, padding)):
+        layer = make()
+        found.append((layer.forward(filled, mask=MASK), layer.backward(dout), layer.dtheta))
+    for before, after in zip(*found, strict=True):
+        np.testing.assert_array_equal(after, before)
+        assert np.isfinite(before).all()
+    assert not found[1][1][~MASK].any() and found[1][1][MASK].all()
+
+
+def test_a_mask_by_query_leaves_the_queries_as_they_are():
+    layer, x = multi_head(), normal(3, 5, 6)
+    by_query = np.broadcast_to(MASK[:, None], (3, 5, 5))  # no step is known to be padding
+    out = layer.forward(x, mask=by_query)
+    assert np.abs(out - layer.forward(x, mask=MASK))[~MASK].min() > 1e-6
+    np.testing.assert_allclose(out, layer.forward(x, memory=x, mask=MASK), atol=1e-13)
+
+
+@pytest.mark.parametrize("make", [Attention, multi_head])
+def test_arrays_in_the_places_that_torch_gives_keys_and_values_are_refused(make):
+    q, k, v = normal(3, 2, 5, 6)
+    for arrays in ((k,), (k, v)):
+        with pytest.raises(ValueError, match=r"training is an array of shape \(2, 5, 6\).* write"):
+            make().forward(q, *arrays)
+
+
+@pytest.mark.parametrize("make", [Attention, lambda flag: MultiHeadAttention(6, 3, 6, flag)])
+@pytest.mark.parametrize("causal", [64, 0.1, "no", None])
+def test_causal_is_true_or_false(make, causal):
+    with pytest.raises(ValueError, match=f"causal is {causal!r}, but must be True or False"):
+        make(causal)
+
+
+def test_whole_numbers_and_lists_are_taken_as_numbers():
+    x = np.random.default_rng(0).integers(-3, 4, (2, 5, 6))
+    expected = Attention().forward(x.astype(float))
+    for given in (x, x.tolist(), x.astype("float16")):
+        np.testing.assert_array_equal(Attention().forward(given), expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 6), (0, 5, 6), (5, 6), (3, 5, 4), ()])
+def test_x_without_steps_samples_or_features_is_refused(shape):
+    with pytest.raises(ValueError, match=r"x has shape .* must be \((n|\d), steps, 6\)"):
+        multi_head().forward(np.zeros(shape))
+
+
+@pytest.mark.parametrize("keys", [(3, 0, 6), (3, 5, 0)])
+def test_an_empty_memory_is_refused(keys):
+    x, k = np.zeros((3, 5, keys[2])), np.zeros(keys)
+    with pytest.raises(ValueError, match="with S and d of 1 or more"):
+        Attention().forward(x, keys=k)
+
+
+def test_a_pass_that_another_thread_interrupts_uses_its_own_weights():
+    class Interrupted(Attention):
+        waiting = None
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "weights" and self.waiting is not None:
+                other, Interrupted.waiting = self.waiting, None
+                self.forward(other)  # as a second thread would, at this moment
+
+    layer, x = Interrupted(), normal(2, 5, 6)
+    expected = layer.forward(x)
+    Interrupted.waiting = normal(2, 5, 6, seed=1)
+    np.testing.assert_array_equal(layer.forward(x), expected)
+    assert Interrupted.waiting is None
+
+
+def test_a_frozen_layer_takes_its_memory_and_mask_too():
+    layer, x, memory = multi_head(), normal(3, 5, 6), normal(3, 5, 6, seed=5)
+    frozen = Frozen(layer)
+    expected = layer.forward(x, memory=memory, mask=MASK)
+    np.testing.assert_array_equal(frozen(x, memory=memory, mask=MASK), expected)
+    np.testing.assert_array_equal(frozen.backward(x), layer.backward(x))
+    np.testing.assert_array_equal(frozen.layer.dmemory, layer.dmemory)
+
+
+def test_calling_a_layer_passes_its_memory_and_mask_on():
+    layer, x, memory = multi_head(), normal(3, 5, 6), normal(3, 5, 6, seed=5)
+    expected = layer.forward(x, memory=memory, mask=MASK)
+    np.testing.assert_array_equal(layer(x, memory=memory, mask=MASK), expected)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from sampled import often
 
-from miniae import Autoencoder, Conv1D, ConvTranspose1D, Dense, Flatten, Reshape, Sequential, Tanh
+from miniae import (
+    Autoencoder,
+    Conv1D,
+    Conv2D,
+    ConvTranspose1D,
+    Dense,
+    Flatten,
+    Reshape,
+    Sequential,
+    Tanh,
+)
+from miniae.conv import ENTRIES, windows
 from miniae.proof import gradient_check
 
 CASES = [
@@ -37,7 +48,10 @@ def transposed(layer, output_padding=0):
 @pytest.mark.parametrize(("kernel", "stride", "padding"), often(11, CASES))
 def test_conv1d_is_what_plain_loops_compute(kernel, stride, padding):
     layer, x = conv(kernel, stride, padding)
-    before, after = layer.margins(9)
+    before = after = padding
+    if padding == "same":  # as Keras documents it: the odd zero comes last
+        total = max(kernel - (9 % stride or stride), 0)
+        before, after = total // 2, total - total // 2
     padded = np.zeros((2, before + 9 + after, 3))
     padded[:, before : before + 9] = x
     steps = (padded.shape[1] - kernel) // stride + 1
@@ -125,8 +139,8 @@ def test_an_autoencoder_of_signals_trains_and_survives_copies_and_files(tmp_path
     [
         (lambda: Conv1D(2, 3, 3), np.ones((4, 9)), r"\(n, T, 2\), got \(4, 9\); x\[..., None\]"),
         (lambda: Conv1D(2, 3, 3), np.ones((4, 9, 3)), "channels come last"),
-        (lambda: Conv1D(1, 3, 5), np.ones((4, 3, 1)), "fewer than kernel=5"),
-        (lambda: ConvTranspose1D(1, 3, 1, 1, 2), np.ones((4, 3, 1)), "too short"),
+        (lambda: Conv1D(1, 3, 5), np.ones((4, 3, 1)), r"smaller than the kernel: .*\(3 \+ 0 - 5\)"),
+        (lambda: ConvTranspose1D(1, 3, 1, 1, 2), np.ones((4, 3, 1)), r"too small: .*= \[-1\]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_with_both_shapes(make, x, message):
@@ -134,7 +148,7 @@ def test_shapes_that_do_not_fit_are_refused_with_both_shapes(make, x, message):
         make().forward(x)
 
 
-@pytest.mark.parametrize("value", [-1, 2, 0.5, "same"])
+@pytest.mark.parametrize("value", [-1, 2, 0.5, "same", True, (0, 1)])
 def test_output_padding_must_be_below_the_stride(value):
     with pytest.raises(ValueError, match="output_padding=.* from 0 to 1"):
         ConvTranspose1D(1, 1, 3, 2, 1, value)
@@ -144,3 +158,69 @@ def test_output_padding_must_be_below_the_stride(value):
 def test_the_range_of_the_weights_is_that_of_the_init(init, square):
     W = Conv1D(3, 5, 4, 2, init=init, rng=0).params["W"]  # 12 products in an entry of out, 10 of dx
     assert 0.8 * square**0.5 < np.abs(W).max() <= square**0.5
+
+
+@pytest.mark.parametrize("cls", [Conv1D, ConvTranspose1D])
+def test_without_a_bias_the_rest_is_the_same_in_copies_and_files(cls, tmp_path):
+    x = np.random.default_rng(1).standard_normal((3, 9, 2))
+    layer, plain = (
+        cls(2, 3, 3, 2, "same", bias=bias, rng=0, dtype="float64") for bias in (True, False)
+    )
+    np.testing.assert_array_equal(plain.forward(x), layer.forward(x))  # b starts at 0
+    gradient_check(plain, x, tolerance=1e-12).raise_if_wrong()
+    out = layer.forward(x)
+    layer.backward(np.cos(out)), plain.backward(np.cos(out))
+    np.testing.assert_array_equal(plain.grads["W"], layer.grads["W"])
+    assert list(plain.params) == ["W"] and "False" in repr(plain)
+    encoder = Sequential(
+        cls(2, 3, 3, 2, "same", bias=False), Flatten(), Dense(layer.out_shape[1] * 3, 2)
+    )
+    model = Autoencoder((9, 2), 2, encoder=encoder, loss="mse", dtype="float64")
+    model.save(tmp_path / "model.npz")
+    np.testing.assert_array_equal(
+        Autoencoder.load(tmp_path / "model.npz").encode(x), model.encode(x)
+    )
+
+
+@pytest.mark.parametrize("cls", [Conv1D, ConvTranspose1D])
+def test_as_a_first_layer_it_fills_the_same_grads_without_dx(cls, monkeypatch):
+    layer = cls(2, 3, 3, 2, 1, rng=0, dtype="float64")
+    out = layer.forward(np.random.default_rng(1).standard_normal((3, 9, 2)))
+    layer.backward(np.cos(out))
+    dtheta = layer.dtheta.copy()
+    layer.dtheta[...] = 0
+    monkeypatch.setattr(cls, "backward", None)
+    layer.backward_params(np.cos(out))
+    np.testing.assert_array_equal(layer.dtheta, dtheta)
+
+
+def test_signals_are_taken_a_few_at_a_time_and_nothing_but_x_is_kept(monkeypatch):
+    x = np.zeros((300, 900, 8), "float32")
+    sizes = [matrix.size for _, matrix in windows(x, 9, 1)]
+    assert len(sizes) > 1 and max(sizes) <= ENTRIES and sum(sizes) == 300 * 892 * 72
+    for layer in (Conv1D(3, 2, 4, 2, 1), ConvTranspose1D(3, 2, 4, 2, 1)):
+        x, found = np.random.default_rng(0).standard_normal((5, 9, 3)), []
+        for entries in (1, 150, 10**6):
+            monkeypatch.setattr("miniae.conv.ENTRIES", entries)
+            out = layer.forward(x)
+            assert layer.cache is x
+            found.append(np.concatenate([out.ravel(), layer.backward(np.cos(out)).ravel()]))
+        np.testing.assert_allclose(found[0], found[2], rtol=0, atol=1e-13)
+        np.testing.assert_allclose(found[1], found[2], rtol=0, atol=1e-13)
+
+
+def test_a_signal_is_an_image_of_one_row():
+    layer, x = conv(3, 2, 0)
+    image = Conv2D(3, 2, 3, 2, dtype="float64")
+    image.theta = np.random.default_rng(0).standard_normal(image.theta.size)
+    layer.params["W"], layer.params["b"] = image.params["W"][1], image.params["b"]
+    between = np.zeros((2, 3, 9, 3))
+    between[:, 1] = x
+    np.testing.assert_allclose(layer.forward(x), image.forward(between)[:, 0], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("cls", [Conv1D, ConvTranspose1D])
+def test_the_names_of_other_libraries_are_answered(cls):
+    for name, ours in (("in_channels", "c_in"), ("filters", "c_out"), ("kernel_size", "kernel")):
+        with pytest.raises(TypeError, match=f"'{name}': here it is called {ours}"):
+            cls(**{name: 3})

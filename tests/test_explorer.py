@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from miniae import (
+    ELU,
     VAE,
     Autoencoder,
+    BatchNorm,
     BernoulliNLL,
     Dense,
     Dropout,
     Flatten,
+    LayerNorm,
+    LeakyReLU,
     Masked,
     MultinomialNLL,
     ReLU,
@@ -46,9 +50,19 @@ MODELS = {
         ),
         loss="mse", dtype="float64",
     ),
+    "gelu": VAE((4, 4), 2, (8, 8), activation="gelu", seed=6),
+    "normalised": VAE(
+        (3, 4), 2,
+        decoder=Sequential(
+            Dense(2, 6, bias=False), BatchNorm(6, eps=0.1), LeakyReLU(0.2), Dense(6, 12), ELU(1.7),
+            Reshape(3, 4), LayerNorm(4, eps=0.1), BatchNorm(4),
+        ),
+    ),
 }  # fmt: skip
 for _model in MODELS.values():
     _model.theta = RNG.standard_normal(_model.theta.shape)
+    for _, _value in _model.named_buffers():
+        _value[...] = RNG.uniform(0.5, 2, _value.shape)
 
 
 def page(tmp_path, model, **options):

@@ -8,6 +8,7 @@ import pytest
 from miniae import (
     VAE,
     Autoencoder,
+    BatchNorm,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -15,11 +16,13 @@ from miniae import (
     GaussianNLL,
     L1Penalty,
     Layer,
+    LayerNorm,
     Loss,
     Masked,
     MaskingNoise,
     Reshape,
     Sequential,
+    UpSample2D,
     gradient_check,
 )
 from miniae.regularizers import Penalty
@@ -265,3 +268,21 @@ def test_predict_takes_many_rows_without_keeping_them():
     assert len(net.layers[0].cache) <= 3000
     net.predict(many)
     assert len(net.layers[0].cache) <= 1024
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Dense(True, 3), lambda: BatchNorm(True), lambda: Conv2D(1, 1, 3, 1, True),
+             lambda: Reshape(True), lambda: UpSample2D(True)],
+)  # fmt: skip
+def test_true_is_not_a_size(make):
+    with pytest.raises(ValueError, match=r"True.* must be"):
+        make()
+
+
+def test_the_hint_on_square_windows_is_for_windows_only():
+    with pytest.raises(ValueError, match="windows are square"):
+        Conv2D(1, 1, (3, 5))
+    with pytest.raises(ValueError, match="it is the size of the last axis: Flatten()"):
+        LayerNorm((28, 28))  # PyTorch takes a shape here
+    with pytest.raises(ValueError, match="must be one integer, 1 or more$"):
+        Dense((28, 28), 10)

@@ -132,6 +132,24 @@ def test_shapes_that_do_not_fit_are_refused(layer, shape, message):
         layer.forward(np.zeros(shape))
 
 
-def test_an_unknown_padding_is_refused():
-    with pytest.raises(ValueError, match='padding=1 must be 0 or "same"'):
-        MaxPool2D(2, 1)
+@pytest.mark.parametrize("padding", [1, -1, True, "SAME", "valid", None, np.zeros(2)])
+def test_an_unknown_padding_is_refused(padding):
+    with pytest.raises(ValueError, match='must be 0, which Keras calls "valid", or "same"'):
+        MaxPool2D(2, padding)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_block_of_minus_infinity_gives_its_gradient_to_a_pixel_of_its_own(shape, size):
+    layer, x = MaxPool2D(size, "same"), images(shape)
+    x[0] = -np.inf
+    out = layer.forward(x)
+    assert (out[0] == -np.inf).all() and np.isfinite(out[1:]).all()
+    dout = images(out.shape, 1)
+    dx = layer.backward(dout)
+    assert dx.sum() == pytest.approx(dout.sum(), rel=1e-12)
+    # A pixel that is the largest of its block by a little is the one that -inf blocks choose.
+    first = np.zeros(shape)
+    first.reshape(len(x), -1, shape[3])[:] = -np.arange(shape[1] * shape[2])[:, None]
+    layer.forward(first)
+    np.testing.assert_array_equal(layer.backward(dout)[0], dx[0])

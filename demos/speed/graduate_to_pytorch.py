@@ -27,6 +27,7 @@ from support.common import images, options, show, timed
 try:
     import torch
     import torch.nn.functional as F
+    from support.torch_layers import COUNTERPARTS, Reshape, axes_of, counterpart
     from torch import nn
 except ImportError as error:
     raise SystemExit(f"graduate_to_pytorch needs PyTorch ({error}): pip install torch") from None
@@ -36,109 +37,22 @@ EPOCHS, MORE, LATENT = {"digits": 5, "mnist": 2}, 2, 10
 
 # %%
 def read(path):
-    """Return the content of a file written by `save`: its header, and the parameters by name."""
+    """Return the content of a file written by `save`: the header, parameters, buffers by name."""
     with np.load(path, allow_pickle=False) as file:
         theta, header = file["theta"], json.loads(str(file["header"]))
+        starts = ((name, name.partition(".")) for name in file.files)
+        buffers = {rest: file[name] for name, (kind, _, rest) in starts if kind == "buffer"}
     params, start = {}, 0
     for name, shape in header["shapes"].items():  # in the order of theta
         stop = start + math.prod(shape)
         params[name], start = theta[start:stop].reshape(shape), stop
-    return header, params
+    return header, params, buffers
 
 
-class Reshape(nn.Module):
-    """miniae's Reshape, which has channels last, between PyTorch images, which have them first."""
-
-    def __init__(self, *shape):
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x):
-        """x (n, ...) -> (n, *shape), images as (n, c, h, w)."""
-        x = x.movedim(1, -1) if x.ndim == 4 else x
-        x = x.reshape(len(x), *self.shape)
-        return x.movedim(-1, 1) if x.ndim == 4 else x
-
-
-def same_padding(size, kernel, stride):
-    """Return how many zeros "same" adds on the left, right, top and bottom; the odd one last."""
-    zeros = [max((math.ceil(n / stride) - 1) * stride + kernel - n, 0) for n in reversed(size)]
-    return [part for extra in zeros for part in (extra // 2, extra - extra // 2)]
-
-
-class SameConv2d(nn.Conv2d):
-    """Conv2D with padding="same", which nn.Conv2d supports for stride 1 only."""
-
-    def forward(self, x):
-        """x (n, c_in, h, w) -> out (n, c_out, ceil(h / stride), ceil(w / stride))."""
-        return super().forward(
-            F.pad(x, same_padding(x.shape[2:], self.kernel_size[0], self.stride[0]))
-        )
-
-
-class SameConvTranspose2d(nn.ConvTranspose2d):
-    """ConvTranspose2D with padding="same": it removes the zeros that Conv2D adds."""
-
-    def forward(self, x):
-        """x (n, c_in, h, w) -> out (n, c_out, h * stride, w * stride)."""
-        size = [n * self.stride[0] for n in x.shape[2:]]
-        left, _, top, _ = same_padding(size, self.kernel_size[0], self.stride[0])
-        return super().forward(x)[:, :, top : top + size[0], left : left + size[1]]
-
-
-def convolution(a):
-    """Return the counterpart of a Conv2D with arguments a."""
-    sizes = a["c_in"], a["c_out"], a["kernel"], a["stride"]
-    bias = a.get("bias", True)
-    if a["padding"] == "same":
-        return SameConv2d(*sizes, bias=bias)
-    return nn.Conv2d(*sizes, a["padding"], bias=bias)
-
-
-def transposed_convolution(a):
-    """Return the counterpart of a ConvTranspose2D with arguments a."""
-    sizes, rest = (a["c_in"], a["c_out"], a["kernel"], a["stride"]), a["output_padding"]
-    if a["padding"] == "same":
-        beyond = max(a["stride"] - a["kernel"], 0)  # pixels that no window covers: bias only
-        return SameConvTranspose2d(*sizes, output_padding=beyond, bias=a.get("bias", True))
-    rest = tuple(rest) if isinstance(rest, list) else rest
-    return nn.ConvTranspose2d(*sizes, a["padding"], rest, bias=a.get("bias", True))
-
-
-# The counterpart of each layer class, as a function of the layer's arguments.
-COUNTERPARTS = {
-    "Conv2D": convolution,
-    "ConvTranspose2D": transposed_convolution,
-    "Dense": lambda a: nn.Linear(a["n_in"], a["n_out"], bias=a.get("bias", True)),
-    "Dropout": lambda a: nn.Dropout(a["p"]),
-    "ELU": lambda a: nn.ELU(a["alpha"]),
-    "Flatten": lambda a: Reshape(-1),
-    "GELU": lambda a: nn.GELU(approximate="tanh"),
-    "LeakyReLU": lambda a: nn.LeakyReLU(a["slope"]),
-    "ReLU": lambda a: nn.ReLU(),
-    "Reshape": lambda a: Reshape(*a["shape"]),
-    "Sequential": lambda a: nn.Sequential(*map(counterpart, a["layers"])),
-    "Sigmoid": lambda a: nn.Sigmoid(),
-    "Softplus": lambda a: nn.Softplus(threshold=40),  # out = x above it; 20 gives an error of 2e-9
-    "Tanh": lambda a: nn.Tanh(),
-}
 BERNOULLI = ["bernoulli", "bce", "binary_crossentropy", {"class": "BernoulliNLL", "arguments": {}}]
-# The axes of miniae's W in the order of the weight of each PyTorch layer.
-AXES = {nn.Linear: (1, 0), nn.Conv2d: (3, 2, 0, 1), nn.ConvTranspose2d: (2, 3, 0, 1)}
 ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "softplus": "Softplus", "tanh": "Tanh"}
 ACTIVATIONS |= {"elu": "ELU", "gelu": "GELU", "leaky_relu": "LeakyReLU"}
 DEFAULTS = {"alpha": 1.0, "slope": 0.01}
-
-
-def counterpart(layer):
-    """Return the counterpart of a layer, given as {"class": ..., "arguments": ...} in a file."""
-    name, arguments = layer["class"], layer["arguments"]
-    if name not in COUNTERPARTS or arguments is None:
-        raise ValueError(
-            f"layer {name} has no counterpart here: add a line to COUNTERPARTS, which has "
-            f"{sorted(COUNTERPARTS)}"
-        )
-    return COUNTERPARTS[name](arguments)
 
 
 def mlp(sizes, activation, dropout):
@@ -174,7 +88,7 @@ class TorchVAE(nn.Module):
 
     def __init__(self, path):
         super().__init__()
-        header, params = read(path)
+        header, params, buffers = read(path)
         arguments = header["arguments"]
         given = {"class": header["class"], "prior": None, **arguments}  # old files have no prior
         supported = {"class": ["VAE"], "likelihood": BERNOULLI, "prior": [None]}
@@ -191,14 +105,16 @@ class TorchVAE(nn.Module):
         for name, value in params.items():
             axes, parameter = self.find(name)
             parameter.data = torch.from_numpy(value.transpose(axes).copy())
+        for name, value in buffers.items():  # the running statistics have the same names there
+            self.get_buffer(name).data = torch.from_numpy(value.copy())
 
     def find(self, name):
         """Return the axes of miniae's parameter in PyTorch's order, and PyTorch's parameter."""
         layer, kind = name.rsplit(".", 1)
         module = self.get_submodule(layer)
-        if kind == "b":
+        if kind in ("b", "beta"):
             return (0,), module.bias
-        return next(axes for cls, axes in AXES.items() if isinstance(module, cls)), module.weight
+        return axes_of(module), module.weight
 
     def theta(self, gradient=False):
         """Return all parameters, or all gradients, as one vector in miniae's order."""

@@ -2,6 +2,7 @@
 
 import calendar
 import datetime
+import itertools
 
 import numpy as np
 
@@ -97,6 +98,6 @@ class Alphabet:
         """Return the texts of token numbers (n, T), each up to its end or its padding."""
         texts = []
         for row in tokens:
-            text = "".join(self.letters[i - 1] for i in row.tolist() if i)
+            text = "".join(self.letters[i - 1] for i in itertools.takewhile(bool, row.tolist()))
             texts.append(text.split(self.end)[0] if self.end else text)
         return texts

@@ -14,8 +14,9 @@ DISCOUNT = 0.75
 class NGram:
     """p(token | the order - 1 tokens before), by interpolated absolute discounting.
 
-    Ney, Essen and Kneser (1994). From each count the discount is taken, and what this frees is
-    shared out as the model of one token less says; that of no token is uniform.
+    Ney, Essen and Kneser (1994). Each count is lowered by the discount. The probability that this
+    frees is shared out in proportion to the model with one token less of context. Without context,
+    that model is uniform.
     """
 
     def __init__(self, order, n_tokens):

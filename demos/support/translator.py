@@ -83,8 +83,9 @@ class Translator(Parameterized):
         memory, mask, summary = self.read(source)
         before = np.pad(target[:, :-1], ((0, 0), (1, 0)))  # one place to the right
         logits = self.write(before, memory, mask, summary, summary)
-        weight = self.cache = (target > 0).reshape(-1) / len(target)  # padding does not count
-        one_hot = np.eye(self.n_target)[target.reshape(-1)]
+        is_real = (target > 0).reshape(-1).astype(logits.real.dtype)  # padding does not count
+        weight = self.cache = is_real / len(target)
+        one_hot = np.eye(self.n_target, dtype=weight.dtype)[target.reshape(-1)]
         return self.nll.per_sample(logits.reshape(-1, self.n_target), one_hot) @ weight
 
     def backward(self):

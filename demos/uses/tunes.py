@@ -99,8 +99,8 @@ def main(argv=None):
 
     start, end = vae.encode(X_test[:2])
     path = start + np.linspace(0, 1, 5)[:, None] * (end - start)
-    # Greedy decoding repeats itself, so the notes are drawn: with the same random numbers at each
-    # step, since only the code is to change.
+    # Greedy decoding repeats itself, so the notes are drawn. Each step takes the same random
+    # numbers, so that only the code changes.
     written = [vae.write(z[None], temperature=0.5, seed=chosen.seed)[0] for z in path]
     between = {f"step {i}": melodies.as_notes(row) for i, row in enumerate(written)}
     shown = {"from": tunes[0], **between, "to": tunes[1]}

@@ -7,15 +7,10 @@ import numpy as np
 
 from miniae.layers import Dropout, Reshape, Sequential, Sigmoid
 from miniae.losses import LOSSES, BernoulliNLL, Loss, MultinomialNLL, SquaredError
+from miniae.plumbing.layer_checks import is_whole
 from miniae.plumbing.names import choose
 
 LARGEST_SAMPLE = 2**24  # numbers; a Dense layer of 128 units has 2**31 weights then
-
-
-def is_whole(value, least):
-    """Return whether a value is an integer and at least `least`; True and False are not."""
-    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return is_integer and value >= least
 
 
 def whole(value, name, least=1):

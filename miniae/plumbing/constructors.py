@@ -12,6 +12,8 @@ from miniae.plumbing.dictionary import (
 )
 
 REGULARIZER = "Adam(weight_decay=) decays weights; Autoencoder(penalty=L1Penalty(w)) acts on codes"
+MASK = "a mask= of LSTM, GRU or attention leaves padding out: mask=tokens > 0"
+ATTENTION_DROPOUT = "it is not here: put Dropout after the layer"
 SEED = same("random_state random_seed rng", "seed")
 ARGUMENTS = {
     "Model": {
@@ -106,10 +108,12 @@ ARGUMENTS = {
         **same("use_bias", "bias"),
     },
     "Normalization": {
-        **same("num_features normalized_shape dim features axis size", "n_features"),
+        **same("num_features normalized_shape dim features size", "n_features"),
+        "axis": "it is the last one; n_features is its size",
         "epsilon": "eps",
         **same("affine elementwise_affine center scale", "it always has gamma and beta"),
         "track_running_stats": "it always has running statistics",
+        **same("bias use_bias", "beta is the bias; the layer always has it"),
     },
     "LeakyReLU": same("negative_slope alpha", "slope"),
     "ELU": same("slope", "alpha"),
@@ -132,8 +136,70 @@ ARGUMENTS = {
         "kernel_size": "kernel",
         "strides": "stride",
         **same("dilation dilation_rate groups", "it is not here; every window is dense"),
-        "data_format": "images are (n, h, w, channels)",
+        "data_format": "channels come last, always",
         "pool_size": "a stride above 1 makes images smaller",
+    },
+    "MaxPool2D": {
+        **same("pool_size kernel_size kernel", "size"),
+        **same("strides stride", "blocks do not overlap: the stride is size"),
+        "ceil_mode": 'padding="same" keeps the blocks that are not complete',
+    },
+    "UpSample2D": {
+        **same("scale_factor factor scale", "size"),
+        **same("mode interpolation", "it repeats pixels, always (the nearest neighbour)"),
+    },
+    "Recurrent": {
+        **same("units hidden_size hidden_dim out_features", "n_out"),
+        **same("input_size input_dim in_features", "n_in"),
+        **same("num_layers n_layers", "write one layer after the other; all but the last need "
+               "return_sequences=True"),
+        **same("dropout recurrent_dropout", "Dropout is a layer of its own"),
+        "batch_first": "sequences are always (n, T, d)",
+        "bidirectional": "Bidirectional(LSTM(...)) reads in both directions",
+        **same("return_state stateful", "layer.state is the last state; forward(x, state=...) "
+               "starts from one"),
+        "go_backwards": "pass x[:, ::-1]; Bidirectional reads in both directions",
+        "mask_zero": MASK,
+        "reset_after": "it is True, always, as in Keras and PyTorch",
+        **same("activation recurrent_activation", "the gates have sigmoids, the rest has tanh"),
+        **same("use_bias bias", "it always has b"),
+    },
+    "Embedding": {
+        **same("num_embeddings input_dim vocab_size num_tokens n_words", "n_tokens"),
+        **same("embedding_dim output_dim dim embed_dim", "n_out"),
+        **same("mask_zero padding_idx", MASK),
+        **same("input_length max_len", "the length is that of x; leave it out"),
+    },
+    "TimeDistributed": same("n_steps n", "the number of steps is that of x; leave it out"),
+    "Repeat": same("n n_times repeats steps length", "n_steps"),
+    "Bidirectional": {
+        "merge_mode": "the two directions are side by side, always",
+        "backward_layer": "it is a copy of layer with weights of its own",
+    },
+    "Attention": {
+        **same("scale use_scale", "scores are divided by sqrt(d), always"),
+        **same("dropout dropout_p attn_dropout", ATTENTION_DROPOUT),
+        **same("is_causal use_causal_mask", "causal"),
+        **same("embed_dim d_model dim n_features", "it has no parameters, so no sizes; "
+               "MultiHeadAttention(n_features, n_heads) has"),
+    },
+    "MultiHeadAttention": {
+        **same("embed_dim d_model dim hidden_size", "n_features"),
+        **same("num_heads nhead heads", "n_heads"),
+        **same("kdim vdim memory_dim", "n_memory"),
+        **same("key_dim value_dim", "each head has n_features / n_heads features"),
+        **same("dropout dropout_p attn_dropout", ATTENTION_DROPOUT),
+        **same("is_causal use_causal_mask", "causal"),
+        "batch_first": "sequences are always (n, T, d)",
+        **same("use_bias bias", "its four Dense layers always have b"),
+    },
+    "SequenceModel": {
+        **same("vocab_size num_tokens n_words num_embeddings vocabulary_size", "n_tokens"),
+        **same("max_len max_length maxlen sequence_length seq_len input_dim", "length"),
+        **same("embed_dim embedding_size embedding", "embedding_dim"),
+        **same("dropout dropout_rate word_drop", "word_dropout"),
+        **same("encoder decoder activation likelihood loss",
+               "the networks are LSTMs, and the loss is that of tokens"),
     },
     "Dropout": {
         **same("rate prob probability dropout drop_prob", "p"),

@@ -5,6 +5,15 @@ from operator import index
 import numpy as np
 
 INITS = ("glorot", "he", "pytorch")
+WINDOWS = "; windows are square and steps equal on both axes"
+HINTS = {"kernel": WINDOWS, "stride": WINDOWS, "size": WINDOWS}
+HINTS["n_features"] = "; it is the size of the last axis: Flatten() before it joins several axes"
+
+
+def is_whole(value, least):
+    """Return whether a value is an integer and at least `least`; True and False are not."""
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_integer and value >= least
 
 
 def check_sizes(layer, **sizes):
@@ -13,7 +22,7 @@ def check_sizes(layer, **sizes):
     Raises
     ------
     TypeError : an argument is missing
-    ValueError : an argument is not an integer, or is below 1
+    ValueError : an argument is not one integer, or is below 1
     """
     kind = type(layer).__name__
     given = ", ".join(f"{value!r}" for value in sizes.values() if value is not None)
@@ -23,8 +32,8 @@ def check_sizes(layer, **sizes):
                 f"{kind}({given}): {name} is missing; write {kind}({', '.join(sizes)}), the sizes "
                 "of the input first: a layer does not take them from the data"
             )
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            hint = "; windows are square and steps equal on both axes" if np.ndim(value) else ""
+        if not is_whole(value, 1):
+            hint = HINTS.get(name, "") if np.ndim(value) else ""
             raise ValueError(f"{kind}: {name}={value!r} must be one integer, 1 or more{hint}")
     return [index(value) for value in sizes.values()]
 
@@ -47,6 +56,28 @@ def check_weights(layer, init, dtype, bias=True):
     return init
 
 
+def check_flag(layer, name, value, hint=""):
+    """Return value, True or False; refuse anything else, such as a number meant for a size."""
+    if not isinstance(value, (bool, np.bool_)):
+        given = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        raise ValueError(
+            f"{type(layer).__name__}: {name} is {given}, but must be True or False{hint}"
+        )
+    return bool(value)
+
+
+def check_mask(layer, mask, *shapes):
+    """Return a mask as an array; refuse one that is not bool, or has none of these shapes."""
+    mask = np.asarray(mask)
+    if mask.shape not in shapes or mask.dtype != bool:
+        fitting = " or ".join(map(str, shapes))
+        raise ValueError(
+            f"{layer}: mask is {mask.dtype} of shape {mask.shape}, but must be bool of shape "
+            f"{fitting}, True where a step counts"
+        )
+    return mask
+
+
 def check_range(layer, name, value, *, above=None, highest=None):
     """Return a finite number; refuse one that is not above `above` (or below 0), or is too high."""
     kind = type(layer).__name__
@@ -63,7 +94,7 @@ def check_padding(layer, padding):
     """Return padding as an integer, or "same"; refuse anything else with a ValueError."""
     if isinstance(padding, str) and padding == "same":
         return padding
-    if not isinstance(padding, (int, np.integer)) or padding < 0:
+    if not is_whole(padding, 0):
         hint = '; what Keras calls "valid" is padding=0' if str(padding).lower() == "valid" else ""
         raise ValueError(
             f"{type(layer).__name__}: padding={padding!r} must be an integer, 0 or more, or "
@@ -76,7 +107,7 @@ def check_shape(layer, shape):
     """Return the arguments of Reshape, integers or one tuple, as a tuple; or refuse them."""
     shape = tuple(shape[0]) if len(shape) == 1 and np.ndim(shape[0]) else shape
     for n in shape:
-        if not isinstance(n, (int, np.integer)) or n < -1 or n == 0:
+        if not is_whole(n, -1) or n == 0:
             raise ValueError(
                 f"{type(layer).__name__}: shape={shape!r} must be integers above 0, the shape of "
                 "one sample; one of them may be -1"

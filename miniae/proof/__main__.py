@@ -165,8 +165,7 @@ def check(name, obj, method, seed, n=7):
     """Check an object, in training and, by the trials, in evaluation; return the line."""
     rng = np.random.default_rng(seed)
     shape = obj.input_shape if isinstance(obj, miniae.Model) else (6,)
-    shape = (5, 4, obj.c_in) if isinstance(obj, Convolution) else shape
-    shape = (5, obj.c_in) if isinstance(obj, miniae.Conv1D) else shape
+    shape = (*(5, 4)[: obj.n_axes], obj.c_in) if isinstance(obj, Convolution) else shape
     shape = (5, 4, 2) if isinstance(obj, (miniae.MaxPool2D, miniae.UpSample2D)) else shape
     shape = (5, 6) if isinstance(obj, SEQUENTIAL) else shape
     x, target = rng.random((2, n, *shape))

@@ -81,9 +81,16 @@ def check_training(model, X, *, rows=2000, **side):
     ------
     ValueError, TypeError : X has the wrong shape or is not numeric; n or rows is below 10; labels
         are missing
+    TypeError : the model is one of token sequences
     """
     if not is_whole(rows, 10):
         raise ValueError(f"rows={rows!r} must be 10 or more")
+    if hasattr(type(model), "check_rows"):  # tokens: their numbers have no mean and no PCA
+        raise TypeError(
+            f"check_training measures quantities, but the data of a {type(model).__name__} are "
+            "tokens: compare model.perplexity(X_test) with that of a simple language model, and "
+            "look at the KL in model.history"
+        )
     X = np.asarray(X)
     probe = np.zeros(X.shape if X.ndim < 2 else X[:1].shape, X.dtype)
     check_batch(model, probe, "X")  # refuses wrong shapes and dtypes

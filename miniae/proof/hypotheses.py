@@ -5,9 +5,19 @@ Each is (cause, words for a student, gradient). `diagnosis` compares them with t
 
 import numpy as np
 
-from miniae import conv1d
-from miniae.conv import Conv2D, adjoint, crop, kernel_gradient, pad, scatter
+from miniae.conv import (
+    Conv2D,
+    ConvTranspose2D,
+    adjoint,
+    correlate,
+    crop,
+    inner,
+    kernel_gradient,
+    pad,
+    scatter,
+)
 from miniae.numerics import sigmoid
+from miniae.pooling import MaxPool2D, UpSample2D
 
 
 def of_layer(subject, name, right):
@@ -26,9 +36,8 @@ def of_layer(subject, name, right):
     ]  # fmt: skip
     if isinstance(subject.exact, Conv2D):
         hypotheses += of_convolution(subject.exact, name, x, dout)
-    is_signal = isinstance(subject.exact, conv1d.Conv1D)
-    if name == "x" and is_signal and not isinstance(subject.exact, conv1d.ConvTranspose1D):
-        hypotheses += of_signal(subject.exact, x, dout)
+    if name == "x":
+        hypotheses += of_resampling(subject.exact, x, dout)
     if name == "x":
         return hypotheses + of_dx(subject)
     for words, alone in (("last", last), ("first", first)):
@@ -93,71 +102,70 @@ def of_dx(subject):
 
 
 def of_convolution(layer, name, x, dout):
-    """Return the known mistakes in one block of Conv2D's backward."""
+    """Return the known mistakes in one block of the backward of Conv2D or Conv1D."""
     W, kernel, stride = dict(layer.params)["W"], layer.kernel, layer.stride
-    margins = layer.margins(x.shape[1:3])
+    margins = layer.margins(x.shape[1:-1])
     padded = pad(x, margins)
     if name == "b":
-        words = "it is also summed over channels: db sums dout over samples, rows and columns"
-        return [("wrong axis", words, np.full(W.shape[3], dout.sum()))]
+        words = "it is also summed over channels: db sums dout over samples and pixels"
+        return [("wrong axis", words, np.full(W.shape[-1], dout.sum()))]
     if name == "W":
         at_the_end = pad(x, [(0, sum(zeros)) for zeros in margins])
-        by_channel = kernel_gradient(padded, dout, kernel, stride).transpose(2, 0, 1, 3)
+        by_channel = np.moveaxis(kernel_gradient(padded, dout, kernel, stride), -2, 0)
         return [
             ("padding", "its windows start at the first pixel of x, not of the padding",
              kernel_gradient(at_the_end, dout, kernel, stride)),
-            ("order", "its entries are (c_in, k, k, c_out), reshaped: transpose them instead",
+            ("order", "its entries have c_in first, reshaped: transpose them instead",
              by_channel.reshape(W.shape)),
         ]  # fmt: skip
-    back, size = adjoint(W), padded.shape[1:3]
+    back, size = adjoint(W), padded.shape[1:-1]
     uncut, once = scatter(dout, back, stride, size), [np.zeros_like(padded) for _ in range(2)]
-    taps = list(np.ndindex(kernel, kernel))
+    taps = list(np.ndindex(W.shape[:-2]))
     for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # another window comes last
-        for i, j in order:
-            here = dx[:, i : i + stride * dout.shape[1] : stride]
-            here[:, :, j : j + stride * dout.shape[2] : stride] = dout @ back[i, j]
+        for tap in order:
+            starts = zip(tap, dout.shape[1:-1], strict=True)
+            here = inner(slice(i, i + stride * count, stride) for i, count in starts)
+            dx[here] = dout @ back[tap]
     candidates = [
         ("flipped", "the kernel is flipped, but must not be: pixel rs + i gets dout_r W_i^T",
-         scatter(dout, back[::-1, ::-1], stride, size)),
-        ("stride", "the stride is ignored: pixel (r, c) of dout belongs to the window at (rs, cs)",
+         scatter(dout, np.flip(back, range(layer.n_axes)), stride, size)),
+        ("stride", "the stride is ignored: pixel r of dout belongs to the window at rs",
          scatter(dout, back, 1, size)),
         *(("overwritten", "where windows overlap, only one of them counts: add, do not assign", dx)
           for dx in once),
     ]  # fmt: skip
-    if W.shape[2] == W.shape[3]:
-        words = "W is not transposed: out sums x W_ij over the window, so dx sums dout W_ij^T"
+    if W.shape[-2] == W.shape[-1]:
+        words = "W is not transposed: out sums x W_i over the window, so dx sums dout W_i^T"
         candidates.append(("transposed", words, scatter(dout, W, stride, size)))
-    words = "it still contains the padding before x: remove rows and columns at both ends"
-    corner = uncut[:, : x.shape[1], : x.shape[2]]
+    words = "it still contains the padding before x: remove the zeros at both ends"
+    corner = uncut[inner(slice(length) for length in x.shape[1:-1])]
     cut = [(cause, text, crop(dx, margins)) for cause, text, dx in candidates]
     return [*cut, ("padding", words, corner)]
 
 
-def of_signal(layer, x, dout):
-    """Return the known mistakes in dx of Conv1D."""
-    W, stride, length = dict(layer.params)["W"], layer.stride, x.shape[1]
-    before, after = layer.margins(length)
-    size, back = before + length + after, W.swapaxes(1, 2)
-    once = [np.zeros((len(x), size, x.shape[2])) for _ in range(2)]
-    taps = list(range(len(W)))
-    for dx, order in zip(once, (taps, taps[::-1]), strict=True):  # another window comes last
-        for i in order:
-            dx[:, i : i + stride * dout.shape[1] : stride] = dout @ back[i]
-    candidates = [
-        ("flipped", "the kernel is flipped, but must not be: step rs + i gets dout_r W_i^T",
-         conv1d.scatter(dout, back[::-1], stride, size)),
-        ("stride", "the stride is ignored: step r of dout belongs to the window at rs",
-         conv1d.scatter(dout, back, 1, size)),
-        *(("overwritten", "where windows overlap, only one of them counts: add, do not assign", dx)
-          for dx in once),
-    ]  # fmt: skip
-    if W.shape[1] == W.shape[2]:
-        words = "W is not transposed: out sums x W_i over the window, so dx sums dout W_i^T"
-        candidates.append(("transposed", words, conv1d.scatter(dout, W, stride, size)))
-    words = "it still contains the padding before x: remove steps at both ends"
-    uncut = conv1d.scatter(dout, back, stride, size)[:, :length]
-    cut = [(cause, text, dx[:, before : before + length]) for cause, text, dx in candidates]
-    return [*cut, ("padding", words, uncut)]
+def of_resampling(layer, x, dout):
+    """Return the known mistakes in dx of the layers that make images smaller or larger."""
+    if isinstance(layer, UpSample2D):
+        k, words = layer.size, "it takes one pixel of a block: x acts on all, so dx is their sum"
+        return [("one copy", words, dout[:, i::k, j::k]) for i, j in np.ndindex(k, k)]
+    if isinstance(layer, MaxPool2D):
+        layer.forward(x)
+        everywhere = np.repeat(dout[..., None], layer.size**2, axis=-1)
+        first = everywhere * (np.arange(layer.size**2) == 0)
+        candidates = [
+            ("all pixels", "every pixel of a block gets dout: only the largest acts on out",
+             everywhere),
+            ("mean pooling", "dout is shared evenly, as for a mean: only the largest acts on out",
+             everywhere / layer.size**2),
+            ("first pixel", "the first pixel of each block gets dout, not the largest one", first),
+        ]  # fmt: skip
+        return [(cause, words, layer.to_image(blocks)) for cause, words, blocks in candidates]
+    W = dict(layer.params).get("W")
+    if isinstance(layer, ConvTranspose2D) and W.shape[-2] == W.shape[-1]:
+        words = "W is not transposed: out adds x W_i to a window, so dx sums dout W_i^T over it"
+        padded = pad(dout, layer.margins(dout.shape[1:-1]))
+        return [("transposed", words, correlate(padded, W, layer.stride))]
+    return []
 
 
 def of_loss(subject, name, right):

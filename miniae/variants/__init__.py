@@ -2,7 +2,8 @@
 
 from miniae.variants.conditional import Condition, ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
-from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE, pad_sequences
+from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE
+from miniae.variants.tokens import pad_sequences
 
 __all__ = [
     "Condition",

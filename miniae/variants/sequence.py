@@ -9,26 +9,7 @@ from miniae.plumbing.views import with_parts
 from miniae.recurrent import LSTM
 from miniae.vae import VAE
 from miniae.variants.token_layers import SequenceReader, SequenceWriter, TokenNLL
-from miniae.variants.tokens import END, check_tokens
-
-
-def pad_sequences(sequences, length):
-    """Return sequences of word numbers, 2 or more, as rows of tokens (n, length) for the models.
-
-    Each gets the end token 1 and then padding, 0. One of `length` words or more is cut off, and
-    then has no end token.
-    """
-    X = np.zeros((len(sequences), whole(length, "length")), int)
-    for i, words in enumerate(sequences):
-        words = np.asarray(words, int).ravel()
-        if (words < 2).any():
-            raise ValueError(
-                f"sequences[{i}] has {words.min()}, but words are numbered from 2: 0 is padding, "
-                f"{END} the end token"
-            )
-        row = np.append(words, END)[:length]
-        X[i, : len(row)] = row
-    return X
+from miniae.variants.tokens import MANY, check_tokens
 
 
 class SequenceModel:
@@ -48,6 +29,10 @@ class SequenceModel:
                 "encoder's LSTM and of the decoder's"
             )
         self.n_tokens, self.length = whole(n_tokens, "n_tokens", 3), whole(length, "length")
+        if n_tokens > MANY:
+            raise ValueError(
+                f"n_tokens={n_tokens} must be at most {MANY}: float32 has no larger whole numbers"
+            )
         self.embedding_dim = whole(embedding_dim, "embedding_dim")
         names = {"n_tokens": n_tokens, "length": length, "embedding_dim": embedding_dim}
         self.given_dropout = word_dropout
@@ -109,7 +94,7 @@ class SequenceModel:
 
         Parameters
         ----------
-        temperature : float, 0 or more
+        temperature : float, 0 or more, only without a beam
             Tokens are drawn from softmax(logits / temperature). At 1 this is the model's own
             p(x|z); at 0 it is greedy decoding, as `decode`.
         beam : int or None
@@ -118,12 +103,17 @@ class SequenceModel:
         seed : int or None, of the draws; with None each call draws others
         """
         Z = np.asarray(as_array(Z, "Z"), self.theta.dtype)
-        if Z.ndim != 2 or Z.shape[1] != self.latent_dim or not np.isfinite(Z).all():
+        if Z.ndim != 2 or Z.shape[1] != self.latent_dim or not np.isfinite(Z).all() or not len(Z):
             raise ValueError(
-                f"Z must be finite numbers (n, {self.latent_dim}), got shape {Z.shape}"
+                f"Z must be finite numbers (n, {self.latent_dim}) with n >= 1, got shape {Z.shape}"
             )
         writer, rng = self.own_view().writer, np.random.default_rng(seed)
         if beam is not None:
+            if temperature != 1:
+                raise ValueError(
+                    f"temperature={temperature!r} and beam={beam!r}: a beam search draws nothing, "
+                    "so pass one of the two"
+                )
             return writer.beam_search(Z, whole(beam, "beam"))[0]
         not_negative(temperature, "temperature")
 
@@ -140,9 +130,10 @@ class SequenceModel:
     def perplexity(self, X):
         """Return exp(nats per token) over all tokens of X, the end tokens too; padding not.
 
-        Of a uniform choice among k tokens it is k. For a SequenceVAE the nats are minus the ELBO:
-        **the true perplexity is lower**, or equal. For a SequenceAutoencoder they are those of
-        reading the code and writing the same sequence again, which says nothing of new sequences.
+        A uniform choice among k tokens has a perplexity of k. For a SequenceVAE the nats are minus
+        the ELBO: **the true perplexity is lower**, or equal. For a SequenceAutoencoder they are
+        those of reading a sequence and writing it again from its code, which says nothing about
+        sequences that the model has not read.
         """
         nats = self.nats(X).sum(dtype=np.float64)
         return float(np.exp(nats / (np.asarray(as_array(X, "X")) > 0).sum()))
@@ -217,8 +208,8 @@ class SequenceAutoencoder(SequenceModel, Autoencoder):
     """A sequence model with a code instead of a distribution. Srivastava et al. (2015).
 
     The same reader and writer as in `SequenceVAE`, without the prior: an LSTM squeezes a sequence
-    into a vector, and another writes it again from that vector. Here the writer is conditional, it
-    reads the tokens before; word_dropout near 1 makes it rely on the code alone.
+    into a vector, and another writes it again from that vector. Here the writer is conditional: it
+    also reads the tokens before. word_dropout near 1 makes it rely on the code alone.
 
     Parameters
     ----------

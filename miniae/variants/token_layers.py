@@ -11,12 +11,7 @@ from miniae.numerics import as_float, log_softmax
 from miniae.plumbing.checks import is_number
 from miniae.recurrent import LSTM
 from miniae.steps import Embedding
-from miniae.variants.tokens import END
-
-
-def as_integers(tokens):
-    """Return tokens as integers; models carry their data as floating-point or complex numbers."""
-    return np.asarray(tokens).real.astype(int)
+from miniae.variants.tokens import END, as_integers
 
 
 class TokenNLL(Loss):
@@ -41,6 +36,11 @@ class TokenNLL(Loss):
                 f"{self}: out has shape {out.shape} and target {target.shape}; they must be "
                 f"(n, t, {self.n_tokens - 1}) and (n, length), with padding after column t"
             )
+        if target.size and target.max() >= self.n_tokens:
+            raise ValueError(
+                f"{self}: target has token {target.max()}, but tokens are numbered from 0 to "
+                f"{self.n_tokens - 1}"
+            )
         pair = self.cache = out, target[:, : out.shape[1]]
         return pair
 
@@ -64,8 +64,9 @@ class TokenNLL(Loss):
         weight broadcasts to the shape of out.
         """
         one_hot = (target - 1)[:, :, None] == np.arange(out.shape[2])
-        is_real = (target > 0)[:, :, None]
-        return (np.exp(self.log_p(out)) - one_hot) * (is_real * weight)
+        slopes = np.exp(self.log_p(out)) - one_hot
+        slopes[target == 0] = 0
+        return slopes * weight
 
 
 class SequenceReader(Layer):
@@ -84,6 +85,8 @@ class SequenceReader(Layer):
     def forward(self, x, training=False):
         """x (n, length) -> out (n, n_out)."""
         tokens = as_integers(x)
+        if tokens.ndim != 2:
+            raise ValueError(f"{self} takes tokens (n, length), got {tokens.shape}")
         tokens = tokens[:, : longest(tokens)]
         states = self.lstm.forward(self.embedding.forward(tokens), training, mask=self.mask(tokens))
         return self.remember(np.shape(x), self.head.forward(states, training))

@@ -15,19 +15,24 @@ from sampled import often
 
 import miniae
 from miniae import (
+    GRU,
+    LSTM,
     SGD,
     VAE,
     Adam,
     AnomalyDetector,
+    Attention,
     Autoencoder,
     AutoencoderTransformer,
     BatchNorm,
     BernoulliNLL,
+    Bidirectional,
     ConditionalVAE,
     Conv2D,
     ConvTranspose2D,
     Dense,
     Dropout,
+    Embedding,
     GaussianNLL,
     GaussianNoise,
     ImportanceWeightedVAE,
@@ -38,12 +43,18 @@ from miniae import (
     LeakyReLU,
     Masked,
     MaskingNoise,
+    MaxPool2D,
     Mixed,
+    MultiHeadAttention,
     Optimizer,
     ReLU,
+    Repeat,
     Reshape,
+    SequenceAutoencoder,
+    SequenceVAE,
     Sequential,
     SquaredError,
+    UpSample2D,
     VAETransformer,
     callbacks,
     datasets,
@@ -451,7 +462,7 @@ def test_an_answer_of_one_word_exists_here():
     """Arguments and methods that the tables promise can be found."""
     classes = {name: getattr(miniae, name) for name in miniae.__all__}
     classes |= {"Convolution": Conv2D, "Corruption": MaskingNoise, "Penalty": KLSparsity}
-    classes |= {"Normalization": BatchNorm}
+    classes |= {"Normalization": BatchNorm, "Recurrent": LSTM, "SequenceModel": SequenceVAE}
     classes |= {"Parameterized": VAE, "Model": Autoencoder, "Layer": Dense, "Loss": GaussianNLL}
     classes |= {name: getattr(miniae.callbacks, name) for name in miniae.callbacks.__all__}
     from miniae.plumbing.signatures import argument_names
@@ -535,3 +546,62 @@ def test_pixels_from_0_to_255_are_told_to_divide():
     with pytest.raises(ValueError, match=r"standardised data: loss="):
         Autoencoder(4, 2).fit(X - 100.0, verbose=0)
     Autoencoder(4, 2).fit(X / 255, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "words"),
+    [
+        (LSTM, "hidden_size", "called n_out"),
+        (GRU, "units", "called n_out"),
+        (LSTM, "input_size", "called n_in"),
+        (LSTM, "num_layers", "one layer after the other"),
+        (GRU, "batch_first", r"always \(n, T, d\)"),
+        (LSTM, "bidirectional", r"Bidirectional\(LSTM"),
+        (LSTM, "return_state", "layer.state is the last state"),
+        (LSTM, "dropout", "layer of its own"),
+        (GRU, "use_bias", "it always has b"),
+        (Embedding, "num_embeddings", "called n_tokens"),
+        (Embedding, "output_dim", "called n_out"),
+        (Embedding, "mask_zero", "mask=tokens > 0"),
+        (MultiHeadAttention, "embed_dim", "called n_features"),
+        (MultiHeadAttention, "num_heads", "called n_heads"),
+        (MultiHeadAttention, "key_dim", "n_features / n_heads"),
+        (Attention, "is_causal", "called causal"),
+        (Attention, "d_model", "no sizes; MultiHeadAttention"),
+        (BatchNorm, "axis", "the last one; n_features is its size"),
+        (LayerNorm, "bias", "beta is the bias"),
+        (MaxPool2D, "pool_size", "called size"),
+        (MaxPool2D, "strides", "the stride is size"),
+        (UpSample2D, "scale_factor", "called size"),
+        (Repeat, "n", "called n_steps"),
+        (Bidirectional, "merge_mode", "side by side"),
+        (SequenceVAE, "vocab_size", "called n_tokens"),
+        (SequenceAutoencoder, "max_len", "called length"),
+        (SequenceVAE, "encoder", "the networks are LSTMs"),
+    ],
+)
+def test_arguments_of_layers_and_models_of_sequences_are_answered(cls, name, words):
+    with pytest.raises(TypeError, match=f"{cls.__name__} has no argument '{name}': .*{words}"):
+        cls(**{name: 2})
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (lambda: LSTM(3, 2), "hidden_size", "called n_out"),
+        (lambda: GRU(3, 2), "weight_hh_l0", r"params\['U'\]"),
+        (lambda: LSTM(3, 2), "cell_state", "called state"),
+        (lambda: LSTM(3, 2), "reset_states", "starts from zeros"),
+        (lambda: Embedding(3, 2), "embedding_dim", "called n_out"),
+        (lambda: MultiHeadAttention(4, 2), "in_proj_weight", "Dense layers"),
+        (lambda: Attention(), "attn_weights", "called weights"),
+        (lambda: BatchNorm(3), "weight", r"params\['gamma'\]"),
+        (lambda: LayerNorm(3), "bias", r"params\['beta'\]"),
+        (lambda: BatchNorm(3), "running_mean", r"buffers\['running_mean'\]"),
+        (lambda: miniae, "LSTMCell", "of one step"),
+        (lambda: miniae, "scaled_dot_product_attention", "called Attention"),
+    ],
+)
+def test_attributes_of_layers_of_sequences_are_answered(make, name, words):
+    with pytest.raises(AttributeError, match=f"has no '{name}': .*{words}"):
+        getattr(make(), name)

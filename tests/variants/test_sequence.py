@@ -5,7 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
-from miniae import SequenceAutoencoder, SequenceVAE, gradient_check, pad_sequences
+from miniae import (
+    GaussianPrior,
+    SequenceAutoencoder,
+    SequenceVAE,
+    check_training,
+    gradient_check,
+    pad_sequences,
+)
 from miniae.variants.token_layers import END, TokenNLL
 
 WORDS = [[2, 3, 4], [4, 2], [], [3, 3, 2, 4, 4, 2, 2], [2] * 5]
@@ -35,12 +42,41 @@ def log_p(vae, rows, z):
     return -TokenNLL(vae.n_tokens).per_sample(view.writer.forward(np.tile(z, (len(rows), 1))), rows)
 
 
+def total_log_p(vae, rows, z):
+    """Return log p of beginnings (n, t) given one code, (n,); they need not have an end."""
+    writer = vae.own_view().writer
+    writer.tokens = rows
+    logits = writer.forward(np.tile(z, (len(rows), 1)))
+    log_p = logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+    return np.take_along_axis(log_p, rows[:, :, None] - 1, axis=2).sum(axis=(1, 2))
+
+
 def test_sequences_are_padded_with_the_end_token_and_cut_off():
     expected = [[2, 3, 1, 0], [1, 0, 0, 0], [4, 4, 4, 4], [4, 4, 4, 1]]
     rows = pad_sequences([[2, 3], [], [4] * 9, [4] * 3], 4)
     np.testing.assert_array_equal(rows, expected)
-    with pytest.raises(ValueError, match=r"sequences\[1\] has 1, but words are numbered from 2"):
-        pad_sequences([[2], [3, 1]], 4)
+    np.testing.assert_array_equal(pad_sequences(iter([[2, 3], np.array([4.0])]), 3)[1], [4, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "sequence, message",
+    [
+        ([3, 1], "has 1, but words are whole numbers from 2"),
+        ([2, 3.5], "has 3.5, but words are whole numbers"),
+        ([2, np.nan], "has nan, but words are whole numbers"),
+        ([2, np.inf], "has inf, but words are whole numbers"),
+        ([2, 1e300], "has 1e.300, but words are whole numbers"),
+        (3, r"=3 must be a list of word numbers, such as \[2, 3, 4\]"),
+        ("23", "='23' must be a list of word numbers"),
+        (["2", "3"], "must be a list of word numbers"),
+        ([[2, 3], [4, 2]], "must be a list of word numbers"),
+        ([True], "must be a list of word numbers"),
+        ([2**70], "must be a list of word numbers"),
+    ],
+)
+def test_what_is_not_a_sequence_of_words_is_refused_by_number(sequence, message):
+    with pytest.raises(ValueError, match=r"sequences\[1\].*" + message):
+        pad_sequences([[2], sequence], 4)
 
 
 @pytest.mark.slow
@@ -70,6 +106,28 @@ def test_the_loss_of_tokens_has_the_right_gradient_and_refuses_other_shapes():
     for wrong in (out[:, :4], out[:, :, :3], out[:4], out[0]):
         with pytest.raises(ValueError, match=r"out has shape .* and target \(5, 6\)"):
             TokenNLL(5).forward(wrong, X)
+
+
+@pytest.mark.parametrize("wrong", [-2, 2.5, np.nan, np.inf, 1e300, 5])
+def test_no_part_of_a_model_takes_what_is_no_token(wrong):
+    rows, out = X.astype(float), np.zeros((5, 6, 4))
+    rows[1, 0] = wrong
+    made = model()
+    with pytest.raises(ValueError, match="token"):
+        TokenNLL(5).forward(out, rows)
+    with pytest.raises(ValueError, match="token"):
+        made.encoder.forward(rows)
+    with pytest.raises(ValueError, match=r"takes tokens \(n, length\), got \(6,\)"):
+        made.encoder.predict(X[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_whole_pass_is_in_the_dtype_of_the_model(dtype):
+    made = model(dtype=dtype, word_dropout=0.3)
+    made.loss(X, training=True)
+    assert made.reconstruction_loss.backward().dtype == dtype
+    made.backward()
+    assert {part.dtype for part in made.writer.lstm.dstate} == {np.dtype(dtype)}
 
 
 def test_without_recurrent_weights_the_likelihood_is_that_of_a_unigram_model():
@@ -129,6 +187,26 @@ def test_beam_search_over_all_beginnings_finds_the_most_probable_sequence():
     np.testing.assert_array_equal(made.write(Z, beam=len(rows)), tokens)
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_narrow_beam_keeps_the_most_probable_beginnings(width):
+    made, length = model(length=5), 5
+    made.writer.head.params["b"][0] = -1  # so that few sequences end at once
+    for z in 2 * np.random.default_rng(4).standard_normal((8, 2)):
+        beam = [((), 0.0)]
+        for _ in range(length):
+            longer = [each for each in beam if each[0][-1:] == (END,)]
+            for row, _ in beam:
+                if row[-1:] != (END,):
+                    ends = np.array([[*row, token] for token in range(1, 5)])
+                    each = total_log_p(made, ends, z)
+                    longer += [((*row, k), p) for k, p in enumerate(each, 1)]
+            beam = sorted(longer, key=lambda each: -each[1])[:width]
+        row, total = beam[0]
+        tokens, found = made.own_view().writer.beam_search(z[None], width)
+        np.testing.assert_array_equal(tokens[0, : len(row)], row)
+        assert not tokens[0, len(row) :].any() and found[0] == pytest.approx(total, rel=1e-12)
+
+
 def test_a_beam_of_one_and_temperature_zero_are_greedy_decoding():
     made = model()
     Z = np.random.default_rng(5).standard_normal((20, 2))
@@ -172,6 +250,33 @@ def test_word_dropout_acts_in_training_only_and_its_draws_come_from_rng():
     np.testing.assert_array_equal(made.elbo(X), plain.elbo(X))
 
 
+def test_word_dropout_never_hides_the_start_and_hides_its_share_of_the_others():
+    made, rows, z = model(word_dropout=0.4), np.full((500, 6), 2), np.zeros((500, 2))
+    view, read = made.own_view(), []
+    view.writer.embedding.forward = lambda x: (
+        read.append(x.copy()) or 0.0 * x[..., None].repeat(3, 2)
+    )
+    view.writer.tokens, view.writer.rng = rows, np.random.default_rng(0)
+    view.writer.forward(z, training=True)
+    assert not read[0][:, 0].any()
+    is_lost = read[0][:, 1:] == made.n_tokens
+    assert (is_lost | (read[0][:, 1:] == 2)).all()
+    assert is_lost.mean() == pytest.approx(0.4, abs=5 * (0.24 / is_lost.size) ** 0.5)
+
+
+def test_several_draws_for_each_sample_meet_its_own_tokens():
+    made, eps = model(), np.random.default_rng(0).standard_normal((3, 5, 2))
+    mu, log_var = made.posterior(X)
+    view = made.own_view()
+    view.writer.tokens = X
+    together = view.log_weight(X, mu, log_var, eps)[1]
+    for i in range(len(X)):
+        one = slice(i, i + 1)
+        view.writer.tokens = X[one]
+        alone = view.log_weight(X[one], mu[one], log_var[one], eps[:, one])[1]
+        np.testing.assert_allclose(together[:, one], alone, rtol=1e-12)
+
+
 @pytest.mark.slow
 def test_a_model_learns_sequences_and_its_code_writes_them_again():
     rng = np.random.default_rng(0)
@@ -188,6 +293,7 @@ def test_the_methods_of_a_vae_work_on_sequences():
     assert made.history["kl_weight"] == [0.0, 0.5, 1.0]
     terms = made.evaluate(X, return_dict=True)
     assert terms["loss"] == pytest.approx(-made.score(X)) and "kl" in terms
+    assert made.terms == pytest.approx(terms, rel=1e-12)
     assert made.interpolate(X[0], X[1], steps=4).shape == (4, 6)
     np.testing.assert_array_equal(made.interpolate(X[0], X[1])[0], made.reconstruct(X[:1])[0])
     assert made.traverse(steps=3).shape == (2, 3, 6)
@@ -200,6 +306,25 @@ def test_the_methods_of_a_vae_work_on_sequences():
     assert "SequenceReader" in str(made.trace(X, training=True))
     with pytest.raises(TypeError, match="SequenceVAE has no impute"):
         made.impute(X)
+    with pytest.raises(TypeError, match="data of a SequenceVAE are tokens: compare"):
+        check_training(made, np.tile(X, (2, 1)))
+
+
+@pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
+def test_a_call_between_loss_and_backward_is_refused_not_mixed_up(cls):
+    made = model(cls)
+    for method, given in (("evaluate", X), ("decode", np.zeros((2, 2))), ("perplexity", X)):
+        made.loss(X)
+        getattr(made, method)(given)
+        with pytest.raises(RuntimeError, match="backward was called before loss"):
+            made.backward()
+
+
+def test_codes_are_drawn_from_the_prior_of_the_model():
+    far = model(prior=GaussianPrior([40.0, -40.0], [1e-3, 1e-3]))
+    drawn = far.sample(20, seed=0, temperature=0)
+    np.testing.assert_array_equal(drawn, far.decode(np.tile([40.0, -40.0], (20, 1))))
+    assert (drawn != model().sample(20, seed=0, temperature=0)).any()
 
 
 @pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
@@ -257,6 +382,7 @@ def test_wrong_rows_are_refused_by_number_before_training(row, message):
     "arguments, message",
     [
         ({"n_tokens": 2}, "n_tokens=2 must be an integer above 2"),
+        ({"n_tokens": 2**24 + 1}, "n_tokens=16777217 must be at most 16777216: float32"),
         ({"length": 0}, "length=0"),
         ({"hidden": (4, 4)}, r"hidden=\(4, 4\) must be a tuple of one size"),
         ({"hidden": 4}, r"hidden=4 must be a tuple of one size"),
@@ -271,13 +397,15 @@ def test_wrong_arguments_are_refused_by_name(arguments, message):
 
 def test_wrong_codes_and_settings_of_writing_are_refused():
     made = model()
-    for Z in (np.zeros(2), np.zeros((3, 5)), [[np.nan, 0]]):
+    for Z in (np.zeros(2), np.zeros((3, 5)), [[np.nan, 0]], np.zeros((0, 2))):
         with pytest.raises(ValueError, match=r"Z must be finite numbers \(n, 2\)"):
             made.write(Z)
     with pytest.raises(ValueError, match="temperature=-1"):
         made.write(np.zeros((1, 2)), temperature=-1)
     with pytest.raises(ValueError, match="beam=0"):
         made.write(np.zeros((1, 2)), beam=0)
+    with pytest.raises(ValueError, match="temperature=0.5 and beam=3: .* pass one of the two"):
+        made.write(np.zeros((1, 2)), temperature=0.5, beam=3)
 
 
 def test_the_end_token_is_number_one():

@@ -29,6 +29,31 @@ def slopes(cls, seed):
     return Finding(bool(worst[1] > 1e-10), f"{worst[0]} off by {worst[1]:.1e}")
 
 
+def textbook(cls, seed):
+    """Compare out with the formula, query by query, with a mask, causal and not."""
+    rng = np.random.default_rng(seed)
+    q, k, v = rng.standard_normal((3, 2, 5, 4))
+    mask, out = np.arange(5) < np.array([[5], [3]]), np.zeros((2, 2, 5, 4))
+    for causal, i, t in np.ndindex(2, 2, 5):
+        seen = mask[i] & (np.arange(5) <= (t if causal else 5))
+        e = np.exp(k[i, seen] @ q[i, t] / math.sqrt(4))
+        out[causal, i, t] = e @ v[i, seen] / e.sum()
+    found = [cls(c).forward(q, keys=k, values=v, mask=mask) for c in (False, True)]
+    off = np.abs(found - out).max()
+    return Finding(bool(off > 1e-10), f"off by {off:.1e} of the formula")
+
+
+def self_slope(cls, seed):
+    """Compare dx of self-attention with a complex step in a random direction."""
+    x, dout, step = np.random.default_rng(seed).standard_normal((3, 2, 5, 4))
+    layer = cls()
+    layer.forward(x)
+    exact = (cls().forward(x + 1e-30j * step) * dout).sum().imag / 1e-30
+    along = layer.backward(dout) * step
+    error = abs(along.sum() - exact) / np.linalg.norm(along)
+    return Finding(bool(error > 1e-10), f"dx off by {error:.1e}")
+
+
 def padding(cls, seed):
     """Change what the padding contains: no out may change."""
     rng = np.random.default_rng(seed)
@@ -75,7 +100,7 @@ class OpenAttention(Attention):
         return ds @ k / root, ds.swapaxes(-1, -2) @ q / root
 
     def backward(self, dout):
-        q, k, v, p, _ = self.recall(dout)
+        q, k, v, p, *_ = self.recall(dout)
         self.dvalues = self.of_values(p, dout)
         ds = self.of_softmax(p, dout @ v.swapaxes(-1, -2))
         dx, self.dkeys = self.of_scores(ds, q, k)
@@ -136,6 +161,58 @@ class MaskIgnored(Attention):
 
     def forward(self, x, training=False, keys=None, values=None, mask=None):
         return super().forward(x, training, keys, values)
+
+
+@specimen("attention-scaled-by-d", textbook, Attention)
+class ScaledByD(Attention):
+    """Scores are divided by d, not by sqrt(d), in both passes."""
+
+    def forward(self, x, training=False, keys=None, values=None, mask=None):
+        return super().forward(x / math.sqrt(x.shape[-1]), training, keys, values, mask)
+
+    def backward(self, dout):
+        return super().backward(dout) / math.sqrt(dout.shape[-1])
+
+
+@specimen("attention-mask-after-softmax", textbook, Attention)
+class MaskAfterSoftmax(Attention):
+    """The mask sets weights to 0 after the softmax, so they no longer sum to 1."""
+
+    def forward(self, x, training=False, keys=None, values=None, mask=None):
+        out = super().forward(x, training, keys, values)
+        if mask is not None:
+            self.weights = self.weights * mask[:, None]
+            out = self.weights @ values
+        return out
+
+
+@specimen("attention-softmax-over-queries", textbook, Attention)
+class SoftmaxOverQueries(Attention):
+    """The softmax runs over queries: the weights of each key sum to 1."""
+
+    def forward(self, x, training=False, keys=None, values=None, mask=None):
+        super().forward(x, training, keys, values, mask)
+        e = np.exp(x @ keys.swapaxes(-1, -2) / math.sqrt(x.shape[-1])) * (self.weights > 0)
+        total = e.sum(axis=-2, keepdims=True)
+        return e / np.where(total == 0, 1, total) @ values
+
+
+@specimen("attention-sees-the-next-step", textbook, Attention)
+class SeesTheNextStep(Attention):
+    """Causal attention is off by one: query t sees key t + 1 too."""
+
+    def forward(self, x, training=False, keys=None, values=None, mask=None):
+        if self.causal:
+            mask = mask[:, None] & np.tri(x.shape[-2], keys.shape[-2], 1, dtype=bool)
+        return Attention.forward(Attention(), x, training, keys, values, mask)
+
+
+@specimen("attention-self-queries-only", self_slope, Attention)
+class QueriesOnly(Attention):
+    """In self-attention dx is that of the queries; x is also the keys and the values."""
+
+    def forward(self, x, training=False, keys=None, values=None, mask=None):
+        return super().forward(x, training, x, x, mask)
 
 
 @specimen("attention-memory-keys-only", memory_slope, MultiHeadAttention)

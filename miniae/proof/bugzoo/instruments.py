@@ -12,7 +12,6 @@ import numpy as np
 
 from miniae.autoencoder import Autoencoder
 from miniae.conv import Convolution
-from miniae.conv1d import Conv1D
 from miniae.layers import Dense, Dropout, Flatten, Layer, Sequential, Tanh
 from miniae.losses import BernoulliNLL, GaussianNLL, Loss, gaussian_kl
 from miniae.normalization import Normalization
@@ -41,10 +40,8 @@ def build(cls, rng, n, features, units, **given):
         return cls(features, units, rng=rng), x
     if issubclass(cls, Convolution):
         c_in, c_out = 2, 2 if features == units else 3
-        return cls(c_in, c_out, 3, stride=2, padding=1, rng=rng), rng.random((2, 4, 3, c_in))
-    if issubclass(cls, Conv1D):
-        c_in, c_out = 2, 2 if features == units else 3
-        return cls(c_in, c_out, 3, stride=2, padding=1, rng=rng), rng.random((n, 7, c_in))
+        size = (2, 4, 3) if cls.n_axes == 2 else (n, 7)
+        return cls(c_in, c_out, 3, stride=2, padding=1, rng=rng), rng.random((*size, c_in))
     if issubclass(cls, (MaxPool2D, UpSample2D)):
         return cls(2), rng.standard_normal((n, 6, 4, 2))
     if issubclass(cls, Normalization):

@@ -7,8 +7,9 @@ import numpy as np
 from miniae.proof import gradcheck
 from miniae.proof.bugzoo.specimen import Finding, specimen
 from miniae.proof.subject import Subject
-from miniae.variants.sequence import SequenceVAE, pad_sequences
-from miniae.variants.token_layers import END, SequenceReader, SequenceWriter, TokenNLL
+from miniae.variants.sequence import SequenceVAE
+from miniae.variants.token_layers import SequenceReader, SequenceWriter, TokenNLL
+from miniae.variants.tokens import END, pad_sequences
 
 WORDS = [[2, 3, 3, 2], [3], [], [2, 2, 3, 3, 2, 2], [3, 2]]  # of unequal length, the longest cut
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from miniae.conv1d import Conv1D, ConvTranspose1D, correlate, kernel_gradient, scatter
+from miniae.conv import adjoint, correlate, crop, pad, scatter
+from miniae.conv1d import Conv1D, ConvTranspose1D
 from miniae.pooling import MaxPool2D, UpSample2D
 from miniae.proof.bugzoo.instruments import gradient_check
 from miniae.proof.bugzoo.specimen import specimen
@@ -12,11 +13,10 @@ class SlipConv1D(Conv1D):
     """Base of the wrong Conv1D: dx is `dx_padded` without the frame."""
 
     def backward(self, dout):
-        padded, before, length = self.recall(dout)
-        super().backward(dout)
-        W = self.params["W"].swapaxes(1, 2)
-        dx = self.dx_padded(dout, W, padded.shape[1])
-        return dx[:, before : before + length]
+        self.backward_params(dout)
+        margins = self.margins(self.cache.shape[1:-1])
+        size = self.cache.shape[1] + sum(margins[0])
+        return crop(self.dx_padded(dout, adjoint(self.params["W"]), size), margins)
 
 
 @specimen("conv1d-kernel-flipped", gradient_check, Conv1D, "flipped")
@@ -24,7 +24,7 @@ class KernelFlipped(SlipConv1D):
     """dx turns the kernel round, which `scatter` has already done."""
 
     def dx_padded(self, dout, W, size):
-        return scatter(dout, W[::-1], self.stride, size)
+        return scatter(dout, W[::-1], self.stride, [size])
 
 
 @specimen("conv1d-stride-ignored", gradient_check, Conv1D, "stride")
@@ -32,7 +32,7 @@ class StrideIgnored(SlipConv1D):
     """dx places the windows side by side, but forward took them a stride apart."""
 
     def dx_padded(self, dout, W, size):
-        return scatter(dout, W, 1, size)
+        return scatter(dout, W, 1, [size])
 
 
 @specimen("conv1d-overlap-overwritten", gradient_check, Conv1D, "overwritten")
@@ -48,53 +48,45 @@ class OverlapOverwritten(SlipConv1D):
 
 
 @specimen("conv1d-frame-not-cut", gradient_check, Conv1D, "padding")
-class FrameNotCut(Conv1D):
+class FrameNotCut(SlipConv1D):
     """dx starts at the frame's first zero instead of the signal's first step."""
 
-    def backward(self, dout):
-        padded, _, length = self.recall(dout)
-        super().backward(dout)
-        W = self.params["W"].swapaxes(1, 2)
-        return scatter(dout, W, self.stride, padded.shape[1])[:, :length]
+    def dx_padded(self, dout, W, size):
+        (before, _), length = self.margins([size])[0], self.cache.shape[1]
+        dx = scatter(dout, W, self.stride, [size])
+        dx[:, before : before + length] = dx[:, :length].copy()
+        return dx
 
 
 @specimen("conv1d-bias-over-samples-only", gradient_check, Conv1D, "factor")
 class BiasOverSamples(Conv1D):
     """db sums over samples and takes the mean over steps."""
 
-    def backward(self, dout):
-        dx = super().backward(dout)
+    def backward_params(self, dout):
+        super().backward_params(dout)
         self.grads["b"] = dout.sum(axis=0).mean(axis=0)
-        return dx
 
 
-@specimen("convtranspose1d-W-not-swapped", gradient_check, ConvTranspose1D, "unknown", square=True)
+@specimen("convtranspose1d-W-not-swapped", gradient_check, ConvTranspose1D, "transposed",
+          square=True)  # fmt: skip
 class NotSwapped(ConvTranspose1D):
     """dx multiplies by W instead of its transpose; the sizes fit if c_in = c_out."""
 
     def backward(self, dout):
-        x, before, after = self.recall(dout)
-        padded = np.pad(dout, ((0, 0), (before, after), (0, 0)))
-        self.grads["W"] = kernel_gradient(padded, x, self.kernel, self.stride).swapaxes(1, 2)
-        self.grads["b"] = dout.sum(axis=(0, 1))
-        return correlate(padded, self.params["W"], self.stride)
+        self.backward_params(dout)
+        return correlate(pad(dout, self.margins(dout.shape[1:-1])), self.params["W"], self.stride)
 
 
 class SlipMaxPool(MaxPool2D):
     """Base of the wrong pooling: `spread` shares dout (..., 1) among the pixels of a block."""
 
     def backward(self, dout):
-        shape, frame_shape, (rows, columns), largest = self.recall(dout)
-        k = self.size
-        chosen = largest == np.arange(k * k)
-        blocks = self.spread(dout[..., None], chosen).reshape(*dout.shape, k, k)
-        used = blocks.transpose(0, 1, 4, 2, 5, 3).reshape(frame_shape)[:, rows, columns]
-        dx = np.zeros(shape)
-        dx[:, : used.shape[1], : used.shape[2]] = used
-        return dx
+        _, _, largest = self.recall(dout)
+        chosen = largest == np.arange(self.size**2)
+        return self.to_image(self.spread(dout[..., None], chosen))
 
 
-@specimen("maxpool-gradient-to-all", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-gradient-to-all", gradient_check, MaxPool2D, "all pixels")
 class ToAll(SlipMaxPool):
     """Every pixel of a block gets dout, not only the largest one."""
 
@@ -102,7 +94,7 @@ class ToAll(SlipMaxPool):
         return dout + 0.0 * chosen
 
 
-@specimen("maxpool-mean", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-mean", gradient_check, MaxPool2D, "mean pooling")
 class AsMean(SlipMaxPool):
     """dout is shared evenly, as for mean pooling."""
 
@@ -118,7 +110,7 @@ class Divided(SlipMaxPool):
         return dout * chosen / chosen.shape[-1]
 
 
-@specimen("maxpool-first-pixel", gradient_check, MaxPool2D, "unknown")
+@specimen("maxpool-first-pixel", gradient_check, MaxPool2D, "first pixel")
 class FirstPixel(SlipMaxPool):
     """The first pixel of each block gets dout, wherever the largest is."""
 
@@ -134,7 +126,7 @@ class UpSampleMean(UpSample2D):
         return super().backward(dout) / self.size**2
 
 
-@specimen("upsample-first-pixel", gradient_check, UpSample2D, "unknown")
+@specimen("upsample-first-pixel", gradient_check, UpSample2D, "one copy")
 class UpSampleFirst(UpSample2D):
     """dx takes only one pixel of each block."""
 

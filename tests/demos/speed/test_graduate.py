@@ -14,16 +14,23 @@ from miniae import (
     ELU,
     VAE,
     Autoencoder,
+    BatchNorm,
+    Conv1D,
     Conv2D,
+    ConvTranspose1D,
     ConvTranspose2D,
     Dense,
     Flatten,
     Layer,
+    LayerNorm,
     LeakyReLU,
+    MaxPool2D,
     ReLU,
     Reshape,
     Sequential,
     Softplus,
+    Tanh,
+    UpSample2D,
     conv_networks,
 )
 
@@ -60,6 +67,22 @@ def without_bias(n_in, n_out):
                       Dense(5, n_out, bias=False))  # fmt: skip
 
 
+def signals():
+    encoder = Sequential(Conv1D(3, 4, 3, 2, 1, bias=False), BatchNorm(4, eps=0.01), Tanh(),
+                         Flatten(), Dense(4 * 4, 4))  # fmt: skip
+    decoder = Sequential(
+        Dense(2, 12), Reshape(4, 3), LayerNorm(3, eps=0.1), ConvTranspose1D(3, 3, 3, 2, 1)
+    )
+    return {"encoder": encoder, "decoder": decoder}
+
+
+def pooled():
+    encoder = Sequential(Conv2D(1, 3, 3, 1, 1), BatchNorm(3), MaxPool2D(3, "same"), LayerNorm(3),
+                         MaxPool2D(2), Flatten(), Dense(3, 4))  # fmt: skip
+    decoder = Sequential(Dense(2, 36), Reshape(4, 3, 3), UpSample2D(2), Conv2D(3, 1, 3, 1, 1))
+    return {"encoder": encoder, "decoder": decoder}
+
+
 MODELS = {
     "dense": lambda: VAE(7, 2, (5, 4), beta=0.5),
     "linear": lambda: VAE(7, 2, ()),
@@ -70,12 +93,17 @@ MODELS = {
     "convolutions": lambda: VAE((7, 6), 2, **convolutions((7, 6), dropout=0.2)),
     "convolutions of colours": lambda: VAE((7, 6, 3), 2, **convolutions((7, 6, 3), kernel=4)),
     "same padding": lambda: VAE((7, 6, 3), 2, **same_padding()),
+    "signals": lambda: VAE((7, 3), 2, **signals()),
+    "pooling and normalisation": lambda: VAE((8, 6, 1), 2, **pooled()),
 }
 
 
 def saved(tmp_path, vae, seed=0):
-    """Save a model of random weights, biases too; return it and its file."""
-    vae.theta = 0.5 * np.random.default_rng(seed).standard_normal(vae.theta.shape)
+    """Save a model with random weights, biases and running statistics; return it and its file."""
+    rng = np.random.default_rng(seed)
+    vae.theta = 0.5 * rng.standard_normal(vae.theta.shape)
+    for _, value in vae.named_buffers():
+        value[...] = rng.uniform(0.5, 2, value.shape)
     vae.save(tmp_path / "vae.npz")
     return vae, tmp_path / "vae.npz"
 
@@ -111,7 +139,7 @@ def test_softplus_has_all_its_digits_beyond_the_threshold_of_pytorch(demo):
 @pytest.mark.slow
 def test_a_file_is_read_without_miniae_and_its_weights_come_home_to_the_last_bit(demo, tmp_path):
     vae, path = saved(tmp_path, MODELS["same padding"]())
-    header, params = demo.read(path)
+    header, params, _ = demo.read(path)
     assert header["class"] == "VAE" and list(params) == [name for name, _, _ in vae.named_params()]
     for name, value, _ in vae.named_params():
         np.testing.assert_array_equal(params[name], value)
@@ -159,8 +187,14 @@ class Odd(Layer):
             lambda: VAE(7, 2, encoder=Sequential(Odd(), Dense(7, 4)), decoder=None),
             "layer Odd has no counterpart here: add a line to COUNTERPARTS",
         ),
+        (
+            lambda: VAE(
+                (8, 1), 2, encoder=Sequential(Conv1D(1, 1, 3, 1, "same"), Flatten(), Dense(8, 4))
+            ),
+            'padding="same" of signals has no counterpart here',
+        ),
     ],
-    ids=["class", "likelihood", "free bits", "warm-up", "prior", "layer"],
+    ids=["class", "likelihood", "free bits", "warm-up", "prior", "layer", "same"],
 )
 def test_what_has_no_counterpart_is_refused_by_name(demo, tmp_path, model, message):
     _, path = saved(tmp_path, model())

@@ -60,6 +60,14 @@ def test_the_translators_gradient_is_that_of_the_complex_step(attention):
 
 
 @pytest.mark.parametrize("attention", [True, False])
+def test_a_translator_in_float32_computes_its_gradient_in_float32(attention):
+    model = translator(attention).astype("float32")
+    model.loss(SOURCE, TARGET)
+    model.backward()
+    assert {part.dtype for part in model.decoder.dstate} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("attention", [True, False])
 def test_padding_changes_no_loss(attention):
     model = translator(attention)
     padded = np.pad(SOURCE, ((0, 0), (0, 3))), np.pad(TARGET, ((0, 0), (0, 2)))
@@ -125,6 +133,7 @@ def test_an_alphabet_gives_texts_back_and_refuses_letters_that_it_does_not_have(
         assert (tokens == 0).sum(axis=1).tolist() == [0, 4, 2]
         assert alphabet.decode(tokens) == ["abcd", "", "da"]
         assert alphabet.decode([*tokens[:, ::-1]])[1] == ""  # nothing after the end counts
+        assert alphabet.decode(np.array([[2, 0, 3, 1]])) == ["a"]  # nor after padding
         with pytest.raises(ValueError, match=r"\['!', 'z'\] are not in the alphabet"):
             alphabet.encode(["az!"])
 
