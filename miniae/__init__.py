@@ -56,6 +56,8 @@ from miniae.regularizers import GaussianNoise, KLSparsity, L1Penalty, MaskingNoi
 from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import (
+    VAEGAN,
+    AdversarialAutoencoder,
     Condition,
     ConditionalVAE,
     ImportanceWeightedVAE,
@@ -72,8 +74,10 @@ __all__ = [
     "LSTM",
     "SGD",
     "VAE",
+    "VAEGAN",
     "AbsoluteError",
     "Adam",
+    "AdversarialAutoencoder",
     "AnomalyDetector",
     "Attention",
     "Autoencoder",
