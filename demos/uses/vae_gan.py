@@ -14,6 +14,7 @@ of the VAE-GAN lack what keeps the game in balance.
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from miniae import VAE, VAEGAN, Adam, AdversarialAutoencoder
@@ -66,22 +67,45 @@ def score(judge, X, real):
     )
 
 
+def draw_game(models, judge, X_test):
+    """Draw D during training, and the share of each class in samples; return the figure."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    games = {name: model for name, (model, _) in models.items() if name.startswith("VAE-GAN")}
+    for i, (name, model) in enumerate(games.items()):
+        epochs = range(1, 1 + len(model.history["d_real"]))
+        axes[0].plot(epochs, model.history["d_real"], f"C{i}-", label=name)
+        axes[0].plot(epochs, model.history["d_fake"], f"C{i}--")
+    axes[0].axhline(0.5, color="k", lw=0.8, ls=":")
+    axes[0].set(xlabel="epoch", ylabel="mean of D", ylim=(0, 1),
+                title="D of real images (solid) and of fakes (dashed)")  # fmt: skip
+    axes[0].legend(fontsize="small")
+    shown = {"held-out images": X_test, **{n: m.sample(2000, seed=0) for n, m in games.items()}}
+    for i, (name, X) in enumerate(shown.items()):
+        shares = np.bincount(judge.p(X).argmax(axis=1), minlength=10) / len(X)
+        colour = f"C{i - 1}" if i else "k"
+        axes[1].bar(np.arange(10) + 0.2 * (i - 1.5), 100 * shares, 0.2, color=colour, label=name)
+    axes[1].set(xlabel="class", ylabel="% of samples", xticks=range(10),
+                title="classes that the classifier sees")  # fmt: skip
+    axes[1].legend(fontsize="small")
+    return figure
+
+
 # %%
 def main(argv=None):
     """Run the demo; see the top of the file."""
     chosen = options("vae_gan", __doc__, argv)
     X, X_test, labels, labels_test = images(chosen, N_TRAIN)
-    X, labels, X_test, labels_test = X[:N_TRAIN], labels[:N_TRAIN], X_test[:2000], labels_test[:2000]
+    X, labels = X[:N_TRAIN], labels[:N_TRAIN]
+    X_test, labels_test = X_test[:2000], labels_test[:2000]
     judge = Judge(X[0].size, 10, seed=chosen.seed).fit(X, labels)
     found = judge.p(X_test).argmax(axis=1)
     print(f"the classifier is right on {100 * accuracy(labels_test, found):.1f} % of them")
 
     half = len(X_test) // 2
     table = [("half of the held-out images", *score(judge, X_test[:half], X_test[half:]))]
-    again, drawn = [], {"held-out images": X_test[:16]}
-    for name, (model, rule) in runs(X.shape[1:], chosen.seed).items():
-        epochs = VAE_EPOCHS if name == "VAE" else EPOCHS
-        epochs = 1 if chosen.quick else epochs
+    again, drawn, models = [], {"held-out images": X_test[:16]}, runs(X.shape[1:], chosen.seed)
+    for name, (model, rule) in models.items():
+        epochs = 1 if chosen.quick else VAE_EPOCHS if name == "VAE" else EPOCHS
         with timed(f"{name}, {epochs} epochs"):
             model.fit(X, epochs=epochs, batch_size=BATCH, optimizer=rule, verbose=0)
         samples = model.sample(2000, seed=chosen.seed)
@@ -89,21 +113,15 @@ def main(argv=None):
         drawn[name] = samples[:16]
         back = model.reconstruct(X_test)
         right = 100 * accuracy(found, judge.p(back).argmax(axis=1))
-        again.append((name, squared_error(X_test, back), right,
-                      edge_strength(back) / edge_strength(X_test)))  # fmt: skip
-        if hasattr(model, "discriminator"):
-            ends = (model.history[key][-1] for key in ("d_real", "d_fake"))
-            again[-1] += tuple(ends)
-        else:
-            again[-1] += ("-", "-")
-    show(
-        ("2,000 samples", "edges, of data", "grey %", "Frechet", "score", "classes", "rarest %",
-         "variety"),
-        table,
-    )  # fmt: skip
+        edges = edge_strength(back) / edge_strength(X_test)
+        ends = [model.history[key][-1] for key in ("d_real", "d_fake") if key in model.history]
+        again.append((name, squared_error(X_test, back), right, edges, *(ends or "--")))
+    header = ("edges, of data", "grey %", "Frechet", "score", "classes", "rarest %", "variety")
+    show(("2,000 samples", *header), table)
     header = ("held-out, reconstructed", "squared error", "same class %", "edges, of data")
     show((*header, "D(real)", "D(fake)"), again)
-    save(chosen.out, samples=draw_rows(drawn, "Samples, and held-out images on top"))
+    save(chosen.out, samples=draw_rows(drawn, "Samples, and held-out images on top"),
+         training=draw_game(models, judge, X_test))  # fmt: skip
 
 
 # %%

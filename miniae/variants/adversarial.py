@@ -5,7 +5,6 @@ The losses of the game are functions of the discriminator's logits l, with D = s
 """
 
 import copy
-import math
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from miniae.plumbing.checks import (
     diverged,
     last_step,
     not_negative,
-    whole,
 )
 from miniae.plumbing.estimator import Estimator
 from miniae.plumbing.first_draw import draw_last
@@ -29,6 +27,7 @@ from miniae.plumbing.optimizers import optimizers_of
 from miniae.plumbing.options import as_callbacks, asks_to_stop, check_options
 from miniae.plumbing.progress import Progress
 from miniae.plumbing.tables import keep_columns
+from miniae.vae import VAE
 
 PLAYERS = ("encoder", "decoder", "discriminator")
 
@@ -75,9 +74,8 @@ def generator_grad(fake, saturating=False):
 class Adversarial(Estimator, Parameterized):
     """Base of `VAEGAN` and `AdversarialAutoencoder`. It is not a `Model`, which has one loss.
 
-    A subclass writes `build`, `losses` and `backward`. The three networks, the players, have a
-    parameter vector each, such as ``model.decoder.theta``; `theta` holds the three one after the
-    other.
+    The three networks, the players, have a parameter vector each, such as
+    ``model.decoder.theta``; `theta` holds the three one after the other.
 
     Attributes
     ----------
@@ -95,7 +93,7 @@ class Adversarial(Estimator, Parameterized):
     reconstruction_loss = property(lambda self: self.parts["loss"])
     first_pass, loss_argument, dropout = "losses", "loss", 0.0
 
-    def __init__(self, input_dim, latent_dim, hidden, *, loss, code_size, seen, activation, gamma,
+    def __init__(self, input_dim, latent_dim, hidden, *, loss, code_size, activation, gamma,
                  saturating, encoder, decoder, discriminator, dtype, seed):  # fmt: skip
         self.input_dim, self.latent_dim, self.hidden = input_dim, latent_dim, hidden
         self.activation, self.dtype, self.seed = activation, dtype, seed
@@ -113,17 +111,20 @@ class Adversarial(Estimator, Parameterized):
             raise TypeError(f"discriminator must be a Sequential, got {discriminator!r}")
         self.rng = np.random.default_rng(seed)
         self.history, self.terms, self.optimizers = {}, {}, {}
-        built = self.build(activation, 0.0, self.rng, dtype)
-        parts = {p: copy.deepcopy(given[p]) or Sequential(built[p]) for p in PLAYERS}
-        super().__init__(parts={**parts, "loss": loss})
+        players = copy.deepcopy(given)
+        if None in players.values():
+            built = self.build(activation, 0.0, self.rng, dtype)
+            players = {name: players[name] or Sequential(built[name]) for name in PLAYERS}
+        super().__init__(parts={**players, "loss": loss})
         self.lay_out(np.dtype(dtype))
         draw_last(self, self.rng)
         self.decoder.to_data = loss.expected
         check_networks(self, code_size)
-        self.check_discriminator(seen)
+        self.check_discriminator()
 
-    def check_discriminator(self, seen):
-        """Refuse a discriminator that does not map samples of shape `seen` to one logit."""
+    def check_discriminator(self):
+        """Refuse a discriminator that does not map what it judges to one logit."""
+        seen = self.judged_shape
         out = self.discriminator.forward(np.zeros((1, *seen), self.theta.dtype))
         if out.shape != (1, 1):
             raise ValueError(
@@ -141,9 +142,7 @@ class Adversarial(Estimator, Parameterized):
             return encoder, decoder
         return [Flatten(), *encoder], [*decoder, Reshape(*self.input_shape)]
 
-    features_in = property(lambda self: math.prod(self.input_shape), doc="Numbers per sample.")
-
-    # Subclasses write these three.
+    # Subclasses write these three, and judged_shape, the shape of a sample that is judged.
 
     def build(self, *options):
         """Return the layers of each player, a dict of lists; options are those of `mlp`."""
@@ -247,13 +246,8 @@ class Adversarial(Estimator, Parameterized):
 
     # These work as in every model.
     map_rows, use_rows = Model.map_rows, Model.use_rows
-    infer, encode, decode = Model.infer, Model.encode, Model.decode
-    reconstruct, save = Model.reconstruct, Model.save
-
-    def sample(self, n, seed=None):
-        """Draw n codes from the prior and return their decoded data, (n, *input_shape)."""
-        z = self.prior.draw((whole(n, "n"), self.latent_dim), np.random.default_rng(seed))
-        return self.decode(z)
+    infer, encode, decode, reconstruct = Model.infer, Model.encode, Model.decode, Model.reconstruct
+    save, sample = Model.save, VAE.sample
 
     @classmethod
     def load(cls, path, **given):

@@ -1,6 +1,7 @@
 """AdversarialAutoencoder: a discriminator of codes takes the place of the KL."""
 
 import copy
+import math
 
 import numpy as np
 
@@ -57,16 +58,17 @@ class AdversarialAutoencoder(Adversarial):
         self.prior = StandardNormal() if prior is None else prior
         super().__init__(
             input_dim, latent_dim, hidden, loss=own, code_size=whole(latent_dim, "latent_dim"),
-            seen=(latent_dim,), activation=activation, gamma=gamma, saturating=saturating,
-            encoder=encoder, decoder=decoder, discriminator=discriminator, dtype=dtype, seed=seed,
+            activation=activation, gamma=gamma, saturating=saturating, encoder=encoder,
+            decoder=decoder, discriminator=discriminator, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.arguments |= {"loss": loss, "prior": prior}
 
     any_range = 'loss="mse"'  # what takes data outside [0, 1]
+    judged_shape = property(lambda self: (self.latent_dim,))
 
     def build(self, *options):
         """Return the layers of each player."""
-        sizes = self.features_in, *self.hidden
+        sizes = math.prod(self.input_shape), *self.hidden
         encoder, decoder = self.shaped(
             mlp([*sizes, self.latent_dim], *options), mlp([self.latent_dim, *sizes[::-1]], *options)
         )

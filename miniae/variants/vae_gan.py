@@ -1,13 +1,15 @@
 """VAEGAN: a VAE that measures reconstruction in the features of a discriminator."""
 
+import math
+
 import numpy as np
 
 from miniae.layers import Flatten, Sequential, Sigmoid
 from miniae.losses import SquaredError, StandardNormal
 from miniae.networks import mlp
-from miniae.plumbing.checks import diverged, last_step, not_negative, whole
+from miniae.plumbing.checks import last_step, not_negative, whole
 from miniae.plumbing.names import choose
-from miniae.vae import LOG_VAR_LIMIT
+from miniae.vae import VAE
 from miniae.variants.adversarial import (
     Adversarial,
     discriminator_grad,
@@ -45,6 +47,7 @@ class VAEGAN(Adversarial):
     saturating : bool, whether the decoder minimises log(1 - D) in place of -log D
     encoder, decoder : as in VAE; the decoder outputs data
     discriminator : Sequential(features, head), each a Sequential: f, and what makes one logit of it
+        It sees data and fakes in one batch; a BatchNorm takes its statistics over both.
     """
 
     def __init__(
@@ -63,20 +66,20 @@ class VAEGAN(Adversarial):
             )
         super().__init__(
             input_dim, latent_dim, hidden, loss=SquaredError(),
-            code_size=2 * whole(latent_dim, "latent_dim"),
-            seen=tuple(input_dim) if np.ndim(input_dim) else (input_dim,), activation=activation,
-            gamma=gamma, saturating=saturating, encoder=encoder, decoder=decoder,
-            discriminator=discriminator, dtype=dtype, seed=seed,
+            code_size=2 * whole(latent_dim, "latent_dim"), activation=activation, gamma=gamma,
+            saturating=saturating, encoder=encoder, decoder=decoder, discriminator=discriminator,
+            dtype=dtype, seed=seed,
         )  # fmt: skip
         if isinstance(last_step(self.decoder), Sigmoid):
             self.reconstruction_loss.bounds = 0.0, 1.0
 
     any_range = 'output="linear"'  # what takes data outside [0, 1]
+    judged_shape = property(lambda self: self.input_shape)
     features = property(lambda self: self.discriminator.layers[0], doc="f, in the discriminator.")
 
     def build(self, *options):
         """Return the layers of each player."""
-        sizes = self.features_in, *self.hidden
+        sizes = math.prod(self.input_shape), *self.hidden
         encoder, decoder = self.shaped(
             mlp([*sizes, 2 * self.latent_dim], *options),
             [*mlp([self.latent_dim, *sizes[::-1]], *options), *(c() for c in OUTPUTS[self.output])],
@@ -85,19 +88,7 @@ class VAEGAN(Adversarial):
         discriminator = [Sequential(Flatten(), *features), Sequential(head)]
         return {"encoder": encoder, "decoder": decoder, "discriminator": discriminator}
 
-    def posterior(self, x, training=False):
-        """Return mu and log_var of q(z|x) for a checked batch."""
-        mu, log_var = np.split(self.encoder.forward(x, training), 2, axis=1)
-        highest = log_var.real.max()
-        if not highest < LOG_VAR_LIMIT:  # too high, or NaN
-            raise diverged(
-                self, f"encoder: log_var reaches {highest:.4g}, but must stay below {LOG_VAR_LIMIT}"
-            )
-        return mu, log_var
-
-    def infer(self, x, training=False):
-        """Return the means of q(z|x) for a checked batch."""
-        return self.posterior(x, training)[0]
+    infer, encode, posterior = VAE.infer, VAE.encode, VAE.posterior  # mu and log_var, as there
 
     def losses(self, x, *, eps=None, z_prior=None, rng=None, training=False):
         """Return the losses of the players for a batch, a dict.
@@ -112,7 +103,7 @@ class VAEGAN(Adversarial):
         """
         x, rng = self.prepare(x, rng, training)
         n = len(x)
-        mu, log_var = self.posterior(x, training)
+        mu, log_var = self.infer(x, training)
         std = np.exp(0.5 * log_var)
         eps = self.noise(eps, "eps", rng.standard_normal, mu)
         z_prior = self.noise(z_prior, "z_prior", lambda s: self.prior.draw(s, rng), mu)
