@@ -189,14 +189,15 @@ class Adversarial(Estimator, Parameterized):
 
     # Using a model.
 
-    def fit(self, X, *, epochs=10, batch_size=128, optimizer=None, shuffle=True, callback=None,
-            verbose=1):  # fmt: skip
+    def fit(self, X, y=None, *, epochs=10, batch_size=128, optimizer=None, shuffle=True,
+            callback=None, verbose=1):  # fmt: skip
         """Train all players for `epochs` further epochs: a step of each, for each batch.
 
         Parameters
         ----------
         X, epochs, batch_size, shuffle, callback, verbose : as in `Model.fit`; X is one array or
             table
+        y : None, for a Pipeline of scikit-learn: X is its own target
         optimizer : Optimizer, "adam" or "sgd", a class or function that makes one; or a dict by
             player of these, such as {"discriminator": Adam(1e-4)}
             Each player gets a copy of its own. By default it is the one of the last `fit`, with its
@@ -214,6 +215,8 @@ class Adversarial(Estimator, Parameterized):
         """
         check_options(epochs, batch_size, shuffle, verbose, None, 1)
         callbacks = as_callbacks(callback)
+        if y is not None:
+            raise ValueError("y must be None: an adversarial model has no target but X, no labels")
         keep_columns(self, X)
         rows = Rows(check_data(self, X), batch_size, shuffle)
         self.optimizers = optimizers_of(PLAYERS, optimizer, self.optimizers)
@@ -247,6 +250,8 @@ class Adversarial(Estimator, Parameterized):
     # These work as in every model.
     map_rows, use_rows = Model.map_rows, Model.use_rows
     infer, encode, decode, reconstruct = Model.infer, Model.encode, Model.decode, Model.reconstruct
+    transform, inverse_transform = Model.transform, Model.inverse_transform
+    fit_transform, predict, __call__ = Model.fit_transform, Model.predict, Model.__call__
     save, sample = Model.save, VAE.sample
 
     @classmethod

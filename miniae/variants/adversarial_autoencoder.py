@@ -62,6 +62,20 @@ class AdversarialAutoencoder(Adversarial):
             decoder=decoder, discriminator=discriminator, dtype=dtype, seed=seed,
         )  # fmt: skip
         self.arguments |= {"loss": loss, "prior": prior}
+        self.check_prior()
+
+    def check_prior(self):
+        """Refuse a prior that does not draw codes of this many latents."""
+        shape = 3, self.latent_dim
+        try:
+            drawn = np.shape(self.prior.draw(shape, np.random.default_rng(0)))
+        except ValueError as error:
+            drawn = error
+        if drawn != shape:
+            raise ValueError(
+                f"prior={self.prior!r} does not fit latent_dim={self.latent_dim}: draw({shape}, "
+                f"rng) must return codes of that shape, got {drawn}"
+            )
 
     any_range = 'loss="mse"'  # what takes data outside [0, 1]
     judged_shape = property(lambda self: (self.latent_dim,))
