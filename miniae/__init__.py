@@ -57,6 +57,8 @@ from miniae.steps import Embedding, Repeat, TimeDistributed
 from miniae.suggest import suggest
 from miniae.vae import VAE
 from miniae.variants import (
+    VAEGAN,
+    AdversarialAutoencoder,
     Condition,
     ConditionalVAE,
     ImportanceWeightedVAE,
@@ -73,8 +75,10 @@ __all__ = [
     "LSTM",
     "SGD",
     "VAE",
+    "VAEGAN",
     "AbsoluteError",
     "Adam",
+    "AdversarialAutoencoder",
     "AnomalyDetector",
     "Attention",
     "Autoencoder",

@@ -107,6 +107,18 @@ ATTRIBUTES = {
         **same("ELBO lower_bound", "elbo"),
         **same("kl_loss kl_divergence kl", "kl_per_dimension(X) has the KL of each latent"),
     },
+    "Adversarial": {
+        **same("loss loss_fn criterion compute_loss", "losses(x) has one for each player"),
+        **same("evaluate score", "no one number measures a game; terms has the losses of a batch"),
+        **same("optimizer optim", "optimizers has one for each player; fit takes it"),
+        **same("generator critic", "the networks are encoder, decoder and discriminator"),
+        **same("generate generate_samples", "sample"),
+        "compile": "the optimiser is an argument of fit",
+        **same("train_on_batch train_step training_step",
+               "a step is losses(x, training=True), backward(), and a step of each optimiser"),
+        **same("save_weights save_model", "save"),
+        **same("mu log_var logvar z_mean z_log_var mean", "a VAEGAN has posterior(X)"),
+    },
     "Layer": {
         **same("weight kernel", "the weights are params['W'], their gradient is grads['W']"),
         "bias": "the bias is params['b'], its gradient is grads['b']",

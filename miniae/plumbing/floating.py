@@ -9,7 +9,7 @@ import numpy as np
 
 # The methods of a training step. A loop of your own that calls them keeps its settings, except that
 # an underflow is never an error.
-STEP = {"loss", "backward", "prepare", "infer", "record", "use_rows", "start_epoch"}
+STEP = {"loss", "losses", "backward", "prepare", "infer", "record", "use_rows", "start_epoch"}
 
 
 def at_most_warn():

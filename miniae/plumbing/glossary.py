@@ -72,6 +72,9 @@ NAMES = {  # of the package and its modules
     **same("ConvAutoencoder ConvolutionalAutoencoder", "conv_networks builds its two networks"),
     **same("CVAE", "ConditionalVAE"),
     **same("IWAE", "ImportanceWeightedVAE"),
+    **same("VaeGan VAE_GAN VAEGan", "VAEGAN"),
+    **same("AAE", "AdversarialAutoencoder"),
+    **same("GAN", "VAEGAN(..., gamma=0.0) trains its decoder by the game alone"),
     **same("EarlyStopping", "fit(early_stopping=5), patience in epochs; with a min_delta it is "
            "callbacks.EarlyStopping(5, min_delta=...)"),
     **same("CSVLog CSVLogger", "it is callbacks.CSVLog(path), after from miniae import callbacks"),

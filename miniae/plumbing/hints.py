@@ -36,8 +36,8 @@ def range_hint(model, bounds):
     """Return what to do about data outside of the bounds of a loss, "; ...", or ""."""
     if bounds != (0, 1):
         return ""
-    others = f'{model.loss_argument}="gaussian"'
-    if model.loss_argument == "loss":
+    others = getattr(model, "any_range", f'{model.loss_argument}="gaussian"')
+    if model.loss_argument == "loss" and not hasattr(model, "any_range"):
         others = f'loss="mse" or {others}'
     return (
         "; scale the data to [0, 1] (grey levels: X / 255; a MinMaxScaler leaves new data outside, "

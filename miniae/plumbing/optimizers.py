@@ -118,3 +118,32 @@ def copy_for(model, optimizer):
             fresh.t, fresh.state = last.t, last.state
     own(model, fresh, source=optimizer)
     return fresh
+
+
+def optimizers_of(players, optimizer, last):
+    """Return a dict of an optimiser for each player: see `Adversarial.fit`.
+
+    last : dict by player of those that were used before, or {}
+
+    Raises
+    ------
+    ValueError : a name that is not a player; something that is not an optimiser
+    """
+    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(players, optimizer)
+    unknown = sorted(set(given) - set(players), key=str)
+    if unknown:
+        raise ValueError(f"optimizer has the keys {unknown}; the players are {list(players)}")
+    chosen = {}
+    for player in players:
+        each = given.get(player)
+        if each is None:
+            chosen[player] = last.get(player) or Adam(betas=(0.5, 0.999))
+            continue
+        is_name = isinstance(each, str) and each in OPTIMIZERS
+        made = OPTIMIZERS[each]() if is_name else made_by(each)
+        check_step(made, each)
+        fresh = copy.copy(made)
+        if isinstance(fresh, Optimizer):
+            fresh.t, fresh.state = 0, {}
+        chosen[player] = copy.deepcopy(fresh)
+    return chosen

@@ -6,6 +6,7 @@ If it is right and a model still trains badly, `health` (`miniae.check_training`
 from miniae.proof.gradcheck import check_function, gradient_check
 from miniae.proof.noise import Property
 from miniae.proof.optimizers import OptimizerReport, check_optimizer
+from miniae.proof.players import check_player
 from miniae.proof.report import Block, GradientReport
 from miniae.proof.samplers import SamplerReport, check_sampler
 
@@ -17,6 +18,7 @@ __all__ = [
     "SamplerReport",
     "check_function",
     "check_optimizer",
+    "check_player",
     "check_sampler",
     "gradient_check",
 ]

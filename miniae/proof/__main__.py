@@ -20,8 +20,10 @@ from miniae.conv import Convolution
 from miniae.proof.bugzoo import ZOO, score, survey
 from miniae.proof.gradcheck import METHODS, check_function, gradient_check
 from miniae.proof.optimizers import check_optimizer
+from miniae.proof.players import check_player
 from miniae.proof.table import WIDE, fill, table, width
 from miniae.regularizers import Penalty
+from miniae.variants.adversarial import PLAYERS
 
 SEQUENTIAL = (
     miniae.LSTM, miniae.GRU, miniae.Bidirectional, miniae.TimeDistributed, miniae.Attention,
@@ -194,11 +196,25 @@ def check(name, obj, method, seed, n=7):
                    report.diagnosis)  # fmt: skip
 
 
+def check_players(seed):
+    """Yield a line for each player of the adversarial models, the others held fixed."""
+    x, limit = np.random.default_rng(seed).random((4, 6)), LIMITS["complex step"]
+    for model in (miniae.VAEGAN(6, 2, (3,), gamma=0.4), miniae.AdversarialAutoencoder(6, 2, (3,))):
+        for player in PLAYERS:
+            start = time.perf_counter()
+            report = check_player(model, player, x, seed=seed, tolerance=limit)
+            entries = getattr(model, player).theta.size
+            yield Checked(f"{type(model).__name__}, {player}", report.method, entries,
+                          report.max_error, limit, time.perf_counter() - start, report.ok,
+                          report.diagnosis)  # fmt: skip
+
+
 def check_gradients(seed):
     """Yield a line for every public gradient."""
     everything = subjects()
     for name, obj in everything:
         yield check(name, obj, "complex step", seed)
+    yield from check_players(seed)
     mu_log_var = np.random.default_rng(seed).standard_normal((5, 4))
     start = time.perf_counter()
     report = check_function(

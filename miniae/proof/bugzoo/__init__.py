@@ -10,6 +10,7 @@ version of the code. So the zoo tests the instruments, and shows what each of th
 from dataclasses import dataclass
 
 from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
+    adversarial,
     attention,
     convolution,
     layers,
