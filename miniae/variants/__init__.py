@@ -2,12 +2,14 @@
 
 from miniae.variants.conditional import Condition, ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
+from miniae.variants.multimodal import MultimodalVAE
 from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE, pad_sequences
 
 __all__ = [
     "Condition",
     "ConditionalVAE",
     "ImportanceWeightedVAE",
+    "MultimodalVAE",
     "SequenceAutoencoder",
     "SequenceVAE",
     "pad_sequences",
