@@ -1,0 +1,180 @@
+# %% [markdown]
+"""Pictures of digits and their spoken words: each is generated from the other.
+
+    python demos/uses/multimodal.py             one seed, under a minute
+    python demos/uses/multimodal.py --seeds 3   seeds 0, 1, 2
+
+A multi-modal VAE sees pictures of digits beside their words, such as "three", letter by letter. Not
+all pictures have a word: of the other rows half are a picture alone, half a word alone. Then each is
+generated from the other. From picture to word, the baseline is a classifier of the same size, which
+learns from the pairs. From word to picture, a classifier that has seen all labels judges the
+pictures; the baselines are the mean of the pairs' pictures of a word, which never varies, and real
+pictures of it.
+"""
+
+# %%
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from miniae import CategoricalNLL, Flatten, MultimodalVAE, MultinomialNLL, Sequential, datasets
+from miniae.networks import mlp
+
+sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
+from support.common import decaying_adam, options, save, show, timed, train
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+ALPHABET = " " + "".join(sorted({letter for word in WORDS for letter in word}))
+LENGTH, SIZE = 5, 14  # letters of a word, pixels of a side
+HIDDEN, LATENT, BATCH, LR = (128,), 12, 100, 3e-3
+SHARES = (1.0, 0.1, 0.02)  # of the rows that are pairs
+DRAWS = 100  # pictures of each word
+
+
+# %%
+def spelled(labels):
+    """Return the words of digits, LENGTH one-hot letters side by side, and a blank at the end."""
+    letters = [[ALPHABET.index(letter) for letter in word.ljust(LENGTH)] for word in WORDS]
+    return np.eye(len(ALPHABET))[letters].reshape(len(WORDS), -1)[labels]
+
+
+def read(letters):
+    """Return the most probable word of each row: the most probable letter at each place."""
+    best = letters.reshape(len(letters), LENGTH, -1).argmax(axis=2)
+    return ["".join(ALPHABET[letter] for letter in row).rstrip() for row in best]
+
+
+def digits(data, n, n_test, seed):
+    """Return train and test pictures (n, SIZE, SIZE), each the mean of 2 x 2 pixels, and labels."""
+    if data == "mnist":
+        x, labels = datasets.mnist("train")
+        rows = np.random.default_rng(seed).permutation(len(x))[: n + n_test]
+        x, labels = x[rows], labels[rows]
+    else:
+        x, labels, _ = datasets.synthetic_digits(n + n_test, seed=seed)
+    x = x.reshape(-1, SIZE, 2, SIZE, 2).mean(axis=(2, 4))
+    return x[:n], x[n:], labels[:n], labels[n:]
+
+
+def with_gaps(x, words, share, rng):
+    """Return pictures and words of which only a share are pairs, and the rows that are."""
+    order = rng.permutation(len(x))
+    pairs, rest = np.split(order, [round(share * len(x))])
+    x, words = x.copy(), words.copy()
+    x[rest[::2]], words[rest[1::2]] = np.nan, np.nan
+    return {"picture": x, "word": words}, pairs
+
+
+class Classifier:
+    """A network as large as the encoder of pictures, trained on pictures and labels."""
+
+    def __init__(self, seed):
+        sizes, self.rng = [SIZE**2, *HIDDEN, len(WORDS)], np.random.default_rng(seed)
+        layers = mlp(sizes, "relu", 0.0, self.rng, "float32")
+        self.network, self.loss = Sequential(Flatten(), *layers), MultinomialNLL()
+
+    def fit(self, x, labels, steps):
+        """Take so many steps of Adam, on batches of at most 50 rows."""
+        adam, targets = decaying_adam(LR, steps, 1, 1), np.eye(len(WORDS), dtype=np.float32)
+        for _ in range(steps):
+            rows = self.rng.choice(len(x), min(50, len(x)), replace=False)
+            self.loss.forward(self.network(x[rows]), targets[labels[rows]])
+            self.network.backward_params(self.loss.backward())
+            adam.step(self.network.theta, self.network.dtheta)
+        return self
+
+    def predict(self, x):
+        """Return the label of each picture."""
+        return self.network(x).argmax(axis=1)
+
+
+def percent(hits):
+    """Return the share of hits in per cent, as text."""
+    return f"{100 * np.mean(hits):.1f}"
+
+
+def judged(judge, x):
+    """Return how many pictures of each word, x (n, len(WORDS), ...), the judge reads as that word."""
+    labels = np.broadcast_to(np.arange(len(WORDS)), x.shape[:2])
+    return percent(judge.predict(x.reshape(-1, SIZE, SIZE)).reshape(labels.shape) == labels)
+
+
+def spread(x):
+    """Return the standard deviation of a pixel among pictures of one word, its mean over pixels."""
+    return f"{x.std(axis=0).mean():.3f}"
+
+
+def draw(x, words, pictures):
+    """Draw pictures with the words read from them, and pictures drawn from words."""
+    figure = plt.figure(figsize=(10, 6.5), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 2.2))
+    above.suptitle("picture to word")
+    for ax, picture, word in zip(above.subplots(2, 10).flat, x, words, strict=True):
+        ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[], xlabel=word)
+    below.suptitle("word to picture")
+    for ax, column, word in zip(below.subplots(1, 10), pictures, WORDS, strict=True):
+        ax.imshow(np.concatenate(column), cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[], title=word)
+    return figure
+
+
+# %%
+def main(argv=None):
+    """Run the demo; see the top of the file."""
+    chosen = options(
+        "multimodal", __doc__, argv, data=("digits", "mnist"),
+        seeds=(1, "number of seeds, from --seed on"),
+    )  # fmt: skip
+    n, n_test, epochs, steps = (300, 100, 2, 50) if chosen.quick else (4000, 1000, 30, 1500)
+    seeds = range(chosen.seed, chosen.seed + chosen.seeds)
+    rows = {}
+
+    def note(name, value):
+        """Add a figure of this seed to a row of the table."""
+        rows.setdefault(name, []).append(value)
+
+    for seed in seeds:
+        x, x_test, labels, labels_test = digits(chosen.data, n, n_test, seed)
+        rng, words = np.random.default_rng([seed, 1]), spelled(labels)
+        true = [WORDS[label] for label in labels_test]
+        with timed(f"the judge, seed {seed}, {steps} steps"):
+            judge = Classifier(seed).fit(x, labels, steps)
+        vaes = {}
+        for share in SHARES:
+            X, pairs = with_gaps(x, words, share, rng)
+            vae = vaes[share] = MultimodalVAE(
+                {"picture": (SIZE, SIZE), "word": words.shape[1]}, LATENT, HIDDEN,
+                activation="relu", seed=seed,
+                likelihood={"picture": "bernoulli", "word": CategoricalNLL(len(ALPHABET))},
+            )  # fmt: skip
+            adam = decaying_adam(LR, epochs, n, BATCH)
+            with timed(f"VAE, {share:.0%} pairs, seed {seed}, {epochs} epochs"):
+                vae.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
+            said = read(vae.generate("word", {"picture": x_test}))
+            name = f"{len(pairs):,} pairs"
+            note(f"{name}: picture to word", percent([a == b for a, b in zip(said, true)]))
+            note(f"{name}: no word at all", percent([a not in WORDS for a in said]))
+            few = Classifier(seed).fit(x[pairs], labels[pairs], steps)
+            note(f"{name}: classifier", percent(few.predict(x_test) == labels_test))
+            given = {"word": spelled(np.arange(len(WORDS)))}
+            made = vae.generate("picture", given, n_draws=DRAWS, seed=seed)
+            note(f"{name}: word to picture", judged(judge, made))
+            note(f"{name}: spread", spread(made))
+            means = [x[pairs][labels[pairs] == label].mean(axis=0) for label in range(len(WORDS))]
+            note(f"{name}: mean picture", judged(judge, np.array(means)[None]))
+        note("real pictures, the judge", percent(judge.predict(x_test) == labels_test))
+        real = [x_test[labels_test == label] for label in range(len(WORDS))]
+        note("real pictures, spread", f"{np.mean([each.std(axis=0).mean() for each in real]):.3f}")
+    show((chosen.data, *(f"seed {seed}" for seed in seeds)), [(k, *v) for k, v in rows.items()])
+    vae = vaes[SHARES[1]]
+    figure = draw(x_test[:20], read(vae.generate("word", {"picture": x_test[:20]})),
+                  vae.generate("picture", given, n_draws=6, seed=chosen.seed).swapaxes(0, 1))  # fmt: skip
+    save(chosen.out, multimodal=figure)
+
+
+# %%
+if __name__ == "__main__":
+    main()
