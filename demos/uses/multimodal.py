@@ -5,11 +5,10 @@
     python demos/uses/multimodal.py --seeds 3   seeds 0, 1, 2
 
 A multi-modal VAE sees pictures of digits beside their words, such as "three", letter by letter. Not
-all pictures have a word: of the other rows half are a picture alone, half a word alone. Then each is
-generated from the other. From picture to word, the baseline is a classifier of the same size, which
-learns from the pairs. From word to picture, a classifier that has seen all labels judges the
-pictures; the baselines are the mean of the pairs' pictures of a word, which never varies, and real
-pictures of it.
+all rows are pairs: of the others half are a picture alone, half a word alone. Then each is generated
+from the other. From picture to word, the baseline is a classifier of the same size that learns from
+the pairs. From word to picture, a classifier that has seen all labels judges the pictures. The
+baselines are the mean of the pairs' pictures of a word, which never varies, and real pictures.
 """
 
 # %%
@@ -23,7 +22,7 @@ from miniae import CategoricalNLL, Flatten, MultimodalVAE, MultinomialNLL, Seque
 from miniae.networks import mlp
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
-from support.common import decaying_adam, options, save, show, timed, train
+from support.common import decaying_adam, options, save, show, timed
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ALPHABET = " " + "".join(sorted({letter for word in WORDS for letter in word}))
@@ -96,7 +95,7 @@ def percent(hits):
 
 
 def judged(judge, x):
-    """Return how many pictures of each word, x (n, len(WORDS), ...), the judge reads as that word."""
+    """Return the share of pictures x (n, len(WORDS), SIZE, SIZE) that the judge reads right."""
     labels = np.broadcast_to(np.arange(len(WORDS)), x.shape[:2])
     return percent(judge.predict(x.reshape(-1, SIZE, SIZE)).reshape(labels.shape) == labels)
 
@@ -155,7 +154,10 @@ def main(argv=None):
                 vae.fit(X, epochs=epochs, batch_size=BATCH, optimizer=adam, verbose=0)
             said = read(vae.generate("word", {"picture": x_test}))
             name = f"{len(pairs):,} pairs"
-            note(f"{name}: picture to word", percent([a == b for a, b in zip(said, true)]))
+            note(
+                f"{name}: picture to word",
+                percent([a == b for a, b in zip(said, true, strict=True)]),
+            )
             note(f"{name}: no word at all", percent([a not in WORDS for a in said]))
             few = Classifier(seed).fit(x[pairs], labels[pairs], steps)
             note(f"{name}: classifier", percent(few.predict(x_test) == labels_test))
@@ -170,8 +172,9 @@ def main(argv=None):
         note("real pictures, spread", f"{np.mean([each.std(axis=0).mean() for each in real]):.3f}")
     show((chosen.data, *(f"seed {seed}" for seed in seeds)), [(k, *v) for k, v in rows.items()])
     vae = vaes[SHARES[1]]
-    figure = draw(x_test[:20], read(vae.generate("word", {"picture": x_test[:20]})),
-                  vae.generate("picture", given, n_draws=6, seed=chosen.seed).swapaxes(0, 1))  # fmt: skip
+    said = read(vae.generate("word", {"picture": x_test[:20]}))
+    made = vae.generate("picture", given, n_draws=6, seed=chosen.seed)
+    figure = draw(x_test[:20], said, made.swapaxes(0, 1))
     save(chosen.out, multimodal=figure)
 
 

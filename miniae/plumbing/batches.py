@@ -125,8 +125,8 @@ class Stream:
 
         A loader for a conditional model gives (x, labels), since it has no y.
         """
-        if isinstance(batch, Mapping) and hasattr(type(self.model), "pack"):
-            return batch
+        if hasattr(type(self.model), "pack"):  # of several modalities: a dict, or one after another
+            return [*batch] if isinstance(batch, tuple) else batch
         if isinstance(batch, Mapping):
             first = next(iter(batch), "x")
             raise ValueError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniae.plumbing.checks import is_whole
-from miniae.plumbing.inputs import check_batch
+from miniae.plumbing.inputs import as_data, check_batch
 from miniae.proof import data_symptoms, symptoms
 from miniae.proof.data_symptoms import Finding, is_trained
 from miniae.proof.evidence import Evidence
@@ -84,7 +84,7 @@ def check_training(model, X, *, rows=2000, **side):
     """
     if not is_whole(rows, 10):
         raise ValueError(f"rows={rows!r} must be 10 or more")
-    X = np.asarray(X)
+    X = np.asarray(as_data(model, X, "X"))
     probe = np.zeros(X.shape if X.ndim < 2 else X[:1].shape, X.dtype)
     check_batch(model, probe, "X")  # refuses wrong shapes and dtypes
     if len(X) < 10:

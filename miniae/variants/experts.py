@@ -8,8 +8,9 @@ import numpy as np
 
 from miniae.layers import Layer
 from miniae.likelihoods import Mixed
-from miniae.losses import Loss
+from miniae.losses import Loss, StandardNormal
 from miniae.missing import Masked, observed
+from miniae.priors import GaussianPrior
 
 
 def product_of_experts(mu, log_var):
@@ -93,7 +94,7 @@ class ProductEncoder(Layer):
 
     def there(self, x):
         """Return which modalities each row has, (n, k) bools."""
-        return np.stack([~np.isnan(x[:, c]).all(axis=1) for c in self.columns.values()], axis=1)
+        return modalities_there(x, self.columns)
 
     def forward(self, x, training=False):
         """x (n, features) -> out (n, 2 d)."""
@@ -185,9 +186,26 @@ class ModalitiesNLL(Masked):
         Loss.__init__(self, parts={"loss": self.loss})
 
 
+def modalities_there(x, columns):
+    """Return which modalities each row of x (n, features) has, (n, k) bools."""
+    return np.stack([~np.isnan(x[:, here]).all(axis=1) for here in columns.values()], axis=1)
+
+
 def columns_of(shapes):
     """Return which columns each modality has, a dict of slices."""
     columns, start = {}, 0
     for name, shape in shapes.items():
         columns[name] = slice(start, start := start + int(np.prod(shape)))
     return columns
+
+
+def normal(prior, latent_dim):
+    """Return mean and log variance of a Gaussian prior, each (latent_dim,)."""
+    prior = StandardNormal() if prior is None else prior
+    if not isinstance(prior, (StandardNormal, GaussianPrior)):
+        raise ValueError(
+            f"prior={prior!r} must be N(0, I), None, or a GaussianPrior: it is one of the experts, "
+            "and a product of Gaussians is Gaussian"
+        )
+    std = getattr(prior, "std", 1.0)
+    return [np.broadcast_to(value, latent_dim) for value in (prior.mean, 2 * np.log(std))]

@@ -7,11 +7,16 @@ such rows of a dict, and `unpack` a dict of rows.
 import numpy as np
 
 from miniae.layers import Sequential
-from miniae.losses import StandardNormal
 from miniae.plumbing.checks import diverged, whole
-from miniae.priors import GaussianPrior
 from miniae.vae import VAE
-from miniae.variants.experts import JointDecoder, ModalitiesNLL, ProductEncoder, columns_of
+from miniae.variants.experts import (
+    JointDecoder,
+    ModalitiesNLL,
+    ProductEncoder,
+    columns_of,
+    modalities_there,
+    normal,
+)
 from miniae.variants.modalities import (
     as_rows,
     by_modality,
@@ -129,7 +134,7 @@ class MultimodalVAE(VAE):
 
         The first n terms keep all k modalities; the others those of a subset.
         """
-        there = self.encoder.layers[0].there(x)
+        there = modalities_there(x, self.columns)
         n, k = there.shape
         subsets = [*np.eye(k, dtype=bool)]
         subsets += [rng.random((n, k)) < 0.5 for _ in range(self.n_subsets)]
@@ -149,7 +154,7 @@ class MultimodalVAE(VAE):
         return super().prepare(x, target, rng, training)
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
-        """As VAE.loss; in training the mean over all terms, where those of a row share its eps."""
+        """As VAE.loss; in training the mean over all terms. The terms of a row share a given eps."""
         x, target, rng = self.prepare(x, target, rng, training)
         if training:
             if eps is not None and np.shape(eps) != (len(x), self.latent_dim):
@@ -221,15 +226,3 @@ class MultimodalVAE(VAE):
     def interpolate(self, a, b, steps=10, path="line"):
         """As Model.interpolate, between batches: a dict of arrays (n, steps, *shape)."""
         return super().interpolate(self.pack(a, "a"), self.pack(b, "b"), steps, path)
-
-
-def normal(prior, latent_dim):
-    """Return mean and log variance of a Gaussian prior, each (latent_dim,)."""
-    prior = StandardNormal() if prior is None else prior
-    if not isinstance(prior, (StandardNormal, GaussianPrior)):
-        raise ValueError(
-            f"prior={prior!r} must be N(0, I), None, or a GaussianPrior: it is one of the experts, "
-            "and a product of Gaussians is Gaussian"
-        )
-    std = getattr(prior, "std", 1.0)
-    return [np.broadcast_to(value, latent_dim) for value in (prior.mean, 2 * np.log(std))]
