@@ -4,8 +4,8 @@
     python demos/uses/multimodal.py             one seed, under a minute
     python demos/uses/multimodal.py --seeds 3   seeds 0, 1, 2
 
-A multi-modal VAE sees pictures of digits beside their words, such as "three", letter by letter. Not
-all rows are pairs: of the others half are a picture alone, half a word alone. Then each is generated
+A multi-modal VAE sees pictures of digits beside their words, such as "three", letter by letter.
+Some rows are pairs; of the others half are a picture alone, half a word alone. Then each is made
 from the other. From picture to word, the baseline is a classifier of the same size that learns from
 the pairs. From word to picture, a classifier that has seen all labels judges the pictures. The
 baselines are the mean of the pairs' pictures of a word, which never varies, and real pictures.

@@ -94,6 +94,7 @@ def check_training(model, X, *, rows=2000, **side):
         if shape[:1] != X.shape[:1]:
             raise ValueError(f"{name} has shape {shape}, but X {len(X)} rows")
     model = copy.deepcopy(model)
+    model.unpack = np.asarray  # of several modalities: the copy returns rows, not a dict
     count = min(len(X), rows, max(10, NUMBERS // X[0].size))
     chosen = np.linspace(0, len(X) - 1, count).astype(int)
     side = {name: np.asarray(values)[chosen] for name, values in side.items()}

@@ -154,7 +154,7 @@ class MultimodalVAE(VAE):
         return super().prepare(x, target, rng, training)
 
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
-        """As VAE.loss; in training the mean over all terms. The terms of a row share a given eps."""
+        """As VAE.loss; in training, the mean over all terms. Those of a row share a given eps."""
         x, target, rng = self.prepare(x, target, rng, training)
         if training:
             if eps is not None and np.shape(eps) != (len(x), self.latent_dim):

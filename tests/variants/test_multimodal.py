@@ -23,6 +23,7 @@ from miniae import (
     Sigmoid,
     SquaredError,
     check_function,
+    check_training,
     gradient_check,
 )
 from miniae.proof.bugzoo.multimodal import every_subset, exact_answers, linear_experts
@@ -532,6 +533,7 @@ def test_files_copies_and_clones_keep_the_model(tmp_path):
     np.testing.assert_allclose(made.astype("float32").encode(X), made.encode(X), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scikit_learn_clones_a_model():
     base = pytest.importorskip("sklearn.base")
     cloned = base.clone(model(n_subsets=3))
@@ -549,6 +551,15 @@ def test_a_file_with_absurd_sizes_is_refused(tmp_path):
     archives.write(tmp_path / "bad.npz", arrays)
     with pytest.raises(ValueError, match="describes networks of 4,000,000,000"):
         MultimodalVAE.load(tmp_path / "bad.npz")
+
+
+@pytest.mark.slow
+def test_the_instruments_take_dicts():
+    made, X = model(), incomplete()
+    assert gradient_check(made, {name: each[:3] for name, each in X.items()}).ok
+    made.fit(X, epochs=1, verbose=0)
+    report = check_training(made, {name: np.tile(each.T, 5).T for name, each in X.items()})
+    assert report.about("output") and "missing" in str(report)
 
 
 # Refusals.
