@@ -118,14 +118,16 @@ def spread(x):
     return f"{x.std(axis=0).mean():.3f}"
 
 
-def draw(x, words, pictures):
-    """Draw pictures with the words read from them, and pictures drawn from words."""
+def draw(title, x, words, right, pictures):
+    """Draw pictures with the words made of them, red if wrong, and pictures made of words."""
     figure = plt.figure(figsize=(10, 6.5), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 2.2))
     above.suptitle("picture to word")
-    for ax, picture, word in zip(above.subplots(2, 10).flat, x, words, strict=True):
+    figure.suptitle(title)
+    for ax, picture, *both in zip(above.subplots(2, 10).flat, x, words, right, strict=True):
         ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[], xlabel=word)
+        ax.set(xticks=[], yticks=[])
+        ax.set_xlabel(both[0], color="k" if both[0] == both[1] else "r")
     below.suptitle("word to picture")
     for ax, column, word in zip(below.subplots(1, 10), pictures, WORDS, strict=True):
         ax.imshow(np.concatenate(column), cmap="gray_r", vmin=0, vmax=1)
@@ -176,8 +178,9 @@ def main(argv=None):
         right = percent(judge.predict(x_test) == labels_test)
         rows.append((f"seed {seed}, real pictures", "-", "-", right, f"{varied:.3f}", "-"))
     show((chosen.data, "word (%)", "no word (%)", "picture (%)", "spread", "ELBO, nats"), rows)
-    said, made = said[:20], vae.generate("picture", given, n_draws=6, seed=chosen.seed)
-    save(chosen.out, multimodal=draw(x_test[:20], said, made.swapaxes(0, 1)))
+    title = f"{len(pairs):,} pairs, {terms}"
+    figure = draw(title, x_test[:20], said[:20], real[:20], made[:6].swapaxes(0, 1))
+    save(chosen.out, multimodal=figure)
 
 
 # %%
