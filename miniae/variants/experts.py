@@ -170,6 +170,57 @@ class JointDecoder(Layer):
         )
 
 
+class Shaped(Loss):
+    """A loss of samples of a shape, such as images, for rows that hold their entries.
+
+    Parameters
+    ----------
+    loss : Loss
+    shape : tuple, of a sample
+    """
+
+    bounds = property(lambda self: self.loss.bounds)
+    is_likelihood = property(lambda self: self.loss.is_likelihood)
+
+    def __init__(self, loss, shape):
+        self.shape = shape
+        self.loss = loss
+        super().__init__(parts={"loss": loss})
+
+    def __repr__(self):
+        return repr(self.loss)
+
+    def in_shape(self, function, *arrays):
+        """Return function of rows (n, size) as samples (n, *shape), as rows again."""
+        samples = (array.reshape(len(array), *self.shape) for array in arrays)
+        return function(*samples).reshape(len(arrays[0]), -1)
+
+    def entries(self, out, target):
+        """out, target (n, size) -> (n, size), as the loss returns them."""
+        return self.in_shape(self.loss.entries, out, target)
+
+    def slopes(self, out, target, weight):
+        """A new shape changes no number."""
+        return self.in_shape(self.loss.slopes, out, target, np.broadcast_to(weight, out.shape))
+
+    def expected(self, out):
+        """As the loss."""
+        return self.in_shape(self.loss.expected, np.asarray(out))
+
+    def draw(self, out, rng):
+        """As the loss."""
+        return self.in_shape(lambda samples: self.loss.draw(samples, rng), np.asarray(out))
+
+    def wrong_target(self, target):
+        """As the loss, or None."""
+        return self.loss.wrong_target(target) if hasattr(self.loss, "wrong_target") else None
+
+    def check_observed(self, seen):
+        """As the loss, if it has a say."""
+        if hasattr(self.loss, "check_observed"):
+            self.loss.check_observed(seen)
+
+
 class ModalitiesNLL(Masked):
     """-log p of the modalities that are there: the sum of their losses. NaN is "not observed".
 

@@ -11,6 +11,7 @@ from miniae.losses import Loss
 from miniae.missing import with_nan
 from miniae.plumbing.inputs import as_array
 from miniae.vae import VAE
+from miniae.variants.experts import Shaped
 
 
 def check_modalities(input_dim, **by_modality):
@@ -48,10 +49,14 @@ def is_dict(value):
 
 @dataclass
 class Expert:
-    """What a modality brings: the shape of a sample, a likelihood, an encoder and a decoder."""
+    """What a modality brings: the shape of a sample, a likelihood, an encoder and a decoder.
+
+    takes_nan is whether single entries may be missing.
+    """
 
     shape: tuple
     loss: Loss
+    takes_nan: bool
     encoder: Sequential
     decoder: Sequential
 
@@ -90,14 +95,16 @@ def make_experts(
 
 def expert_of(vae):
     """Return the networks and the likelihood of a VAE of one modality, an Expert."""
-    if hasattr(vae.reconstruction_loss.base, "shape_of_out"):
+    shape, loss = vae.input_shape, copy.deepcopy(vae.reconstruction_loss.base)
+    if hasattr(loss, "shape_of_out"):
         raise ValueError(
-            f"{vae.reconstruction_loss} is of sequences, which only a SequenceVAE writes; for "
+            f"{loss} is of sequences, which only a SequenceVAE writes; for "
             "words of a fixed length use CategoricalNLL on one-hot letters"
         )
     encoder, decoder = copy.deepcopy([vae.encoder, vae.decoder])
     del decoder.to_data  # that of the VAE
-    return Expert(vae.input_shape, vae.reconstruction_loss, encoder, decoder)
+    loss = Shaped(loss, shape) if len(shape) > 1 else loss
+    return Expert(shape, loss, vae.reconstruction_loss.takes_nan, encoder, decoder)
 
 
 def by_modality(X, columns, name):

@@ -80,10 +80,10 @@ class MultimodalVAE(VAE):
         )  # fmt: skip
         self.shapes = {name: each.shape for name, each in experts.items()}
         self.columns = columns_of(self.shapes)
-        self.with_holes = {name for name, each in experts.items() if each.loss.takes_nan}
+        self.with_holes = {name for name, each in experts.items() if each.takes_nan}
         encoders = {name: each.encoder for name, each in experts.items()}
         decoders = {name: each.decoder for name, each in experts.items()}
-        losses = [each.loss.base for each in experts.values()]
+        losses = [each.loss for each in experts.values()]
         self.sizes = [here.stop - here.start for here in self.columns.values()]
         prior_as_expert = normal(prior, latent_dim)
         super().__init__(

@@ -12,6 +12,7 @@ from miniae import (
     BatchNorm,
     BernoulliNLL,
     CategoricalNLL,
+    ColumnGaussianNLL,
     Dense,
     GaussianNLL,
     GaussianPrior,
@@ -38,7 +39,7 @@ LIKELIHOOD = {"image": "bernoulli", "text": CategoricalNLL(2), "sound": "gaussia
 def model(**options):
     """Return a model of three modalities with random weights."""
     made = MultimodalVAE(
-        SIZES, 2, (5,), **{"likelihood": LIKELIHOOD, "dtype": "float64", **options}
+        SIZES, 2, (3,), **{"likelihood": LIKELIHOOD, "dtype": "float64", **options}
     )
     made.theta += 0.5 * np.random.default_rng(1).standard_normal(made.theta.size)
     return made
@@ -196,9 +197,10 @@ def test_training_reaches_the_likelihood_of_factor_analysis():
         {},
         {"n_subsets": 2, "free_bits": 0.05, "beta": 1.7},
         {"prior": GaussianPrior([0.5, -1.0], [2.0, 0.3]), "dropout": 0.3, "n_subsets": 1},
+        {"likelihood": {**LIKELIHOOD, "image": ColumnGaussianNLL(np.ones((3, 2)), True)}},
         {"likelihood": {"image": "poisson", "text": MultinomialNLL(), "sound": "laplace"}},
     ],
-    ids=["plain", "subsets", "prior", "other losses"],
+    ids=["plain", "subsets", "prior", "images", "other losses"],
 )
 def test_gradients_of_the_whole_model_are_exact_with_every_subset_missing(training, options):
     made = model(**options)
@@ -364,6 +366,21 @@ def test_a_target_may_have_what_the_input_lacks():
     kl = made.prior.kl(*made.posterior({**X, "text": None})).sum(axis=1).mean()
     assert crossed == pytest.approx(out + kl, rel=1e-12)
     made.fit({**X, "text": None}, X, epochs=1, verbose=0)
+
+
+def test_a_loss_sees_images_in_their_shape():
+    sigma = 0.5 + np.random.default_rng(0).random((3, 2))
+    likelihood = {**LIKELIHOOD, "image": ColumnGaussianNLL(sigma, learn_sigma=True)}
+    made, X = model(likelihood=likelihood), data()
+    out = made.decoder(made.encode(X))
+    own = made.reconstruction_loss.base.parts["0"].loss
+    by_hand = own.per_sample(out[:, :6].reshape(N, 3, 2), X["image"])
+    without = made.reconstruction_loss.per_sample(out, made.pack({**X, "image": None}))
+    total = made.reconstruction_loss.per_sample(out, made.pack(X))
+    np.testing.assert_allclose(total - without, by_hand, rtol=1e-10)
+    made.loss(X)
+    made.backward()
+    assert own.grads["log_sigma"].all() and made.theta.size == made.dtheta.size
 
 
 def test_modalities_of_one_shape_start_with_different_weights():
