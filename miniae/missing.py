@@ -87,6 +87,11 @@ def with_nan(x):
     return x.astype(np.result_type(x.dtype, np.float32)).filled(np.nan)
 
 
+def without_nan(model, x):
+    """Return x with 0 for NaN, as the encoder sees it; experts (`variants.experts`) see the NaN."""
+    return x if hasattr(model, "pack") else np.where(np.isnan(x), 0, x)
+
+
 def has_shares(loss):
     """Return whether a loss has a multinomial in it, whose entries share one normaliser."""
     parts = (part for _, part in loss.walk())
@@ -140,7 +145,9 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
         whole(n_draws, "n_draws")
     X, is_missing, current = _with_holes(model, X, start)
     model = copy.deepcopy(model)  # the passes below overwrite its gradients
-    model.encode(np.zeros_like(X[:1]))  # refuses a conditional model without a label
+    model.encode(
+        without_nan(model, np.full_like(X[:1], np.nan))
+    )  # refuses a conditional model without a label
     filled = np.repeat(X[None], n_draws or 1, axis=0)
     rows = is_missing.reshape(len(X), -1).any(axis=1)  # the others are complete
     if rows.any():
@@ -246,7 +253,7 @@ def prior_spread(model):
 
 def encoded(model, x, current):
     """Return mu and log_var of q(z|x) (of an autoencoder, the code and None); 0 if not finite."""
-    seen = np.where(np.isnan(x), 0, x) if model.reconstruction_loss.takes_nan else current
+    seen = without_nan(model, x) if model.reconstruction_loss.takes_nan else current
     with np.errstate(all="ignore"):
         code = np.array(model.encoder.forward(seen))
     code[~np.isfinite(code)] = 0

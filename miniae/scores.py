@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.model import Model
+from miniae.missing import without_nan
 from miniae.plumbing.checks import diverged, is_number, whole
 from miniae.plumbing.inputs import as_array
 
@@ -46,7 +46,8 @@ def _map_scores(model, X, score):
         raise diverged(model, "the model cannot score anything")
 
     def score_rows(x):
-        code = Model.infer(model, x)  # VAE.infer would refuse all rows for one that is far out
+        # Not model.infer(x): that of a VAE would refuse all rows for one that is far out.
+        code = model.encoder.forward(without_nan(model, x))
         mu, log_var = code[:, : model.latent_dim], code[:, model.latent_dim :]
         kl = model.prior.kl(mu, log_var).sum(axis=1) if log_var.size else np.zeros(len(x), x.dtype)
         return score(model.decoder.forward(mu), x, kl)

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "miniae"
 ORDER = (
     "numerics parameters metrics layers frozen conv conv1d pooling normalization recurrent steps "
     "attention losses likelihoods priors optim networks activations convolutional training model "
-    "autoencoder vae variants missing regularizers latent suggest scores anomaly estimators "
+    "autoencoder vae missing variants regularizers latent suggest scores anomaly estimators "
     "inspection callbacks digits datasets plots proof explorer exercises microvae"
 ).split()
 

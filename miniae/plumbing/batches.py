@@ -7,6 +7,7 @@ import numpy as np
 
 from miniae.plumbing.inputs import (
     as_array,
+    as_data,
     check_batch,
     check_data,
     check_target,
@@ -26,7 +27,7 @@ def map_rows(model, function, X, name="X", **checks):
     """
     if "shape" not in checks:  # data, not codes
         check_columns(model, X, name)
-    X, out = as_array(X, name), None
+    X, out = as_array(X, name) if "shape" in checks else as_data(model, X, name), None
     model.cache = None  # these passes overwrite what loss() left for backward()
     step = rows_at_once(X, ROWS)
     for start in range(0, max(len(X) if X.ndim else 0, 1), step):
@@ -124,6 +125,8 @@ class Stream:
 
         A loader for a conditional model gives (x, labels), since it has no y.
         """
+        if hasattr(type(self.model), "pack"):  # of several modalities: a dict, or one after another
+            return [*batch] if isinstance(batch, tuple) else batch
         if isinstance(batch, Mapping):
             first = next(iter(batch), "x")
             raise ValueError(

@@ -48,6 +48,11 @@ def as_array(x, name):
         ) from error
 
 
+def as_data(model, X, name):
+    """Return data as an array; a model of several modalities packs a dict of them into rows."""
+    return model.pack(X, name) if hasattr(type(model), "pack") else as_array(X, name)
+
+
 def is_loader(X):
     """Return whether X is an object that gives batches each time it is iterated over.
 
@@ -131,7 +136,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     comes before any training.
     """
     check_columns(model, X, x_name)
-    data, bounds = {"x": as_array(X, x_name)}, model.reconstruction_loss.bounds
+    data, bounds = {"x": as_data(model, X, x_name)}, model.reconstruction_loss.bounds
     if y is None:
         check_rows(model, data["x"], x_name, bounds, is_target=True)
     else:
@@ -139,7 +144,7 @@ def check_data(model, X, y=None, side=None, x_name="X", y_name="y"):
     if y is not None:
         if same_columns(model, y):
             check_columns(model, y, y_name)
-        data["target"] = as_array(y, y_name)
+        data["target"] = as_data(model, y, y_name)
         shape, expected = data["target"].shape, data["x"].shape
         if shape != expected:
             raise ValueError(

@@ -35,6 +35,8 @@ def as_json(value):
     if hasattr(value, "config") and type(value).__module__ in OWN:
         arguments = {name: as_json(getattr(value, name)) for name in value.config}
         return {"class": type(value).__name__, "arguments": arguments}
+    if isinstance(value, dict):  # by modality
+        return {"class": "dict", "arguments": {name: as_json(v) for name, v in value.items()}}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [as_json(item) for item in value]
     if isinstance(value, np.generic):
@@ -50,6 +52,8 @@ def rebuild(value, name):
         return tuple(rebuild(item, name) for item in value)
     if not isinstance(value, dict):
         return value
+    if value["class"] == "dict":
+        return {key: rebuild(item, f"{name}[{key!r}]") for key, item in value["arguments"].items()}
     found = [getattr(importlib.import_module(name), value["class"], None) for name in OWN]
     cls = next((c for c in found if isinstance(c, type) and hasattr(c, "config")), None)
     if cls is None or value["arguments"] is None:
@@ -75,7 +79,9 @@ def check_size(arguments, size):
 
     def layers_in(value):
         if isinstance(value, dict):
-            yield [n for v in (value["arguments"] or {}).values() for n in whole(v)]
+            sizes = [whole(v) for v in (value["arguments"] or {}).values()]
+            together = [[n for each in sizes for n in each]]
+            yield from sizes if value["class"] == "dict" else together
             for inside in (value["arguments"] or {}).values():
                 yield from layers_in(inside)
         elif isinstance(value, list):

@@ -140,6 +140,14 @@ def subjects():
         "Importance-weighted VAE, sigma learned": miniae.ImportanceWeightedVAE(
             6, 2, (5,), k=3, likelihood="gaussian", dropout=0.2
         ),
+        "Multi-modal VAE, subsets": miniae.MultimodalVAE(
+            {"a": 1, "b": 2},
+            1,
+            (),
+            likelihood={"a": "gaussian", "b": "bernoulli"},
+            n_subsets=1,
+            prior=miniae.GaussianPrior(0.5, 2.0),
+        ),
         "Sequence autoencoder, word dropout": miniae.SequenceAutoencoder(
             4, 4, 2, (2,), embedding_dim=2, word_dropout=0.3
         ),
@@ -176,9 +184,13 @@ def check(name, obj, method, seed, n=7):
         target[rng.random(target.shape) < 0.3] = np.nan
     if isinstance(obj, miniae.Model):
         obj.start_epoch(1)  # within the warm-up
-        x, target = (target, None) if loss.takes_nan else (x, None)
+        is_masked = loss.takes_nan and not isinstance(obj, miniae.MultimodalVAE)
+        x, target = (target, None) if is_masked else (x, None)
         if isinstance(obj, miniae.ConditionalVAE):
             given["labels"] = rng.integers(obj.n_classes, size=n)
+        if isinstance(obj, miniae.MultimodalVAE):
+            gone = rng.random((n, len(obj.shapes))) < 0.3
+            x = np.where(np.repeat(gone, obj.sizes, axis=1), np.nan, x)
         if isinstance(obj, (miniae.SequenceVAE, miniae.SequenceAutoencoder)):
             lengths = 1 + np.arange(n) % (obj.length + 1)  # of the last ones the end is cut off
             words = [rng.integers(2, obj.n_tokens, size - 1) for size in lengths]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniae.plumbing.checks import is_whole
-from miniae.plumbing.inputs import check_batch
+from miniae.plumbing.inputs import as_data, check_batch
 from miniae.proof import data_symptoms, symptoms
 from miniae.proof.data_symptoms import Finding, is_trained
 from miniae.proof.evidence import Evidence
@@ -91,7 +91,7 @@ def check_training(model, X, *, rows=2000, **side):
             "tokens: compare model.perplexity(X_test) with that of a simple language model, and "
             "look at the KL in model.history"
         )
-    X = np.asarray(X)
+    X = np.asarray(as_data(model, X, "X"))
     probe = np.zeros(X.shape if X.ndim < 2 else X[:1].shape, X.dtype)
     check_batch(model, probe, "X")  # refuses wrong shapes and dtypes
     if len(X) < 10:
@@ -101,6 +101,7 @@ def check_training(model, X, *, rows=2000, **side):
         if shape[:1] != X.shape[:1]:
             raise ValueError(f"{name} has shape {shape}, but X {len(X)} rows")
     model = copy.deepcopy(model)
+    model.unpack = np.asarray  # of several modalities: the copy returns rows, not a dict
     count = min(len(X), rows, max(10, NUMBERS // X[0].size))
     chosen = np.linspace(0, len(X) - 1, count).astype(int)
     side = {name: np.asarray(values)[chosen] for name, values in side.items()}

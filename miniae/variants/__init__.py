@@ -3,6 +3,7 @@
 from miniae.variants.adversarial_autoencoder import AdversarialAutoencoder
 from miniae.variants.conditional import Condition, ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
+from miniae.variants.multimodal import MultimodalVAE
 from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE
 from miniae.variants.tokens import pad_sequences
 from miniae.variants.vae_gan import VAEGAN
@@ -13,6 +14,7 @@ __all__ = [
     "Condition",
     "ConditionalVAE",
     "ImportanceWeightedVAE",
+    "MultimodalVAE",
     "SequenceAutoencoder",
     "SequenceVAE",
     "pad_sequences",

@@ -78,12 +78,13 @@ def test_the_open_vae_of_the_zoo_is_the_vae():
     np.testing.assert_allclose(opened.dtheta, right.dtheta, rtol=1e-12, atol=1e-15)
 
 
-OTHERS = [  # those of sequences have instruments that compare gradients too, on inputs of their own
+TAKE_OTHER_INPUTS = ("attention", "multimodal", "recurrent", "sequences")
+OTHERS = [  # the specimens in those modules have instruments that compare gradients too
     each
     for each in ZOO
     if is_object(each)
     and each.instrument is not instruments.gradient_check
-    and each.wrong.__module__.rpartition(".")[2] not in ("attention", "recurrent", "sequences")
+    and each.wrong.__module__.rpartition(".")[2] not in TAKE_OTHER_INPUTS
 ]
 OUT_IS_WRONG = {  # but not dx, which is that of the right formula: a gradient check sees this too
     "batchnorm-eps-outside", "batchnorm-unbiased-out", "batchnorm-running-in-training",

@@ -17,6 +17,7 @@ from miniae.proof.bugzoo import (  # noqa: F401 (to fill the zoo)
     losses,
     methods,
     models,
+    multimodal,
     normalization,
     objectives,
     optimizers,
