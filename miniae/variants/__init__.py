@@ -1,7 +1,10 @@
-"""Variants of the VAE, a file each; `token_layers` has the parts of the sequence models."""
+"""Variants of the VAE, a file each; `labels` has the parts of the conditional model, and
+`token_layers` those of the sequence models.
+"""
 
-from miniae.variants.conditional import Condition, ConditionalVAE
+from miniae.variants.conditional import ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
+from miniae.variants.labels import Condition
 from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE, pad_sequences
 
 __all__ = [
