@@ -135,14 +135,14 @@ class ConditionalVAE(VAE):
 
     def fix(self, label):
         """Fix the label of all rows."""
-        if np.shape(label) != self.kind.shape:
+        if label is None or np.shape(label) != self.kind.shape:
             raise ValueError(
                 f"label={short(label)} must be {self.kind.one}; labels= of a method takes one for "
                 "each row"
             )
-        rows = self.label_rows(label, 1)
+        self.label_rows(label, 1)  # refuses a label that does not fit
         self.label = self.kind.plain(label)
-        self.set_labels(rows)
+        self.set_labels(self.label_rows(None, 1))
 
     def set_labels(self, rows):
         """Give all Condition layers these labels, (n or 1, width), or None."""

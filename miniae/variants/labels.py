@@ -98,14 +98,16 @@ class Vectors:
         self.shape, self.one = (self.width,), f"one vector, of shape ({self.width},)"
 
     def rows(self, model, labels, n):
-        """Return labels (n, width), or one (width,) for all, as checked rows: (n or 1, width)."""
+        """Return labels (n, width), or one (width,) for all, checked, as rows: (n or 1, width)."""
         labels = np.asarray(as_array(labels, "labels"))
         if labels.shape not in (self.shape, (n, self.width)):
             raise ValueError(
                 f"labels must be vectors, one per row: shape ({n}, {self.width}), or "
                 f"({self.width},) for all rows, got shape {labels.shape}{self.hint(labels, n)}"
             )
-        return check_batch(model, np.atleast_2d(labels), "labels", shape=self.shape)
+        rows = np.atleast_2d(labels)
+        check_batch(model, rows, "labels", shape=self.shape)
+        return rows
 
     def plain(self, label):
         """Return one label as a file keeps it: a tuple, the same one if it is a tuple already."""

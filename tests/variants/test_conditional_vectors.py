@@ -183,6 +183,21 @@ def test_vectors_keep_the_precision_of_the_model():
     assert not np.array_equal(model.encode(X, close), model.encode(X, VECTORS))
 
 
+def test_a_fixed_vector_does_not_change_with_the_array_that_it_came_from():
+    model, X = conditional()
+    vector = VECTORS[0].copy()
+    one = model.given(vector)
+    before = one.elbo(X)
+    vector += 1
+    assert np.array_equal(one.elbo(X), before) and one.label == tuple(VECTORS[0])
+
+
+def test_a_fixed_vector_is_not_rounded_to_the_dtype_of_the_model():
+    model, X = conditional(dtype="float32")
+    one, wide = model.given(VECTORS[0]), model.astype("float64")
+    assert np.array_equal(one.astype("float64").elbo(X), wide.given(VECTORS[0]).elbo(X))
+
+
 def test_files_copies_and_pickles_keep_the_vector(tmp_path):
     model, X = conditional((2, 3), likelihood="gaussian")
     model.fit(X, labels=VECTORS, epochs=1, verbose=0)
