@@ -11,6 +11,7 @@ from miniae.plumbing import detectors
 from miniae.plumbing.checks import is_number
 from miniae.plumbing.estimator import Estimator, check_changes, check_fitted
 from miniae.plumbing.samples import as_samples, keep_samples, known_samples
+from miniae.plumbing.signatures import short
 from miniae.plumbing.tables import check_columns, column_names
 from miniae.plumbing.weights import check_weights
 from miniae.scores import anomaly_score as anomaly_score  # also under the name of this module
@@ -175,8 +176,8 @@ class AnomalyDetector(Estimator):
             options = {**self.suggestion_.fit_arguments, "verbose": 0, **options}
         elif not is_trained and getattr(start, "label", None) is not None:
             raise ValueError(
-                f"this model has the fixed label {start.label}: train the original model with its "
-                "labels, then call AnomalyDetector(model.given(label)).fit(X, epochs=0)"
+                f"this model has the fixed label {short(start.label)}: train the original model "
+                "with its labels, then call AnomalyDetector(model.given(label)).fit(X, epochs=0)"
             )
         self.model_ = copy.deepcopy(start)
         if is_trained:

@@ -65,8 +65,10 @@ ARGUMENTS = {
         **same("warmup anneal kl_anneal annealing_epochs warmup_epochs", "kl_warmup"),
         **same("sigma", "likelihood=GaussianNLL(sigma) has it"),
     },
-    "ConditionalVAE": same("num_classes classes n_labels num_labels label_dim cond_dim",
-                           "n_classes"),
+    "ConditionalVAE": {
+        **same("num_classes classes n_labels num_labels label_dim", "n_classes"),
+        **same("cond_dim condition_dim context_dim n_context c_dim", "n_condition"),
+    },
     "ImportanceWeightedVAE": same("n_samples num_samples n_draws K n_importance_samples", "k"),
     "AnomalyDetector": {
         **same("estimator base_estimator autoencoder detector clf", "model"),

@@ -22,7 +22,7 @@ VERSION = 1
 # Modules whose classes a file may name; they are imported when a file is read or written.
 KNOWN = """
     layers activations normalization losses likelihoods conv conv1d pooling recurrent steps
-    attention frozen missing regularizers variants.conditional variants.sequence
+    attention frozen missing regularizers variants.labels variants.sequence
     variants.token_layers priors
 """.split()
 OWN = [f"miniae.{name}" for name in KNOWN]
@@ -92,7 +92,8 @@ def check_size(arguments, size):
     own_networks = None not in (arguments.get("encoder"), arguments.get("decoder"))
     if not own_networks and "input_dim" in arguments:  # a subclass may name its sizes otherwise
         units = [math.prod(whole(arguments["input_dim"])), *whole(arguments.get("hidden", ()))]
-        units += [n for name in ("latent_dim", "n_classes") for n in whole(arguments.get(name, 1))]
+        sizes = ("latent_dim", "n_classes", "n_condition")
+        units += [n for name in sizes for n in whole(arguments.get(name, 1))]
         products += [a * b for a, b in itertools.pairwise(units)]
     if max(products, default=0) > 64 * max(size, 1):
         raise ValueError(

@@ -1,8 +1,11 @@
-"""Variants of the VAE, a file each; `token_layers` has the parts of the sequence models."""
+"""Variants of the VAE, a file each; `labels` has the parts of the conditional model, and
+`token_layers` those of the sequence models.
+"""
 
 from miniae.variants.adversarial_autoencoder import AdversarialAutoencoder
-from miniae.variants.conditional import Condition, ConditionalVAE
+from miniae.variants.conditional import ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
+from miniae.variants.labels import Condition
 from miniae.variants.multimodal import MultimodalVAE
 from miniae.variants.sequence import SequenceAutoencoder, SequenceVAE
 from miniae.variants.tokens import pad_sequences

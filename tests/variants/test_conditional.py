@@ -268,8 +268,9 @@ def test_the_file_of_a_given_model_keeps_its_label(tmp_path):
 @pytest.mark.parametrize("label", [[1], np.array([0, 1]), 3, -1, 1.0, "1", True, None])
 def test_a_label_that_cannot_be_fixed_is_refused(label):
     model, _ = conditional()
-    with pytest.raises(ValueError, match="label"):
-        model.given(label)
+    for start in (model, model.given(2)):
+        with pytest.raises(ValueError, match="label"):
+            start.given(label)
 
 
 def test_a_scikit_learn_clone_of_a_given_model_has_its_label():
