@@ -147,7 +147,7 @@ def mutual_information(Z, factors, bins=20):
 
     Raises
     ------
-    ValueError : the rows do not match, are too few, or have entries that are not finite
+    ValueError : the rows do not match or are too few; an entry is not finite
     """
     (Z, n_Z), (factors, n_factors) = _binned(Z, "Z", bins), _binned(factors, "factors", bins)
     if len(Z) != len(factors):
@@ -182,7 +182,7 @@ def mutual_information_gap(Z, factors, bins=20):
     Returns
     -------
     float. The gap of a sorted pair is not below 0, so independent codes give a little more than 0:
-        about 0.003 for 10 latents, 20 bins and 2000 samples.
+        about 0.0015 for 10 latents, 20 bins and 2000 samples.
     """
     information = mutual_information(Z, factors, bins)
     if len(information) < 2:
