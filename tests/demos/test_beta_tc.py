@@ -301,9 +301,24 @@ def test_posteriors_that_do_not_overlap_have_no_more_information_than_log_n(demo
     assert own - term.log_q_z == pytest.approx(np.full(6, np.log(500)), rel=1e-12)
 
 
+PLAIN = [f"beta-VAE, beta = {beta}" for beta in (1, 2, 4)]
+TC, EQUAL = "beta-TC-VAE, beta = 4", "beta-VAE, equal reconstruction"
+
+
+def tables(done):
+    """Return the tables of the discs and of the digits."""
+    parts = [f"\n\n{part}" for part in done.text.split("\n\n") if "reconstruction" in part]
+    return [Run(part, done.out).table for part in parts]
+
+
 @pytest.mark.demo
-def test_beta_tc_quick_prints_both_kinds_of_vae_and_saves_its_picture(tmp_path):
-    table, pictures = quick(tmp_path, "beta_tc", "--seeds", "2")
-    plain = [name for name in table if name.startswith("beta-VAE, beta")]
-    assert len(plain) >= 3 and any(name.startswith("beta-TC, beta") for name in table)
-    assert pictures == {"information"}
+def test_beta_tc_quick_prints_a_table_for_each_data_set_and_saves_its_pictures(tmp_path):
+    done = quick(tmp_path, "beta_tc", "--seeds", "2")
+    assert done.pictures == {"discs", "synthetic_digits"}
+    both = tables(done)
+    assert [list(table) for table in both] == [[*PLAIN, TC, EQUAL]] * 2
+    for table in both:
+        for *_, mean, one, other in table.values():
+            assert mean == pytest.approx((one + other) / 2, abs=0.0011)
+        reconstructions = [table[name][0] for name in PLAIN]
+        assert reconstructions == sorted(reconstructions)
