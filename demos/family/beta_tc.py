@@ -23,7 +23,7 @@ from support.discs import discs
 from support.heatmaps import heatmaps
 
 BETAS, TC = (1.0, 2.0, 4.0), "beta-TC-VAE, beta = 4"
-MODELS = {f"beta-VAE, beta = {beta:g}": (beta, 0.0) for beta in BETAS} | {TC: (1.0, 3.0)}
+GIVEN = {"n_classes": 10, "likelihood": GaussianNLL(0.2), "activation": "relu"}
 
 
 # %%
@@ -35,11 +35,10 @@ class TotalCorrelation:
         std, log_var = np.exp(0.5 * log_var)[:, None], log_var[:, None]
         u = (z - mu[:, None]) / std  # (n, m, d)
         log_q = -0.5 * (u**2 + log_var + LOG_2PI)  # log N(z_ik; mu_jk, var_jk) at [j, i, k]
-        joint, P = log_sum(log_w + log_q.sum(axis=2))
-        single, R = log_sum(log_w[..., None] + log_q)
+        self.log_q_z, P = log_sum(log_w + log_q.sum(axis=2))  # (m,), (n, m)
+        self.log_q_zk, R = log_sum(log_w[..., None] + log_q)  # (m, d), (n, m, d)
         self.cache = u, std, (P[..., None] - R) / len(z)
-        self.log_q_z, self.log_q_zk = joint, single  # (m,), (m, d)
-        return (joint - single.sum(axis=1)).mean()
+        return (self.log_q_z - self.log_q_zk.sum(axis=1)).mean()
 
     def backward(self):
         """Return dz (m, d), dmu and dlog_var (n, d).
@@ -120,15 +119,16 @@ def main(argv=None):
     chosen = options("beta_tc", __doc__, argv, data=(), seeds=(3, "number of seeds"))
     n, n_test, epochs = (500, 2000, 1) if chosen.quick else (6000, 4000, 12)
     seeds, pictures = range(chosen.seed, chosen.seed + chosen.seeds), {}
+    models = {f"beta-VAE, beta = {beta:g}": (ConditionalVAE, {"beta": beta}) for beta in BETAS}
+    models[TC] = ConditionalBetaTCVAE, {"tc_weight": 3.0, "n_data": n}
     for draw in (discs, datasets.synthetic_digits):
-        found = {name: [] for name in MODELS}
+        found = {name: [] for name in models}
         for seed in seeds:
             X, labels, factors = draw(n + n_test, seed=seed)
             X = X.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))  # small images take little time
-            F, given = np.column_stack(list(factors.values())), {"n_classes": 10, "n_data": n}
-            given |= {"likelihood": GaussianNLL(0.2), "activation": "relu", "seed": seed}
-            for name, (beta, tc_weight) in MODELS.items():
-                vae = ConditionalBetaTCVAE((14, 14), 8, beta=beta, tc_weight=tc_weight, **given)
+            F = np.column_stack(list(factors.values()))
+            for name, (kind, weights) in models.items():
+                vae = kind((14, 14), 8, seed=seed, **weights, **GIVEN)
                 train(name, vae, X[:n], labels=labels[:n], lr=2e-3, epochs=epochs)
                 found[name].append(measure(vae, X, labels, F, n))
         tables = {name: each[0][1] for name, each in found.items()}  # of the first seed
