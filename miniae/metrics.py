@@ -1,4 +1,4 @@
-"""Metrics of results: errors, PSNR, rankings, clusterings.
+"""Metrics of results: errors, PSNR, rankings, clusterings, disentangled codes.
 
 A loss is a sum over features, because it is a log-likelihood. A metric here is a mean per entry, as
 in papers.
@@ -124,3 +124,102 @@ def accuracy(labels, predicted):
     """Return the share of labels that are predicted correctly."""
     labels, predicted = _pair(labels, predicted, ("labels", "predicted"))
     return float(np.mean(labels == predicted))
+
+
+def mutual_information(Z, factors, bins=20):
+    """Estimate the mutual information of each latent and each factor, (latent_dim, k), in nats.
+
+    I(a; b) = H(a) + H(b) - H(a, b). A column with more than `bins` different values is divided into
+    `bins` intervals with equal numbers of samples, so its units do not matter. The entropies are
+    those of the counts plus (cells that are not empty - 1) / (2 n), the correction of Miller
+    (1955). Without it, two independent columns seem to share (bins - 1)^2 / (2 n) nats, which is
+    0.09 for 20 bins and 2000 samples. With it, the bias is below 0.01 and may have both signs.
+
+    Parameters
+    ----------
+    Z : (n, latent_dim) codes; pass draws from q(z|x), such as ``posterior_sample(X)[0]``
+        The means alone say too much: a mean that moves less than the noise counts like any other.
+    factors : (n, k) numbers, what is known of each sample
+    bins : int, at least 2. A table of bins x bins cells needs 5 samples per cell, which is 2000
+        for the default. Fewer bins need fewer samples, and see less of the dependence: for two
+        normal variables with correlation 0.9, which share 0.83 nats, 5 bins find 0.60, and 20 bins
+        0.79.
+
+    Raises
+    ------
+    ValueError : the rows do not match or are too few; an entry is not finite
+    """
+    (Z, n_Z), (factors, n_factors) = _binned(Z, "Z", bins), _binned(factors, "factors", bins)
+    if len(Z) != len(factors):
+        raise ValueError(f"Z has {len(Z)} rows and factors {len(factors)}: they must be the same")
+    needed = 5 * max(n_Z) * max(n_factors)
+    if len(Z) < needed:
+        raise ValueError(
+            f"Z has {len(Z)} rows, too few for a table of {max(n_Z)} x {max(n_factors)} cells: it "
+            f"needs 5 per cell, {needed}; use more rows, or fewer bins than bins={bins}"
+        )
+    both = [[_entropy(a * bins + b) for b in factors.T] for a in Z.T]
+    of_Z, of_factors = (np.array([_entropy(a) for a in x.T]) for x in (Z, factors))
+    return of_Z[:, None] + of_factors - np.array(both)
+
+
+def mutual_information_gap(Z, factors, bins=20):
+    """Return how far single latents stand for single factors: 1 if one for one, 0 if not at all.
+
+    For each factor: the information that the best latent has on it, minus that of the second best,
+    as a share of the factor's entropy. The result is the mean over the factors. Chen et al. (2018),
+    eq. 6. A code that mixes the factors, such as a rotation by 45 degrees, is near 0 although
+    it keeps all information.
+
+    Parameters
+    ----------
+    Z : (n, latent_dim), at least 2 latents; draws from q(z|x), see `mutual_information`
+    factors : (n, k) numbers, each column with at least 2 different values
+    bins : int, as in `mutual_information`, which makes the estimates
+        Compare only results with the same number of bins: a continuous factor has the entropy
+        log(bins).
+
+    Returns
+    -------
+    float. The gap of a sorted pair is not below 0, so independent codes give a little more than 0:
+        about 0.0015 for 10 latents, 20 bins and 2000 samples.
+    """
+    information = mutual_information(Z, factors, bins)
+    if len(information) < 2:
+        raise ValueError("Z has 1 column: a gap between latents needs at least 2")
+    entropies = np.array([_entropy(a) for a in _binned(factors, "factors", bins)[0].T])
+    if not (entropies > 0).all():
+        column = int(entropies.argmin())
+        raise ValueError(f"factors: column {column} has one value only: leave it out")
+    second, best = np.sort(information, axis=0)[-2:]
+    return float(((best - second) / entropies).mean())
+
+
+def _binned(columns, name, bins):
+    """Return the bin of each entry of (n, k) numbers, from 0, and how many bins each column has."""
+    if not isinstance(bins, (int, np.integer)) or isinstance(bins, bool) or bins < 2:
+        raise ValueError(f"bins={bins!r} must be an integer above 1")
+    columns = np.asarray(as_array(columns, name))
+    if columns.ndim != 2 or not columns.size:
+        raise ValueError(
+            f"{name} has shape {columns.shape}, must be (n, columns); one column is {name}[:, None]"
+        )
+    if columns.dtype.kind not in "biuf" or not np.isfinite(columns).all():
+        raise ValueError(f"{name} must be finite numbers, got {columns.dtype}, some maybe NaN")
+    result, used = np.empty(columns.shape, np.int64), []
+    for j, column in enumerate(columns.T):
+        values, where, counts = np.unique(column, return_inverse=True, return_counts=True)
+        bin_of = np.arange(len(values))
+        if len(values) > bins:
+            ranks = np.cumsum(counts) - (counts + 1) / 2  # from 0; ties get their mean rank
+            bin_of = (ranks * bins / len(column)).astype(np.int64)
+        result[:, j] = bin_of[where]
+        used.append(len(np.unique(bin_of)))
+    return result, used
+
+
+def _entropy(bins):
+    """Return the entropy of bin numbers (n,), in nats, by Miller's estimator."""
+    counts = np.unique(bins, return_counts=True)[1]
+    p = counts / len(bins)
+    return (len(p) - 1) / (2 * len(bins)) - (p * np.log(p)).sum()

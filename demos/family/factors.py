@@ -13,7 +13,6 @@ to thin digits when "thick minus thin" is added to their codes. The baseline is 
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from miniae import ConditionalVAE, datasets
@@ -21,6 +20,7 @@ from miniae.proof.oracles import PCA
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support.common import draw_rows, options, save, show, train
+from support.heatmaps import heatmaps
 
 LATENT, BETAS, DIGIT = 10, (1.0, 4.0, 10.0), 4
 
@@ -66,21 +66,6 @@ def thickness(images):
     corners = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     a, b, c, d = (corners[:, i : i + 29, j : j + 29] for i in (0, 1) for j in (0, 1))
     return 4 * images.sum(axis=(1, 2)) / np.hypot(b + d - a - c, c + d - a - b).sum(axis=(1, 2))
-
-
-def heatmaps(tables, names):
-    """Draw the correlations (latents, factors) of each model, and return the figure."""
-    figure, axes = plt.subplots(
-        1, len(tables), figsize=(10, 4), sharex=True, sharey=True, layout="constrained"
-    )
-    for ax, (model, table) in zip(axes, tables.items(), strict=True):
-        order = np.argsort(table.argmax(axis=1))
-        drawn = ax.imshow(table[order], cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        ax.set(title=model, yticks=[])
-        ax.set_xticks(range(len(names)), names, rotation=90)
-    axes[0].set_ylabel("latents, sorted by factor")
-    figure.colorbar(drawn, ax=axes, label="absolute correlation")
-    return figure
 
 
 def draw_lines(models, codes, moves, best, images, slant, pen):
