@@ -139,9 +139,13 @@ def subjects():
             6, 2, (5,), k=3, likelihood="gaussian", dropout=0.2
         ),
         "Multi-modal VAE, subsets": miniae.MultimodalVAE(
-            {"a": 1, "b": 2}, 1, (), likelihood={"a": "gaussian", "b": "bernoulli"}, n_subsets=1,
+            {"a": 1, "b": 2},
+            1,
+            (),
+            likelihood={"a": "gaussian", "b": "bernoulli"},
+            n_subsets=1,
             prior=miniae.GaussianPrior(0.5, 2.0),
-        ),  # fmt: skip
+        ),
         "Sequence autoencoder, word dropout": miniae.SequenceAutoencoder(
             4, 4, 2, (2,), embedding_dim=2, word_dropout=0.3
         ),
