@@ -145,9 +145,8 @@ def impute(model, X, *, steps=300, n_draws=None, start=0.0, seed=0):
         whole(n_draws, "n_draws")
     X, is_missing, current = _with_holes(model, X, start)
     model = copy.deepcopy(model)  # the passes below overwrite its gradients
-    model.encode(
-        without_nan(model, np.full_like(X[:1], np.nan))
-    )  # refuses a conditional model without a label
+    # A conditional model without a label is refused here.
+    model.encode(without_nan(model, np.full_like(X[:1], np.nan)))
     filled = np.repeat(X[None], n_draws or 1, axis=0)
     rows = is_missing.reshape(len(X), -1).any(axis=1)  # the others are complete
     if rows.any():

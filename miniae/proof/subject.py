@@ -51,7 +51,8 @@ class Subject:
             raise TypeError(f"obj must be a layer, loss or model, such as Dense(3, 2), got {obj!r}")
         # Not the plain seed: the caller may have drawn x with it, and dout must not equal x.
         rng, moves = (np.random.default_rng([seed, stream]) for stream in (1, 2))
-        x = obj.pack(x, "x") if hasattr(type(obj), "pack") else x
+        if hasattr(type(obj), "pack") and not isinstance(x, np.ndarray):
+            x = obj.pack(x, "x")  # a dict of modalities
         self.x = np.array(x, dtype=dtype)
         self.target = None if target is None else np.array(target, dtype=dtype)
         self.training, self.seed, self.given = training, seed, copied(given)

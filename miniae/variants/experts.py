@@ -216,7 +216,7 @@ class Shaped(Loss):
         return self.loss.wrong_target(target) if hasattr(self.loss, "wrong_target") else None
 
     def check_observed(self, seen):
-        """As the loss, if it has a say."""
+        """As the loss, if it has such a check."""
         if hasattr(self.loss, "check_observed"):
             self.loss.check_observed(seen)
 

@@ -138,7 +138,7 @@ def slopes(cls, seed):
 
 @specimen("experts-weights-detached", slopes, ProductEncoder)
 class WeightsDetached(ProductEncoder):
-    """The weights of the means are taken as constants: log_var does not learn whom to trust."""
+    """The weights of the means are constants: log_var does not learn which expert to trust."""
 
     @staticmethod
     def product_grad(dmu, dlog_var, mu, product_mu, share):
@@ -309,7 +309,7 @@ class MeanOverThere(ModalitiesNLL):
 
 @specimen("experts-likelihood-rescaled", exact_bound, MultimodalVAE)
 class LikelihoodRescaled(MultimodalVAE):
-    """The likelihood is scaled up to the full number of entries, so the bound is one no more."""
+    """The likelihood is scaled up to the full number of entries, so it is not a bound any more."""
 
     loss_class = MeanOverThere
 
