@@ -133,7 +133,8 @@ def mutual_information(Z, factors, bins=20):
     `bins` intervals with equal numbers of samples, so its units do not matter. The entropies are
     those of the counts plus (cells that are not empty - 1) / (2 n), the correction of Miller
     (1955). Without it, two independent columns seem to share (bins - 1)^2 / (2 n) nats, which is
-    0.09 for 20 bins and 2000 samples. With it, the bias is below 0.01 and may have both signs.
+    0.09 for 20 bins and 2000 samples. With it, the bias is below 0.01, and estimates of 0 are
+    scattered around 0.
 
     Parameters
     ----------
@@ -204,8 +205,10 @@ def _binned(columns, name, bins):
         raise ValueError(
             f"{name} has shape {columns.shape}, must be (n, columns); one column is {name}[:, None]"
         )
-    if columns.dtype.kind not in "biuf" or not np.isfinite(columns).all():
-        raise ValueError(f"{name} must be finite numbers, got {columns.dtype}, some maybe NaN")
+    if columns.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numbers, got {columns.dtype}")
+    if not np.isfinite(columns).all():
+        raise ValueError(f"{name} has entries that are NaN or infinite: leave out their rows")
     result, used = np.empty(columns.shape, np.int64), []
     for j, column in enumerate(columns.T):
         values, where, counts = np.unique(column, return_inverse=True, return_counts=True)
