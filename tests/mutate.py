@@ -1,6 +1,6 @@
 """Mutation testing: break the code on purpose, in one place at a time, and see that a test fails.
 
-    python tests/mutate.py                      all of layers, losses, optim and vae
+    python tests/mutate.py                      all modules of TESTS below
     python tests/mutate.py losses --every 10    a tenth of one of them
     python tests/mutate.py losses --lines 53 77 only what stands on these lines
 
@@ -33,6 +33,14 @@ TESTS = {  # one after the other until one fails; what kills no more mutants is 
     "optim": "test_optim",
     "vae": "test_vae variants/test_variants variants/test_conditional "
     "variants/test_importance_weighted proof/test_gradcheck",
+    "activations": "test_activations",
+    "attention": "test_attention",
+    "conv": "test_conv test_conv1d",
+    "normalization": "test_normalization",
+    "pooling": "test_pooling",
+    "recurrent": "test_recurrent test_recurrent_formulas",
+    "variants/token_layers": "variants/test_sequence",
+    "variants/tokens": "variants/test_sequence",
 }
 SWAPS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,

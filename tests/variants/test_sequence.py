@@ -90,6 +90,25 @@ def test_gradients_of_the_whole_model_are_exact_for_rows_of_unequal_length(cls, 
     assert report.ok, report
 
 
+@pytest.mark.parametrize("cls", [SequenceVAE, SequenceAutoencoder])
+def test_the_gradient_along_a_direction_in_each_layer_is_exact(cls):
+    made, rng = model(cls, word_dropout=0.4), np.random.default_rng(3)
+    options = {"training": True, "eps": rng.standard_normal((5, 2))}
+    if cls is SequenceAutoencoder:
+        del options["eps"]
+    made.loss(X, rng=np.random.default_rng(4), **options)
+    made.backward()
+    start, exact = 0, made.astype(complex)
+    for name, value, gradient in made.named_params():
+        step, theta = rng.standard_normal(value.shape), made.theta.astype(complex)
+        theta[start : start + value.size] += 1e-30j * step.ravel()
+        start += value.size
+        exact.theta = theta
+        slope = exact.loss(X, rng=np.random.default_rng(4), **options).imag / 1e-30
+        size = np.linalg.norm(gradient) * np.linalg.norm(step)
+        assert slope == pytest.approx((gradient * step).sum(), rel=0, abs=1e-12 * size), name
+
+
 @pytest.mark.slow
 def test_a_denoising_target_is_what_is_written():
     made, noisy = model(), X.copy()
@@ -360,6 +379,7 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path):
         ([0, 0, 0, 0, 0, 0], r"\[7\] starts with padding"),
         ([0, 0, 0, 2, 3, 1], r"\[7\] starts with padding"),
         ([2, 0, 3, 1, 0, 0], r"\[7, 2\] is 3, but comes after padding"),
+        ([2, 3, 0, 1, 0, 0], r"\[7, 3\] is 1, but comes after padding"),
         ([2, 1, 3, 1, 0, 0], r"\[7, 2\] is 3, but comes after the end token 1"),
         ([2, 1, 1, 0, 0, 0], r"\[7, 2\] is 1, but comes after the end token 1"),
         ([2, 3, 4, 0, 0, 0], r"\[7\] is padded but has no end token 1 .* pad_sequences"),
