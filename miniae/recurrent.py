@@ -12,9 +12,9 @@ import copy
 
 import numpy as np
 
-from miniae.layers import Layer
-from miniae.plumbing.first_draw import draw_first
-from miniae.plumbing.layer_checks import check_mask, check_sizes, check_weights
+from miniae.layers import Layer, weight_limit
+from miniae.plumbing.first_draw import draw_first, fingerprint
+from miniae.plumbing.layer_checks import check_flag, check_mask, check_sizes, check_weights
 
 
 class Recurrent(Layer):
@@ -41,7 +41,7 @@ class Recurrent(Layer):
 
     def __init__(self, n_in, n_out=None, *, return_sequences=False, rng=None, dtype="float32"):
         self.n_in, self.n_out = check_sizes(self, n_in=n_in, n_out=n_out)
-        self.return_sequences = return_sequences
+        self.return_sequences = check_flag(self, "return_sequences", return_sequences)
         check_weights(self, "glorot", dtype)
         shapes = {name: np.zeros(shape, dtype) for name, shape in self.shapes().items()}
         super().__init__(**shapes)
@@ -55,21 +55,22 @@ class Recurrent(Layer):
 
     def draw(self, rng):
         """Draw W and U from a Generator."""
-        limit = np.sqrt(6 / (self.n_in + self.n_out))
+        limit = weight_limit("glorot", self.n_in, self.n_out)
         self.params["W"] = rng.uniform(-limit, limit, self.params["W"].shape)
         squares = rng.standard_normal((self.n_gates, self.n_out, self.n_out))
         self.params["U"] = np.concatenate([np.linalg.qr(square)[0] for square in squares], axis=1)
 
-    def read(self, x, mask):
+    def read(self, x, training, mask):
         """Return the steps of x first, (T, n, n_in), x W + b gate by gate, and the mask.
 
         x W + b is (k, T, n, n_out): the numbers of one gate lie together in memory, which makes
         elementwise work several times faster. The mask is (T, n, 1), or None if all are real.
         """
+        check_flag(self, "training", training, "; write forward(x, state=...)")
         x = np.asarray(x)
-        if x.ndim != 3 or x.shape[2] != self.n_in or not x.shape[1]:
+        if x.ndim != 3 or x.shape[2] != self.n_in or not x.size:
             raise ValueError(
-                f"{self} takes x of shape (n, T, {self.n_in}), with T of 1 or more, got {x.shape}; "
+                f"{self} takes x of shape (n, T, {self.n_in}), n and T 1 or more, got {x.shape}; "
                 "rows are samples: use x[None] for one sequence, x[..., None] for one feature"
             )
         steps = np.ascontiguousarray(x.swapaxes(0, 1))
@@ -90,7 +91,9 @@ class Recurrent(Layer):
         if state is None:
             return np.zeros((n, self.n_out), dtype)
         if np.shape(state) != (n, self.n_out):
-            raise ValueError(f"{self}: state has shape {np.shape(state)}, not {(n, self.n_out)}")
+            raise ValueError(
+                f"{self}: state has shape {np.shape(state)}, but must have {(n, self.n_out)}"
+            )
         return np.asarray(state)
 
     def give(self, cache, hs):
@@ -147,9 +150,16 @@ class LSTM(Recurrent):
             Such a step leaves the state as it is; what x contains there is ignored.
         state : pair (h, c) to start from, each (n, n_out); by default zeros
         """
-        steps, gates, mask = self.read(x, mask)
+        steps, gates, mask = self.read(x, training, mask)
         T, n = steps.shape[:2]
-        h, c = (self.start(part, n, gates.dtype) for part in state or (None, None))
+        if state is None:
+            state = None, None
+        elif not isinstance(state, (tuple, list)) or len(state) != 2:
+            raise ValueError(
+                f"{self}: state must be a pair (h, c), got {type(state).__name__} of "
+                f"{len(state) if hasattr(state, '__len__') else 1}"
+            )
+        h, c = (self.start(part, n, gates.dtype) for part in state)
         dtype = np.result_type(gates, h, c)
         gates = gates.astype(dtype, copy=False)
         hs, cs = np.empty((2, T + 1, n, self.n_out), dtype)
@@ -248,7 +258,7 @@ class GRU(Recurrent):
             Such a step leaves the state as it is; what x contains there is ignored.
         state : h to start from, (n, n_out); by default zeros
         """
-        steps, gates, mask = self.read(x, mask)
+        steps, gates, mask = self.read(x, training, mask)
         T, n = steps.shape[:2]
         h = self.start(state, n, gates.dtype)
         dtype = np.result_type(gates, h)
@@ -327,15 +337,19 @@ class Bidirectional(Layer):
     config = ("layer",)
 
     def __init__(self, layer):
+        if not isinstance(layer, Recurrent):
+            raise TypeError(f"Bidirectional takes a layer, LSTM or GRU, got {layer!r}")
         self.layer, self.reverse = layer, copy.deepcopy(layer)
+        if layer.first_draw is None:  # it was given an rng: no network draws the copy again
+            self.reverse.draw(np.random.default_rng(fingerprint(layer)))
         super().__init__()
 
     def forward(self, x, training=False, mask=None):
         """x (n, T, n_in) -> out (n, 2 n_out), or (n, T, 2 n_out)."""
-        x = np.asarray(x)
-        reversed_mask = None if mask is None else np.asarray(mask)[:, ::-1]
-        ahead = self.layer.forward(x, training, mask)
-        back = self.reverse.forward(x[:, ::-1], training, reversed_mask)
+        ahead = self.layer.forward(x, training, mask)  # checks x and mask
+        x = np.asarray(x)[:, ::-1]
+        mask = None if mask is None else np.asarray(mask)[:, ::-1]
+        back = self.reverse.forward(x, training, mask)
         if self.reverse.return_sequences:
             back = back[:, ::-1]
         return self.remember((), np.concatenate([ahead, back], axis=-1))

@@ -37,8 +37,12 @@ class Embedding(Layer):
 
     def forward(self, x, training=False):
         """x (n, T) or of any shape, whole numbers -> out (n, T, n_out)."""
-        given = np.asarray(x).real  # a model passes token numbers in its own dtype
-        tokens = given.astype(np.intp)
+        given = np.asarray(x)
+        if given.dtype.kind not in "iufc":
+            raise ValueError(f"{self}: x is {given.dtype}, but tokens are whole numbers")
+        given = given.real  # a model passes token numbers in its own dtype
+        with np.errstate(invalid="ignore"):
+            tokens = given.astype(np.intp)
         wrong = (tokens != given) | (tokens < 0) | (tokens >= self.n_tokens)
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -78,6 +82,8 @@ class TimeDistributed(Layer):
     config = ("layer",)
 
     def __init__(self, layer):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"TimeDistributed takes a layer, such as Dense(64, 10), got {layer!r}")
         self.layer = layer
         super().__init__()
 

@@ -293,6 +293,12 @@ def test_a_network_draws_different_weights_for_both_directions_and_orthogonal_u(
     assert (ahead["b"][K : 2 * K] == 1).all() and ahead["b"].sum() == K
 
 
+def test_both_directions_differ_also_if_the_layer_was_given_an_rng():
+    one, other = Bidirectional(LSTM(3, K, rng=0)), Bidirectional(LSTM(3, K, rng=0))
+    assert np.abs(one.layer.params["W"] - one.reverse.params["W"]).max() > 0.01
+    assert np.array_equal(one.theta, other.theta)
+
+
 def test_wrong_arguments_are_named(rng):
     with pytest.raises(ValueError, match=r"takes x of shape \(n, T, 3\), .* got \(4, 3\)"):
         LSTM(3, 2).forward(np.zeros((4, 3)))
@@ -300,6 +306,29 @@ def test_wrong_arguments_are_named(rng):
         GRU(3, 2).forward(np.zeros((4, 5, 3)), mask=np.ones((4, 5)))
     with pytest.raises(ValueError, match="state has shape"):
         GRU(3, 2).forward(np.zeros((4, 5, 3)), state=np.zeros((1, 2)))
+    x, state = np.zeros((4, 5, 3)), np.zeros((4, 2))
+    for cell, given in ((LSTM, (state, state)), (GRU, state)):
+        with pytest.raises(ValueError, match=r"training is .*; write forward\(x, state=...\)"):
+            cell(3, 2).forward(x, given)
+        with pytest.raises(ValueError, match="return_sequences is 'no', but must be True or False"):
+            cell(3, 2, return_sequences="no")
+        with pytest.raises(ValueError, match="n and T 1 or more, got"):
+            cell(3, 2).forward(x[:0])
+    for wrong in (np.zeros((4, 2)), (state,), 0.0):
+        with pytest.raises(ValueError, match=r"state must be a pair \(h, c\)"):
+            LSTM(3, 2).forward(x, state=wrong)
+    for wrong in (Dense(3, 2), 5, LSTM):
+        with pytest.raises(TypeError, match="Bidirectional takes a layer, LSTM or GRU"):
+            Bidirectional(wrong)
+    with pytest.raises(TypeError, match="TimeDistributed takes a layer"):
+        TimeDistributed(Dense)
+    with pytest.raises(ValueError, match="mask is int64 of shape"):
+        Bidirectional(LSTM(3, 2)).forward(x, mask=1)
+    for tokens in ([["a", "b"]], [[True]]):
+        with pytest.raises(ValueError, match="but tokens are whole numbers"):
+            Embedding(4, 2).forward(tokens)
+    with pytest.raises(ValueError, match=r"x\[0, 0\] is nan"):
+        Embedding(4, 2).forward([[np.nan]])
     with pytest.raises(ValueError, match=r"x\[0, 1\] is 2.5, but tokens are whole numbers"):
         Embedding(4, 2).forward([[1, 2.5]])
     with pytest.raises(ValueError, match="from 0 to 3"):

@@ -59,7 +59,11 @@ def check_weights(layer, init, dtype, bias=True):
 def check_flag(layer, name, value, hint=""):
     """Return value, True or False; refuse anything else, such as a number meant for a size."""
     if not isinstance(value, (bool, np.bool_)):
-        given = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        given = repr(value)
+        if isinstance(value, np.ndarray):
+            given = f"an array of shape {value.shape}"
+        elif isinstance(value, (tuple, list)):
+            given = f"a {type(value).__name__} of {len(value)}"
         raise ValueError(
             f"{type(layer).__name__}: {name} is {given}, but must be True or False{hint}"
         )
