@@ -32,7 +32,7 @@ class ConditionalVAE(VAE):
     ----------
     n_classes : int; labels are integers from 0 to n_classes - 1, (n,), one for each row
     n_condition : int, in place of n_classes; labels are vectors of so many numbers, (n,
-        n_condition), one for each row, or (n_condition,), one for all
+        n_condition), one for each row
     label : the label of all rows, as `given` fixes it, or None; such a model is not trained
     all others : as in VAE. An encoder or decoder of your own needs a Condition(n_classes) or
         Condition(n_condition) layer where the label is appended. A layer of your own may hold it,
