@@ -214,7 +214,7 @@ class Model(Estimator, Parameterized):
         checkpoint_every : int, epochs between two writings of the file
         verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
             line per epoch
-        **side : (n,) arrays that the model's loss takes besides, such as a conditional VAE's labels
+        **side : arrays of n rows that the model's loss takes besides: a conditional VAE's labels
             ``sample_weight=`` is one number for each row, 0 or more: in each epoch a row is drawn
             as often as its share of all weights says, on average. A weight of 2 is like the row
             twice, and a row of weight 0 is not used at all. The loss in the history is that of the

@@ -1,7 +1,7 @@
 # %% [markdown]
 """Colourisation: a conditional VAE draws several answers for the colours of a grey patch.
 
-    python demos/uses/colourisation.py             one seed, about a minute
+    python demos/uses/colourisation.py             one seed, under a minute
     python demos/uses/colourisation.py --seeds 3   seeds 0, 1, 2
 
 A photograph is cut into the tiles of a chessboard. The models learn from the patches of the white
@@ -168,15 +168,15 @@ def draw_pictures(pictures):
 
 
 def draw_answers(columns, order):
-    """Draw named columns of patches (n, SIZE, SIZE, 3), ten rows of them; return the figure."""
-    shown = order[np.linspace(0, len(order) - 1, 10).astype(int)]
+    """Draw named columns of patches (n, SIZE, SIZE, 3), ten of the first half of an order."""
+    shown = order[np.linspace(0, len(order) // 2, 10).astype(int)]
     gap = ((1, 1), (1, 1), (0, 0))
     cells = [[np.pad(of[i], gap, constant_values=1) for of in columns.values()] for i in shown]
     figure, ax = plt.subplots(figsize=(8, 7.4), layout="constrained")
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in cells])
     ax.imshow(sheet, interpolation="nearest")
     ax.set_xticks((SIZE + 2) * (np.arange(len(columns)) + 0.5) - 0.5, columns)
-    ax.set(yticks=[], title="Patches, from the most diverse answers of the VAE to the least")
+    ax.set(yticks=[], title="Draws of the VAE: the most diverse first, the median last")
     ax.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
     return figure

@@ -71,7 +71,7 @@ def check_training(model, X, *, rows=2000, **side):
     X : (n, *input_shape), n >= 10, better some hundred; may contain NaN if the loss is Masked
         Data that the model would refuse are reported as a finding; no error is raised.
     rows : int, the number of rows to examine; fewer if the samples are large
-    **side : (n,) arrays, other arguments of the model's `loss`, such as a conditional VAE's labels
+    **side : arrays of n rows, other arguments of the model's `loss`: a conditional VAE's labels
 
     Returns
     -------

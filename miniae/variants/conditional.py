@@ -10,7 +10,15 @@ from miniae.plumbing.inputs import as_array, is_loader
 from miniae.plumbing.signatures import short
 from miniae.plumbing.views import with_parts
 from miniae.vae import VAE
-from miniae.variants.labels import Classes, Condition, Vectors, conditions, count_rows, spread
+from miniae.variants.labels import (
+    Classes,
+    Condition,
+    Vectors,
+    check_conditions,
+    conditions,
+    count_rows,
+    spread,
+)
 
 
 class ConditionalVAE(VAE):
@@ -32,7 +40,7 @@ class ConditionalVAE(VAE):
     ----------
     n_classes : int; labels are integers from 0 to n_classes - 1, (n,), one for each row
     n_condition : int, in place of n_classes; labels are vectors of so many numbers, (n,
-        n_condition), one for each row, or (n_condition,), one for all
+        n_condition), one for each row
     label : the label of all rows, as `given` fixes it, or None; such a model is not trained
     all others : as in VAE. An encoder or decoder of your own needs a Condition(n_classes) or
         Condition(n_condition) layer where the label is appended. A layer of your own may hold it,
@@ -68,33 +76,9 @@ class ConditionalVAE(VAE):
         self.label, self.rows = None, None
         super().__init__(input_dim, latent_dim, hidden, **options)
         self.arguments.update(n_classes=n_classes, n_condition=n_condition)
-        width = self.kind.width
-        for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            sizes = [part.n_classes for part in conditions(network)]
-            if not sizes or set(sizes) != {width}:
-                raise ValueError(
-                    f"{name} needs a Condition({width}) layer to append the label; it has "
-                    f"Condition layers of {sizes} numbers"
-                )
-        self.check_reach()
+        check_conditions(self)
         if label is not None:
             self.fix(label)
-
-    def check_reach(self):
-        """Refuse networks whose Condition layers `labelled` cannot replace, or that go unused."""
-        other = self.labelled(np.zeros(self.kind.shape, int), 1)
-        for name, shape in (("encoder", self.input_shape), ("decoder", (self.latent_dim,))):
-            network = getattr(other, name)
-            parts = conditions(network)
-            for part in parts:
-                part.out_shape = None
-            network.forward(np.zeros((1, *shape), self.theta.dtype))
-            if any(part.out_shape is None for part in parts):
-                raise ValueError(
-                    f"{name}: a Condition layer is not used, or is kept where its labels cannot be "
-                    "set: let the layer that holds it keep it as an attribute, or in a tuple, list "
-                    "or dict, and call its forward"
-                )
 
     def build(self, code_size, *options):
         """As Model.build, with the label appended to the input of both networks."""

@@ -49,6 +49,33 @@ def conditions(part):
     return [inside for _, inside in part.walk() if isinstance(inside, Condition)]
 
 
+def check_conditions(model):
+    """Refuse networks without Condition layers, or with layers that the labels do not reach.
+
+    A layer must append as many numbers as a label has. `labelled` must be able to replace it, and
+    its network must use it.
+    """
+    other, width = model.labelled(np.zeros(model.kind.shape, int), 1), model.kind.width
+    for name, shape in (("encoder", model.input_shape), ("decoder", (model.latent_dim,))):
+        network = getattr(other, name)
+        parts = conditions(network)
+        sizes = [part.n_classes for part in parts]
+        if not sizes or set(sizes) != {width}:
+            raise ValueError(
+                f"{name} needs a Condition({width}) layer to append the label; it has "
+                f"Condition layers of {sizes} numbers"
+            )
+        for part in parts:
+            part.out_shape = None
+        network.forward(np.zeros((1, *shape), model.theta.dtype))
+        if any(part.out_shape is None for part in parts):
+            raise ValueError(
+                f"{name}: a Condition layer is not used, or is kept where its labels cannot be "
+                "set: let the layer that holds it keep it as an attribute, or in a tuple, list "
+                "or dict, and call its forward"
+            )
+
+
 class Classes:
     """Labels that are integers from 0 to n_classes - 1. The networks read them one-hot.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from demo_runs import load, quick
+from demo_runs import load, quick, run
 
 NAMES = [
     "mean colour",
@@ -87,3 +87,13 @@ def test_colourisation_quick_prints_its_baselines_and_draws_its_answers(tmp_path
         if len(more) > 1:
             answers, best, ratio, _ = more
             assert answers <= best and answers <= psnr + 0.1 and 0 < ratio < 2, name
+
+
+@pytest.mark.full
+def test_the_guess_of_the_vae_beats_a_line_and_one_of_its_answers_beats_all_others(tmp_path):
+    table = run(tmp_path, "colourisation").table
+    line, one, nearest, vae = (table[name] for name in NAMES[1:])
+    assert vae[0] > line[0] + 3 and vae[0] > one[0] - 1.5
+    assert vae[2] > max(line[2], nearest[2]) + 1.5
+    assert 0.4 < vae[3] < 1  # the answers differ, but less than they should
+    assert vae[4] < min(line[-1], one[-1]) and nearest[4] < vae[4]
