@@ -111,7 +111,7 @@ class HierarchicalVAE(Model):
 
 
 # %%
-def draw_samples(model, rng, rows=6, columns=12):
+def draw_samples(model, rng, rows=6, columns=9):
     """Draw images, in each row from one z2 of N(0, I) and from several z1; return the figure."""
     z2 = np.repeat(rng.standard_normal((rows, model.top_dim)), columns, axis=0)
     mu_p, log_var_p = np.split(model.top.forward(z2), 2, axis=1)
@@ -142,7 +142,7 @@ def main(argv=None):
             terms["used"] = float((model.kl_per_dimension(X_test) > USED).sum())
         rows.append((name, model.theta.size, -terms["loss"], *(terms.get(k, "-") for k in names)))
     show(("nats per image", "parameters", "ELBO", "KL of z1", "in use", "KL of z2", "in use"), rows)
-    save(chosen.out, samples=draw_samples(models["ladder"], np.random.default_rng(chosen.seed)))
+    save(chosen.out, samples=draw_samples(model, np.random.default_rng(chosen.seed)))
 
 
 # %%

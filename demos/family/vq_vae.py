@@ -110,7 +110,7 @@ def main(argv=None):
     epochs, rng = 4 if chosen.quick else EPOCHS[chosen.data], np.random.default_rng(chosen.seed)
     size, same = X.shape[1:], {"loss": "mse", "seed": chosen.seed}
 
-    rows, pictures = [], {"input": X_test[:12]}
+    rows, pictures = [], {"input": X_test[:9]}
 
     def move(model, epoch, logs):
         if epoch < epochs // 2:  # then the codewords settle
@@ -121,7 +121,7 @@ def main(argv=None):
         used = sum(len(np.unique(part)) for part in index.T)
         use = f"{used} of {PARTS * CODEWORDS}", 2 ** (bits / PARTS)
         rows.append((name, squared_error(X_test, decoded), not_rounded, *use, bits))
-        pictures[name] = decoded[:12]
+        pictures[name] = decoded[:9]
 
     def record_rounded(name, model, X, X_test):
         Z = model.transform(X_test)

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from demo_runs import load, quick
+from demo_runs import load, quick, run
 
 from miniae import (
     VAE,
@@ -466,3 +466,34 @@ def test_flow_quick_prints_the_gap_to_the_exact_likelihood(tmp_path):
         assert elbo + gap == pytest.approx(exact, abs=2e-3) and gap >= 0
     assert table["the best Gaussian for each x"][1] <= table["VAE, Gaussian q"][1]
     assert pictures == {"posteriors"}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_flows_come_closer_than_any_gaussian_can(tmp_path, seed):
+    gap = {name: row[1] for name, row in run(tmp_path, "flow", "--seed", seed).table.items()}
+    assert gap["planar flows: 4"] < gap["the best Gaussian for each x"] / 2
+    assert gap["the best Gaussian for each x"] < gap["VAE, Gaussian q"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_a_second_layer_raises_the_elbo_and_without_warm_up_empties_the_ladders_first(
+    tmp_path, seed
+):
+    table = run(tmp_path, "hierarchical", "--seed", seed).table
+    one = max(row[1] for name, row in table.items() if name.startswith("one layer"))
+    assert table["ladder, warm-up"][1] > one + 1
+    assert table["ladder, warm-up"][4] > 1  # nats of z2
+    assert table["ladder"][3] < table["ladder, warm-up"][3]  # latents of z1 in use
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_learning_to_round_beats_rounding_but_a_smaller_code_that_is_rounded_beats_both(
+    tmp_path, seed
+):
+    error = {name: row[0] for name, row in run(tmp_path, "vq_vae", "--seed", seed).table.items()}
+    vq = error["VQ-VAE, dead ones stay"]
+    assert error["autoencoder, 8 numbers"] < vq < error["autoencoder, 32 numbers"]
+    assert error["autoencoder, 32 numbers"] < error["PCA, 8 numbers"]
