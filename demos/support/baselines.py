@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae import Adam, Dense, MultinomialNLL
+from miniae import VAE, Adam, Dense, MultinomialNLL
 from miniae.proof.oracles import PCA, conditional_gaussian
 
 
@@ -15,6 +15,12 @@ def independent_pixels(X, X_test):
     p = X.mean(axis=0).clip(1e-3, 1 - 1e-3)
     log_p = X_test * np.log(p) + (1 - X_test) * np.log(1 - p)
     return float(log_p.reshape(len(X_test), -1).sum(axis=1).mean())
+
+
+class HeVAE(VAE):
+    """A VAE whose weights before ReLUs start in He's range, as those of other models do."""
+
+    relu_init = "he"
 
 
 def pick(labels, n, rng):
