@@ -201,7 +201,7 @@ TUTORIALS = [
     Tutorial("Keras blog, simple", "0.09", simple),
     Tutorial("Keras blog, sparse", "0.10", sparse, epochs=100, of=100),
     Tutorial("Keras blog, deep", "0.08", deep, epochs=100, of=100),
-    Tutorial("Keras blog, convolutional", "0.094", convolutional, epochs=10, batch_size=128),
+    Tutorial("Keras blog, convolutional", "0.094", convolutional, epochs=3, batch_size=128),
     Tutorial("Keras blog, denoising", "-", denoising, epochs=1, of=100, batch_size=128,
              noise=0.5),
     Tutorial("TensorFlow, intro", "0.009", squared, "fashion", "squared error a pixel",
