@@ -67,7 +67,7 @@ class ConditionalVAE(VAE):
         **options,
     ):
         if (n_classes is None) == (n_condition is None):
-            raise ValueError(
+            raise TypeError(
                 f"n_classes={n_classes!r} and n_condition={n_condition!r}: pass one of them, "
                 "n_classes= for labels that are integers, n_condition= for labels that are vectors"
             )
