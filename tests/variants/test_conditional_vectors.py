@@ -285,9 +285,7 @@ def test_a_vector_that_cannot_be_fixed_is_refused(label):
 
 def test_a_model_has_classes_or_vectors():
     for sizes in ({}, {"n_classes": 3, "n_condition": 4}):
-        with pytest.raises(
-            ValueError, match="pass one of them, n_classes= for labels that are int"
-        ):
+        with pytest.raises(TypeError, match="pass one of them, n_classes= for labels that are int"):
             ConditionalVAE(6, 2, **sizes)
     for wrong in (0, -1, 2.5, True, "4"):
         with pytest.raises(ValueError, match="n_condition="):
