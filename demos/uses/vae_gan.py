@@ -136,7 +136,7 @@ def main(argv=None):
     header = ("held-out, reconstructed", "squared error", "same class %", "edges, of data")
     show((*header, "D(real)", "D(fake)"), again)
     figure = draw_rows(drawn, "Samples, and held-out images on top")
-    figure.set_figheight(4.3)
+    figure.set_figheight(3.9)
     save(chosen.out, samples=figure, training=draw_game(models, judge, X_test))
 
 

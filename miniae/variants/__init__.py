@@ -2,6 +2,7 @@
 `token_layers` those of the sequence models.
 """
 
+from miniae.variants.adversarial import Adversarial
 from miniae.variants.adversarial_autoencoder import AdversarialAutoencoder
 from miniae.variants.conditional import ConditionalVAE
 from miniae.variants.importance_weighted import ImportanceWeightedVAE
@@ -13,6 +14,7 @@ from miniae.variants.vae_gan import VAEGAN
 
 __all__ = [
     "VAEGAN",
+    "Adversarial",
     "AdversarialAutoencoder",
     "Condition",
     "ConditionalVAE",

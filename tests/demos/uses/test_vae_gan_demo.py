@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from demo_runs import load, quick
+from demo_runs import load, quick, run
 
 
 @pytest.mark.demo
@@ -12,6 +12,20 @@ def test_vae_gan_quick_prints_scores_of_all_models_and_of_real_images(tmp_path):
     real = done.table["half of the held-out images"]
     others = [row for name, row in done.table.items() if name != "half of the held-out images"]
     assert len(others) >= 5 and all(row[2] > real[2] for row in others)  # Frechet distance
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_samples_are_sharper_than_a_vaes_and_modes_collapse_without_reconstruction(tmp_path, seed):
+    table = run(tmp_path, "vae_gan", "--data", "digits", "--seed", seed).table
+    edges, grey, _, _, classes, _, variety = zip(*table.values(), strict=True)
+    rows = {name: i for i, name in enumerate(table)}
+    vae, gan = rows["VAE"], rows["VAE-GAN"]
+    assert edges[vae] + 0.1 < edges[gan] < 1.1 and grey[gan] < grey[vae]
+    for speed in ("fast", "slow"):
+        kept, lost = (rows[f"{speed} discriminator, gamma {gamma}"] for gamma in (1, 0))
+        assert classes[lost] + 1 < classes[kept]
+    assert variety[rows["slow discriminator, gamma 0"]] < 0.4 < variety[gan]
 
 
 def test_the_frechet_distance_of_gaussians_is_the_closed_form():
