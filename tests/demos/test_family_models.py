@@ -199,8 +199,6 @@ def test_vq_vae_quick_prints_its_baselines_and_what_the_codebook_is_used_for(tmp
         *_, used, total, perplexity, bits = row
         assert total == 256 and used <= 256 and bits <= 40
         assert perplexity == pytest.approx(2 ** (bits / 8), rel=2e-3)
-    stay, moved = (table[f"VQ-VAE, dead ones {what}"] for what in ("stay", "moved"))
-    assert moved[1] > stay[1]
     assert pictures == {"reconstructions"}
 
 
@@ -493,7 +491,9 @@ def test_a_second_layer_raises_the_elbo_and_without_warm_up_empties_the_ladders_
 def test_learning_to_round_beats_rounding_but_a_smaller_code_that_is_rounded_beats_both(
     tmp_path, seed
 ):
-    error = {name: row[0] for name, row in run(tmp_path, "vq_vae", "--seed", seed).table.items()}
+    table = run(tmp_path, "vq_vae", "--seed", seed).table
+    error = {name: row[0] for name, row in table.items()}
     vq = error["VQ-VAE, dead ones stay"]
+    assert table["VQ-VAE, dead ones moved"][-4] == 256 >= table["VQ-VAE, dead ones stay"][-4]
     assert error["autoencoder, 8 numbers"] < vq < error["autoencoder, 32 numbers"]
     assert error["autoencoder, 32 numbers"] < error["PCA, 8 numbers"]
