@@ -23,7 +23,7 @@ from support.common import draw_rows, images, options, save, show, squared_error
 from support.rounding import nearest, perplexity, rounded
 
 PARTS, DIM, CODEWORDS, HIDDEN, LR = 8, 4, 32, (128,), 3e-3  # 8 log2(32) = 40 bits
-EPOCHS = {"digits": 15, "mnist": 8}
+EPOCHS = {"digits": 40, "mnist": 15}
 
 
 # %%

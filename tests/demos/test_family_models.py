@@ -488,12 +488,11 @@ def test_a_second_layer_raises_the_elbo_and_without_warm_up_empties_the_ladders_
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", ["0", "1", "2"])
-def test_learning_to_round_beats_rounding_but_a_smaller_code_that_is_rounded_beats_both(
-    tmp_path, seed
-):
+def test_codewords_learned_in_training_beat_rounding_afterwards_of_the_same_network(tmp_path, seed):
     table = run(tmp_path, "vq_vae", "--seed", seed).table
     error = {name: row[0] for name, row in table.items()}
     vq = error["VQ-VAE, dead ones stay"]
+    assert vq < 0.8 * error["autoencoder, 32 numbers"] < 0.8 * error["PCA, 8 numbers"]
+    assert vq == pytest.approx(error["autoencoder, 8 numbers"], rel=0.05)  # neither wins
+    assert error["VQ-VAE, dead ones moved"] > vq  # moving them costs more than they are worth
     assert table["VQ-VAE, dead ones moved"][-4] == 256 >= table["VQ-VAE, dead ones stay"][-4]
-    assert error["autoencoder, 8 numbers"] < vq < error["autoencoder, 32 numbers"]
-    assert error["autoencoder, 32 numbers"] < error["PCA, 8 numbers"]
