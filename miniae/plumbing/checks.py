@@ -171,7 +171,7 @@ def check_changeable(model):
     ------
     ValueError, TypeError : names the setting and its value
     """
-    if hasattr(model, "kl_weight"):
+    if hasattr(model, "beta"):
         check_vae(model)
     corruption, penalty = (getattr(model, name, None) for name in ("corruption", "penalty"))
     if corruption is not None and not callable(corruption):
