@@ -84,7 +84,8 @@ class Recurrent(Layer):
 
     def by_gate(self, name):
         """Return a parameter (..., k n_out) as one for each gate, (k, ..., n_out)."""
-        return np.stack(np.split(np.atleast_2d(self.params[name]), self.n_gates, axis=1))
+        parts = self.params[name].reshape(-1, self.n_gates, self.n_out)
+        return np.ascontiguousarray(parts.swapaxes(0, 1))
 
     def start(self, state, n, dtype):
         """Return the state to start from, (n, n_out); zeros by default."""
