@@ -12,7 +12,9 @@ FILE_BYTES = 1 << 26  # the largest file that the student's code may write
 PROCESSES = 64  # where the student's code runs as a user of its own
 MORE_PROCESSES = 512  # beyond those that the grader's user has now, where it runs as this user
 FIRST_USER = 2_000_000_000  # user ids from here on belong to nobody
-NEW_USERS, NEW_PIDS = 0x10000000, 0x20000000  # flags of unshare(2)
+NEW_USERS, NEW_PIDS, NEW_MOUNTS = 0x10000000, 0x20000000, 0x20000  # flags of unshare(2)
+BIND, RECURSIVE, PRIVATE, NO_PROGRAMS_OF_OTHERS = 4096, 16384, 1 << 18, 6  # of mount(2)
+SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "run", "var")
 PARENT_DIES, NOT_DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
 
 
@@ -33,26 +35,81 @@ def adopt():
     return prctl(SUBREAPER, 1)
 
 
-def separate():
-    """Give the next child a process namespace of its own; return whether that worked.
+def separate(covered, needed):
+    """Give the next child a process namespace and a view of the file tree of its own.
 
     In it the child sees no other process by its id, and when it ends, all its descendants end.
+    The folders `covered` are empty for it, except for the folders `needed` in them.
+
+    Returns
+    -------
+    bool, whether the system has all of it
     """
-    root, user, group = os.geteuid() == 0, os.geteuid(), os.getegid()
+    user, group = os.geteuid(), os.getegid()
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(NEW_PIDS | NEW_MOUNTS | (NEW_USERS if user else 0)) != 0:
+            return user == 0 and libc.unshare(NEW_PIDS) == 0 and not covered
+    except (AttributeError, OSError, TypeError):
+        return False
+    if user:
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
+            with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    try:
+        mount(libc, "none", "/", None, PRIVATE | RECURSIVE)
+        for top in covered:
+            cover(libc, top, [path for path in needed if path.startswith(f"{top}/")])
+    except OSError:
+        return False
+    return True
+
+
+def mount(libc, source, target, kind, flags, data=None):
+    """Mount a file system, or raise OSError."""
+    texts = [os.fsencode(t) if t is not None else None for t in (source, target, kind, data)]
+    if libc.mount(*texts[:3], ctypes.c_ulong(flags), texts[3]) != 0:
+        raise OSError(ctypes.get_errno(), "mount", target)
+
+
+def cover(libc, top, needed):
+    """Make a folder look empty, except for some folders in it."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    files = {path: os.open(path, flags) for path in needed}
+    mount(libc, "tmpfs", top, "tmpfs", NO_PROGRAMS_OF_OTHERS, "mode=755,size=1m")
+    for path, file in files.items():
+        os.makedirs(path, 0o755, exist_ok=True)
+        mount(libc, f"/proc/self/fd/{file}", path, None, BIND | RECURSIVE)
+        os.close(file)
+
+
+def to_cover(path, needed):
+    """Return what the code of the file at `path` must not see, as `separate` takes it.
+
+    These are the top folder in which the submissions are, and folders of the grader's user that no
+    other user may enter, but in which Python is.
+    """
+    tops = set()
+    parts = path.split("/")
+    if len(parts) > 2:
+        tops.add("/".join(parts[:-1]) if parts[1] in SYSTEM else f"/{parts[1]}")
+    for folder in needed:
+        parts = folder.split("/")
+        parents = ["/".join(parts[:i]) for i in range(2, len(parts))]
+        tops.update([p for p in parents if not os.stat(p).st_mode & 0o001][:1])
+    return [t for t in sorted(tops) if not any(t.startswith(f"{other}/") for other in tops)]
+
+
+def give_up_privileges():
+    """Give up all privileges, such as that to uncover a folder, and those to come."""
+    prctl(NO_NEW_PRIVILEGES, 1)
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        flags = NEW_PIDS if root else NEW_PIDS | NEW_USERS
-        if ctypes.CDLL(None).unshare(flags) != 0:
-            return False
-        if not root:
-            for name, text in (
-                ("setgroups", "deny"),
-                ("uid_map", f"{user} {user} 1"),
-                ("gid_map", f"{group} {group} 1"),
-            ):
-                with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
-                    file.write(text)
-        return True
-    return False
+        version = (ctypes.c_uint32 * 2)(0x20080522, 0)
+        ctypes.CDLL(None).capset(version, (ctypes.c_uint32 * 6)())
 
 
 def become(user):
@@ -68,12 +125,14 @@ def become(user):
     return True
 
 
-def may_read(paths):
-    """Return whether another user could read these files, a test in a child process."""
+def may_read(paths, needed):
+    """Return whether another user could read these files, a test in child processes."""
     child = os.fork()
     if child == 0:
-        able = become(FIRST_USER) and all(os.access(path, os.R_OK) for path in paths)
-        os._exit(0 if able else 1)
+        separate(to_cover("/", needed), needed)
+        if os.fork() == 0:
+            os._exit(0 if become(FIRST_USER) and all(map(os.path.exists, paths)) else 1)
+        os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
     return os.waitpid(child, 0)[1] == 0
 
 

@@ -115,21 +115,25 @@ class Process:
 
     Parameters
     ----------
+    path : Path, the student's file; its code sees nothing of the folders around it
     seconds, megabytes : its limits
     """
 
-    def __init__(self, seconds, megabytes):
+    def __init__(self, path, seconds, megabytes):
+        self.path = os.path.realpath(path)
         self.seconds, self.limits = seconds, {"seconds": seconds, "megabytes": megabytes}
         self.ended, self.end = threading.Event(), None
         self.channel, self.process = Channel(None, None), None
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="answer")
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="answer"))
         self.printed = tempfile.TemporaryFile()
         self.files = [self.printed]
-        job = {**self.limits, "folder": self.folder}
+        work = os.path.join(self.folder, "work")  # its code may delete it
+        os.mkdir(work)
+        job = {**self.limits, "folder": self.folder, "path": self.path}
         try:
-            (self.fork if FORKS else self.start)(job)
+            (self.fork if FORKS else self.start)(job, work)
         except BaseException:
             self.clean()
             raise
@@ -137,7 +141,7 @@ class Process:
         self.watch.start()
         return self
 
-    def fork(self, job):
+    def fork(self, job, _):
         """Get a child from the server."""
         self.socket, theirs = socket.socketpair()
         self.status, their_status = socket.socketpair()
@@ -150,11 +154,11 @@ class Process:
                 server().fork(job, files)
         self.channel = Channel(self.socket.makefile("rb"), self.socket.makefile("wb"))
 
-    def start(self, job):
+    def start(self, job, work):
         """Start a Python for this check alone."""
         self.process = python(
             "once", json.dumps(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.printed, cwd=self.folder,
+            stderr=self.printed, cwd=work,
         )  # fmt: skip
         self.channel = Channel(self.process.stdout, self.process.stdin)
 
@@ -236,3 +240,6 @@ def remove(folder):
 
     with contextlib.suppress(Exception):  # such as a RecursionError for a very deep folder
         shutil.rmtree(folder, onerror=allow)
+    if os.path.lexists(folder) and os.name == "posix":  # a folder may be too deep for Python
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(["rm", "-rf", folder], stderr=subprocess.DEVNULL, timeout=60)

@@ -1,8 +1,8 @@
 """Check a student's file in a separate process, with limits on time, memory and output.
 
 The student's code runs in the other process, and only its answers come here: arrays and numbers.
-The checks, the seeds and the right answers stay in this process. What the limits are, and what remains
-possible, is in docs/14_teachers_guide.md under Safety.
+The checks, the seeds and the right answers stay in this process. docs/14_teachers_guide.md says
+under Safety what the limits are and what remains possible.
 """
 
 import ast
@@ -152,7 +152,7 @@ def run(exercise, path, source, student, seconds, megabytes):
     """Check the text of a file in a process of its own."""
     parts, answers, end = dict.fromkeys(exercise.parts, Verdict("not started")), {}, None
     known = set()
-    with Process(seconds, megabytes) as process:
+    with Process(path, seconds, megabytes) as process:
         names = Remote(process.channel)
         try:
             whole = loaded(exercise, names, path, source)
@@ -164,8 +164,10 @@ def run(exercise, path, source, student, seconds, megabytes):
                     known.add(part)
             if process.size() > PRINTED:
                 end, known = "print", known - {next(iter(parts))}
-        except (Broken, Refused):
-            end = process.finish()
+        except Refused:
+            end = "channel"
+        except Broken as broken:
+            end = "channel" if broken.unreadable else process.finish()
         text = process.text()
     if end is not None:
         reached = [name for name in parts if name not in known] or list(parts)
@@ -221,6 +223,8 @@ def how_it_ended(end, text, path, seconds):
     """Return a sentence: why the student's process gave no answer."""
     if end == "print":
         return f"it printed more than {PRINTED >> 20} MB: is there a print in an endless loop?"
+    if end == "channel":
+        return "its answer cannot be read: does the code write to a file that it did not open?"
     if end == "time" or TIMEOUT.search(text):
         # Only the file's name: faulthandler writes non-ASCII names of folders in another way.
         lines = re.findall(rf'File ".*{re.escape(path.name)}", line (\d+)', text)

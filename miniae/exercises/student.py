@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 
 import miniae.layers  # noqa: E402
 
-sys.path.append(HERE)
+sys.path.insert(0, HERE)
 import confine  # noqa: E402
 import errors  # noqa: E402
 import stand_ins  # noqa: E402
@@ -276,8 +276,12 @@ def server(descriptor):
     """Fork a supervisor for each job that comes over a socket, until the socket is closed."""
     confine.hide()
     confine.adopt()
-    alone = confine.may_read([os.__file__, np.__file__, miniae.__file__, __file__])
-    job = {"alone": alone, "processes": confine.PROCESSES}
+    needed = {sys.prefix, sys.base_prefix, os.path.dirname(np.__file__) + "/..", *sys.path[1:]}
+    needed |= {os.path.dirname(miniae.__file__)}
+    needed -= {os.path.dirname(os.path.dirname(miniae.__file__)), ""}
+    needed = sorted({os.path.realpath(path) for path in needed if os.path.isdir(path)})
+    alone = confine.may_read([os.__file__, np.__file__, miniae.__file__], needed)
+    job = {"alone": alone, "processes": confine.PROCESSES, "needed": needed}
     if not alone:
         job["processes"] = confine.threads_of(os.getuid()) + confine.MORE_PROCESSES
     control, supervisors = socket.socket(fileno=descriptor), set()
@@ -314,7 +318,8 @@ def supervise(job, channel, printed, status):
     """Fork the child of one check, say how it ended, and leave no process of it behind."""
     status = socket.socket(fileno=status)
     confine.adopt()
-    confine.separate()
+    needed = [*job["needed"], job["folder"]]
+    confine.separate(confine.to_cover(job["path"], needed), needed)
     child = os.fork()
     if child == 0:
         status.close()
@@ -353,14 +358,15 @@ def begin(job, channel, printed):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ["HOME"] = job["folder"]
+    os.environ["HOME"] = work = os.path.join(job["folder"], "work")
     try:
         if job["alone"]:
-            os.chown(job["folder"], job["user"], job["user"])
+            for folder in (job["folder"], work):
+                os.chown(folder, job["user"], job["user"])
             confine.become(job["user"])
-        os.chdir(job["folder"])
+        os.chdir(work)
         confine.limit(job["megabytes"], job["processes"])
-        confine.prctl(confine.NO_NEW_PRIVILEGES, 1)
+        confine.give_up_privileges()
         confine.prctl(confine.PARENT_DIES, signal.SIGKILL)
         files = (os.fdopen(kept, mode, closefd=False) for mode in ("rb", "wb"))
         run(wire.Channel(*files), job["folder"], job["seconds"])

@@ -21,7 +21,11 @@ SIZES = struct.Struct("!QQ")  # the bytes of the header, and of the arrays
 
 
 class Broken(Exception):
-    """The other side is gone, or what it sent is not a frame."""
+    """The other side is gone, or what it sent is not a frame; `unreadable` says which."""
+
+    def __init__(self, message, unreadable=True):
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class Refused(ValueError):
@@ -59,7 +63,7 @@ class Channel:
                 self.writer.write(array.tobytes())
             self.writer.flush()
         except (OSError, ValueError) as error:
-            raise Broken(f"the channel is closed ({error})") from None
+            raise Broken(f"the channel is closed ({error})", unreadable=False) from None
 
     def receive(self, objects):
         """Return the next message; `objects.unpack` reads what is not plain."""
@@ -88,9 +92,9 @@ class Channel:
         try:
             data = self.reader.read(count)
         except (OSError, ValueError) as error:
-            raise Broken(f"the channel is closed ({error})") from None
+            raise Broken(f"the channel is closed ({error})", unreadable=False) from None
         if data is None or len(data) != count:
-            raise Broken("the channel is closed")
+            raise Broken("the channel is closed", unreadable=False)
         return data
 
 
@@ -127,7 +131,7 @@ def pack(value, arrays, objects, depth):
     if type(value) is dict and depth > 0 and len(value) <= HEADER >> 4:
         pairs = [[*value.keys()], [*value.values()]]
         return {"dict": pack(pairs, arrays, objects, depth)}
-    return {"object": pack(objects.pack(value), arrays, objects, depth)}
+    return {"object": pack(objects.pack(value), arrays, objects, DEPTH)}
 
 
 def unpack(value, arrays, objects):
