@@ -108,9 +108,7 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     ------
     ValueError : a limit is too small for Python itself
     """
-    for name, value in (("seconds", seconds), ("megabytes", megabytes)):
-        if not LEAST[name] <= value < math.inf:
-            raise ValueError(f"{name} must be {LEAST[name]} or more, got {value:g}")
+    require_limits(seconds, megabytes)
     path = Path(os.path.abspath(path))
 
     def all_parts(*verdict):
@@ -128,6 +126,13 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     except Exception as error:
         message = f"the check did not end: {type(error).__name__}: {error}"
         return all_parts("error", clean(message), f"{exercise.id}.crash")
+
+
+def require_limits(seconds, megabytes):
+    """Raise ValueError if a limit is too small for Python itself."""
+    for name, value in (("seconds", seconds), ("megabytes", megabytes)):
+        if not LEAST[name] <= value < math.inf:
+            raise ValueError(f"{name} must be {LEAST[name]} or more, got {value:g}")
 
 
 def read(path):
