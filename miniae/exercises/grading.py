@@ -22,7 +22,7 @@ from miniae.exercises.sandbox import require_limits
 from miniae.exercises.submissions import Submission, answers_in, readable, submissions_in
 from miniae.plumbing.names import choose
 
-NUMBERS = ("number", "score", "points", "max_points")
+NUMBERS = ("score", "points", "max_points")
 
 
 def add_arguments(parser):
@@ -125,7 +125,7 @@ class Kept:
             raise ValueError(f"{path} is not a report that --csv or --resume has written")
         for row in csv.DictReader(lines):
             try:
-                row = {**row, **{key: float(row[key]) for key in NUMBERS}}
+                row |= {key: float(row[key]) for key in NUMBERS} | {"number": int(row["number"])}
             except (TypeError, ValueError):
                 continue
             self.rows[row["student"], row["exercise"]] = row
@@ -147,6 +147,11 @@ class Kept:
         if self.file:
             self.file.write(text)
             self.file.flush()
+
+    def close(self):
+        """Close the file."""
+        if self.file:
+            self.file.close()
 
 
 def is_stdout(path):
@@ -220,6 +225,7 @@ def report(chosen):
             if len(submissions) > 1:
                 progress.step()
     finally:  # after Ctrl-C too, with the rows that are there
+        kept.close()
         if out:
             out.skipped(skipped)
             out.close()

@@ -14,6 +14,7 @@ UNNAMED = "not named"
 NUMBERS = re.compile(
     r"^(.*[.?]) [^.?]*?( is [^ ]+, should be | has shape \(.*?\), should be ).*$", re.DOTALL
 )
+LINE = re.compile(r"^line \d+: (`.*?`: )?")
 
 
 def summarise(rows, skipped=()):
@@ -73,9 +74,10 @@ def misconceptions(rows):
 
 
 def sentence(row):
-    """Return the message of a row without the part's name and without one student's numbers."""
+    """Return the message of a row without what belongs to one student: part, line, numbers."""
     part, _, said = row["message"].partition(": ")
-    return bounded(NUMBERS.sub(r"\1", said if part.isidentifier() else row["message"]))
+    said = LINE.sub("", said if part.isidentifier() else row["message"])
+    return bounded(NUMBERS.sub(r"\1", said))
 
 
 def of_students(rows):

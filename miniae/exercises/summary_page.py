@@ -14,14 +14,15 @@ body { font: 17px/1.45 system-ui, sans-serif; color: #1c2530; margin: 2em auto; 
 h1 { font-size: 1.6em; margin-bottom: .2em; } h2 { font-size: 1.25em; margin-top: 2em; }
 h3 { font-size: 1em; margin: 0 0 .3em; } section { margin: 1.3em 0; }
 .bar { display: flex; height: 1.3em; border-radius: 4px; overflow: hidden; background: #eceef1; }
-.bar i { display: block; } .right { float: right; font-weight: normal; color: #56616e; }
+.bar i { display: block; }
 .key span { margin-right: 1.2em; white-space: nowrap; } .key i { display: inline-block;
   width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
 table { border-collapse: collapse; width: 100%; margin-top: .5em; }
 td { padding: .25em .5em; vertical-align: top; overflow-wrap: anywhere; }
-td.n { text-align: right; width: 3em; font-weight: bold; } td.meter { width: 9em; }
+td.n { text-align: right; width: 2em; font-weight: bold; } td.meter { width: 8em; }
+td.wide { width: 40%; } td.done { white-space: nowrap; text-align: right; color: #56616e; }
 td.meter .bar { height: .8em; margin-top: .4em; } code { font-size: .85em; color: #56616e; }
-@media print { section { break-inside: avoid; } }
+h3, tr { break-inside: avoid; break-after: auto; }
 """
 
 
@@ -44,6 +45,9 @@ def page(summary, title, groups=()):
         "<p class='key'>",
         *(f"<span><i style='background:{COLOURS[s]}'></i>{s}</span>" for s in STATES),
         "</p>",
+        "<table>",
+        *map(overview, summary["exercises"]),
+        "</table><h2>Misconceptions</h2>",
         *map(section, summary["exercises"]),
         "<h2>Students</h2><table>",
         *map(student, summary["students"]),
@@ -82,11 +86,21 @@ def stripes(shares):
     return f"<div class='bar'>{inside}</div>"
 
 
-def section(one):
-    """Return the bar of an exercise, and its commonest misconceptions."""
-    n = one["students"]
+def overview(one):
+    """Return the row of an exercise: who is done, as a bar."""
+    n, title = one["students"], f"{one['number']}. {one['title']}"
     bar = stripes([(COLOURS[s], one[s] / n, f"{one[s]} {s}") for s in STATES])
-    rows = []
+    return (
+        f"<tr>{cell(title)}<td class='wide'>{bar}</td>"
+        f"<td class='done'>{one['done']} of {n} done</td></tr>"
+    )
+
+
+def section(one):
+    """Return the commonest misconceptions of an exercise; "" if there is none."""
+    n, rows = one["students"], []
+    if not one["misconceptions"]:
+        return ""
     for wrong in one["misconceptions"][:COMMONEST]:
         meter = stripes([(COLOURS["wrong"], wrong["count"] / n, f"{wrong['count']} of {n}")])
         rows.append(
@@ -96,10 +110,9 @@ def section(one):
     more = len(one["misconceptions"]) - COMMONEST
     if more > 0:
         rows.append(f"<tr><td></td><td></td><td>and {more} more</td></tr>")
-    table = f"<table>{''.join(rows)}</table>" if rows else ""
     return (
-        f"<section><h3>{one['number']}. {escaped(one['title'])}"
-        f"<span class='right'>{one['done']} of {n} done</span></h3>{bar}{table}</section>"
+        f"<section><h3>{one['number']}. {escaped(one['title'])}</h3>"
+        f"<table>{''.join(rows)}</table></section>"
     )
 
 
