@@ -148,10 +148,10 @@ def test_resume_checks_what_is_missing_or_has_changed_only(tmp_path, capsys, ver
     assert len(verdicts) == 3 and rows_of(capsys, *words) == first and len(verdicts) == 3
     text = kept.read_bytes()
     kept.write_bytes(text[: text.rindex(b",done") + 3])  # a row that is written by half
-    hand_in(folder / "bob", DENSE, "wrong x")
+    hand_in(folder / "ada", DENSE, "wrong x")
     verdicts.clear()
     rows = rows_of(capsys, *words)
-    assert len(verdicts) == 2 and {r["student"]: r["state"] for r in rows}["bob"] == "wrong"
+    assert len(verdicts) == 2 and {r["student"]: r["state"] for r in rows}["ada"] == "wrong"
     verdicts.clear()
     assert rows_of(capsys, *words) == rows and not verdicts
     assert rows_of(capsys, *words, "--points", "7")[0]["max_points"] == "7.0"
