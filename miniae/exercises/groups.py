@@ -163,16 +163,23 @@ def collect(rows):
 
 
 def code_of_part(source, part):
-    """Return the lines in which a student's file defines a part, without its docstring."""
+    """Return the lines in which a student's file defines a part, without its docstring.
+
+    A part that is not a name in the file, as in a bug hunt, is the whole file.
+    """
     try:
-        tree = ast.parse(source)
-        node = next(n for n in ast.walk(tree) if getattr(n, "name", None) == part)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, StopIteration):
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    if ast.get_docstring(node) is not None and len(node.body) > 1:
-        node.body = node.body[1:]
-    lines = source.decode("utf-8", "backslashreplace").splitlines()
-    lines = lines[node.body[0].lineno - 1 : node.end_lineno]
+    defined = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    if not defined:
+        return []
+    begin, end = defined[0].lineno, defined[-1].end_lineno
+    for node in defined:
+        if node.name == part:
+            documented = ast.get_docstring(node) is not None and len(node.body) > 1
+            begin, end = node.body[1 if documented else 0].lineno, node.end_lineno
+    lines = source.decode("utf-8", "backslashreplace").splitlines()[begin - 1 : end]
     lines = ["".join(map(visible, text.expandtabs(4)))[:110] for text in lines]
     return lines[:LINES] + ["..."] * (len(lines) > LINES)
 

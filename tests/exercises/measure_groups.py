@@ -6,9 +6,15 @@
 Each mutant breaks a solution in one place; see tests/mutate.py. An exercise's mutants that are
 wrong without a diagnosis are put into groups by what they compute. Some mutants are right: a group
 must never have one of them.
+
+The shares are those of a class in which each mutant is handed in once, and, on the right, of a
+class in which some mistakes are common: the r-th mutant, in random order, is handed in 1/r times as
+often as the first (Zipf's law, an assumption).
 """
 
 import argparse
+import itertools
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -34,17 +40,29 @@ def examined(exercise, text, number, folder, seconds=8):
 
 
 def measure(exercise, folder, every=1):
-    """Return counts of an exercise: mutants, right, with a diagnosis, and the sizes of groups."""
+    """Return counts of an exercise (mutants, right, error, named), and the sizes of groups."""
     texts = sorted({text for _, _, text in mutants(solved(exercise.id))})[::every]
+    random.Random(0).shuffle(texts)
     jobs = list(enumerate(texts))
-    sizes, right, named, errors = {}, 0, 0, 0
+    once, zipf, right, named, errors = {}, {}, 0, 0, 0
     for result, found in in_order(lambda j: examined(exercise, j[1], j[0], folder), jobs, cores()):
         right += result.state == "done"
         errors += result.state == "error"
         named += result.state == "wrong" and not any(map(is_vague, result.parts.values()))
-        for group in found.values():
-            sizes[group] = sizes.get(group, 0) + 1
-    return len(texts), right, errors, named, sorted(sizes.values(), reverse=True)
+        for group in found.values():  # several if several parts are wrong
+            once[group] = once.get(group, 0) + 1
+            zipf[group] = zipf.get(group, 0) + 1 / sum(once.values())
+    return (len(texts), right, errors, named), ordered(once), ordered(zipf)
+
+
+def ordered(sizes):
+    """Return the sizes of groups, the largest first."""
+    return sorted(sizes.values(), reverse=True)
+
+
+def shares(sizes):
+    """Return as text the shares after the first k names."""
+    return "".join(f"{100 * sum(sizes[:k]) / max(sum(sizes), 1e-9):5.0f}%" for k in NAMES)
 
 
 def main():
@@ -54,22 +72,31 @@ def main():
     parser.add_argument("--every", type=int, default=1)
     chosen = parser.parse_args()
     exercises = [find(id) for id in chosen.ids] or EXERCISES.values()
-    print("exercise                mutants right errors named vague groups  share after k names")
-    print(" " * 64 + "".join(f"{k:6}" for k in NAMES))
-    total = [0] * 5
-    covered = dict.fromkeys(NAMES, 0)
+    print(
+        "exercise                mutants right error named vague groups   after k names      ",
+        end="",
+    )
+    print("            Zipf's law")
+    print(" " * 62 + 2 * ("".join(f"{k:6}" for k in NAMES) + "   "))
+    total, all_once, all_zipf = [0] * 6, [], []
     with tempfile.TemporaryDirectory() as folder:
         for exercise in exercises:
-            *counts, sizes = measure(exercise, Path(folder), chosen.every)
-            counts.append(sum(sizes))
+            counts, once, zipf = measure(exercise, Path(folder), chosen.every)
+            counts = [*counts, round(sum(once)), len(once)]
             total = [a + b for a, b in zip(total, counts, strict=True)]
-            for k in NAMES:
-                covered[k] += sum(sizes[:k])
-            shares = "".join(f"{100 * sum(sizes[:k]) / max(sum(sizes), 1):5.0f}%" for k in NAMES)
-            numbers = "".join(f"{n:6}" for n in (*counts, len(sizes)))
-            print(f"{exercise.id:24}{numbers}    {shares}", flush=True)
-    shares = "".join(f"{100 * n / max(total[-1], 1):5.0f}%" for n in covered.values())
-    print(f"{'all, k for each':24}{''.join(f'{n:6}' for n in total)}          {shares}")
+            all_once.append(once)
+            all_zipf.append([size / max(sum(zipf), 1e-9) for size in zipf])
+            numbers = "".join(f"{n:6}" for n in counts)
+            print(f"{exercise.id:24}{numbers}  {shares(once)}   {shares(zipf)}", flush=True)
+    numbers = "".join(f"{n:6}" for n in total)
+    print(
+        f"{'k names for each':24}{numbers}  {shares(added(all_once))}   {shares(added(all_zipf))}"
+    )
+
+
+def added(lists):
+    """Return the sums of the first sizes of all lists, of the second, and so on."""
+    return [sum(sizes) for sizes in itertools.zip_longest(*lists, fillvalue=0)]
 
 
 if __name__ == "__main__":

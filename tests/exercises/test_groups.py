@@ -104,7 +104,8 @@ def test_a_line_that_is_not_a_name_is_refused_with_its_number(tmp_path, line):
 def test_the_example_is_the_code_of_the_part_without_its_docstring():
     source = b'def f(x):\n    """Text."""\n    # why\n    return x\n\n\ndef g():\n    pass\n'
     assert code_of_part(source, "f") == ["    return x"]
-    assert code_of_part(b"def f(:", "f") == code_of_part(source, "h") == []
+    assert code_of_part(b"def f(:", "f") == code_of_part(b"x = 1", "f") == []
+    assert code_of_part(source, "VAE") == source.decode().splitlines()  # a bug hunt
     assert len(code_of_part(b"def f():\n" + b"    x = 1\n" * 99, "f")) == 15
 
 
