@@ -11,11 +11,12 @@ import signal
 FILE_BYTES = 1 << 26  # the largest file that the student's code may write
 PROCESSES = 64  # where the student's code runs as a user of its own
 MORE_PROCESSES = 512  # beyond those that the grader's user has now, where it runs as this user
-FIRST_USER = 2_000_000_000  # user ids from here on belong to nobody
+USERS = 2_000_000_000  # user ids from here on belong to nobody
+NOBODY = 65534  # for containers that have only a few users
 NEW_USERS, NEW_PIDS, NEW_MOUNTS = 0x10000000, 0x20000000, 0x20000  # flags of unshare(2)
 BIND, RECURSIVE, PRIVATE, NO_PROGRAMS_OF_OTHERS = 4096, 16384, 1 << 18, 6  # of mount(2)
-SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "run", "var")
-PARENT_DIES, NOT_DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
+SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev")
+PARENT_DIES, DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
 
 
 def prctl(option, value):
@@ -25,9 +26,9 @@ def prctl(option, value):
     return False
 
 
-def hide():
-    """Keep processes of the same user from reading the memory of this one."""
-    prctl(NOT_DUMPABLE, 0)
+def hide(hidden=True):
+    """Keep processes of the same user from reading the memory of this one, or let them again."""
+    prctl(DUMPABLE, 0 if hidden else 1)
 
 
 def adopt():
@@ -46,6 +47,7 @@ def separate(covered, needed):
     bool, whether the system has all of it
     """
     user, group = os.geteuid(), os.getegid()
+    hide(False)  # or the files below cannot be written
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(NEW_PIDS | NEW_MOUNTS | (NEW_USERS if user else 0)) != 0:
@@ -60,6 +62,7 @@ def separate(covered, needed):
         ):
             with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
+    hide()
     try:
         mount(libc, "none", "/", None, PRIVATE | RECURSIVE)
         for top in covered:
@@ -96,7 +99,8 @@ def to_cover(path, needed):
     tops = set()
     parts = path.split("/")
     if len(parts) > 2:
-        tops.add("/".join(parts[:-1]) if parts[1] in SYSTEM else f"/{parts[1]}")
+        deep = -2 if len(parts) > 4 else -1
+        tops.add("/".join(parts[:deep]) if parts[1] in SYSTEM else f"/{parts[1]}")
     for folder in needed:
         parts = folder.split("/")
         parents = ["/".join(parts[:i]) for i in range(2, len(parts))]
@@ -114,7 +118,7 @@ def give_up_privileges():
 
 def become(user):
     """Become another user, if this one is root; return whether it worked."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if os.geteuid() != 0:
         return False
     try:
         os.setgroups([])
@@ -125,13 +129,13 @@ def become(user):
     return True
 
 
-def may_read(paths, needed):
-    """Return whether another user could read these files, a test in child processes."""
+def may_read(user, paths, needed):
+    """Return whether root can become a user who can read these files, a test in children."""
     child = os.fork()
     if child == 0:
         separate(to_cover("/", needed), needed)
         if os.fork() == 0:
-            os._exit(0 if become(FIRST_USER) and all(map(os.path.exists, paths)) else 1)
+            os._exit(0 if become(user) and all(map(os.path.exists, paths)) else 1)
         os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
     return os.waitpid(child, 0)[1] == 0
 

@@ -426,3 +426,16 @@ def test_answers_are_kept_for_comparison(tmp_path):
     for id, part in (("sgd_momentum", "SGD"), ("autoencoder_backward", "train_step")):
         found = check(tmp_path, solved(id), find(id)).answers[part]
         assert len(found) >= 4 and all(np.isfinite(array).all() for array in found)
+
+
+@pytest.mark.parametrize("id", ["gradient_check", "autoencoder_backward", "elbo"])
+def test_the_library_stands_in_across_processes(tmp_path, id):
+    last = list(find(id).parts)[-1]
+    text = stub(id)[: stub(id).index(f"def {last}")] + solved(id)[solved(id).index(f"def {last}") :]
+    *open_, state = [verdict.state for verdict in check(tmp_path, text, find(id)).parts.values()]
+    assert state == "done" and set(open_) == {"not started"}
+
+
+def test_a_class_may_take_more_than_the_stub_says(tmp_path):
+    text = replace(solved("sgd_momentum"), "lr, momentum):", "lr, momentum, nesterov=False):")
+    assert check(tmp_path, text, find("sgd_momentum")).state == "done"
