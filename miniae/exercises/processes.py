@@ -228,9 +228,10 @@ def remove(folder):
 
     def allow(function, path, _):
         with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
+            for place in (os.path.dirname(path), path):
+                inside = os.path.join(place, "").startswith(os.path.join(folder, ""))
+                if inside and not os.path.islink(place):
+                    os.chmod(place, 0o700)
             function(path)
 
     with contextlib.suppress(Exception):  # such as a RecursionError for a very deep folder
