@@ -9,12 +9,14 @@ import os
 import signal
 
 FILE_BYTES = 1 << 26  # the largest file that the student's code may write
+FOLDER = FILE_BYTES  # bytes in its folder
 PROCESSES = 64  # where the student's code runs as a user of its own
 MORE_PROCESSES = 512  # beyond those that the grader's user has now, where it runs as this user
 USERS = 2_000_000_000  # user ids from here on belong to nobody
 NOBODY = 65534  # for containers that have only a few users
 NEW_USERS, NEW_PIDS, NEW_MOUNTS = 0x10000000, 0x20000000, 0x20000  # flags of unshare(2)
-BIND, RECURSIVE, PRIVATE, NO_PROGRAMS_OF_OTHERS = 4096, 16384, 1 << 18, 6  # of mount(2)
+BIND, RECURSIVE, PRIVATE, SAFE, DETACH = 4096, 16384, 1 << 18, 6, 2  # of mount(2), umount2(2)
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # what one check leaves there must not reach the next
 SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev")
 PARENT_DIES, DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
 
@@ -36,11 +38,12 @@ def adopt():
     return prctl(SUBREAPER, 1)
 
 
-def separate(covered, needed):
+def separate(covered, needed, folder=None):
     """Give the next child a process namespace and a view of the file tree of its own.
 
     In it the child sees no other process by its id, and when it ends, all its descendants end.
-    The folders `covered` are empty for it, except for the folders `needed` in them.
+    The folders `covered` are empty for it, except for the folders `needed` in them. Its own folder
+    is in memory and small, so that it cannot fill the disk.
 
     Returns
     -------
@@ -67,6 +70,9 @@ def separate(covered, needed):
         mount(libc, "none", "/", None, PRIVATE | RECURSIVE)
         for top in covered:
             cover(libc, top, [path for path in needed if path.startswith(f"{top}/")])
+        if folder:
+            os.makedirs(folder, 0o755, exist_ok=True)
+            mount(libc, "tmpfs", folder, "tmpfs", SAFE, f"mode=755,size={FOLDER},nr_inodes=10000")
     except OSError:
         return False
     return True
@@ -83,20 +89,26 @@ def cover(libc, top, needed):
     """Make a folder look empty, except for some folders in it."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     files = {path: os.open(path, flags) for path in needed}
-    mount(libc, "tmpfs", top, "tmpfs", NO_PROGRAMS_OF_OTHERS, "mode=755,size=1m")
-    for path, file in files.items():
-        os.makedirs(path, 0o755, exist_ok=True)
-        mount(libc, f"/proc/self/fd/{file}", path, None, BIND | RECURSIVE)
-        os.close(file)
+    mode = 1777 if top in SCRATCH else 755
+    mount(libc, "tmpfs", top, "tmpfs", SAFE, f"mode={mode},size=16m,nr_inodes=1000")
+    try:
+        for path, file in files.items():
+            os.makedirs(path, 0o755, exist_ok=True)
+            mount(libc, f"/proc/self/fd/{file}", path, None, BIND | RECURSIVE)
+            os.close(file)
+    except OSError:  # better everything than nothing of what is needed
+        libc.umount2(os.fsencode(top), DETACH)
+        raise
 
 
 def to_cover(path, needed):
     """Return what the code of the file at `path` must not see, as `separate` takes it.
 
-    These are the top folder in which the submissions are, and folders of the grader's user that no
-    other user may enter, but in which Python is.
+    These are the top folder in which the submissions are, folders for temporary files, and folders
+    of the grader's user that no other user may enter, but in which Python is.
     """
-    tops = set()
+    tops = {folder for folder in SCRATCH if os.path.realpath(folder) == folder}
+    tops = {folder for folder in tops if os.path.isdir(folder)}
     parts = path.split("/")
     if len(parts) > 2:
         deep = -2 if len(parts) > 4 else -1

@@ -7,6 +7,7 @@ supervisor leaves no process behind. Elsewhere each check starts Python again.
 import atexit
 import contextlib
 import json
+import math
 import os
 import select
 import shutil
@@ -23,6 +24,7 @@ import miniae
 from miniae.exercises.wire import Channel
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
+LEAST_MEMORY = 256  # megabytes, which Python and NumPy alone nearly need
 GRACE = 2  # seconds beyond the limit, in which the child says in which line it is
 SCRIPT = Path(__file__).with_name("student.py")
 FORKS = sys.platform == "linux"  # on macOS it is not safe after NumPy is loaded
@@ -44,6 +46,14 @@ def environment():
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLBACKEND": "Agg",
     }
+
+
+def memory_of_container():
+    """Return the memory that this container has, in megabytes; infinite if there is no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path("/sys/fs/cgroup", name).read_text()) >> 20
+    return math.inf
 
 
 def python(*arguments, **options):
@@ -116,6 +126,8 @@ class Process:
 
     def __init__(self, path, seconds, megabytes):
         self.path = os.path.realpath(path)
+        # Half of a container's memory: beyond its limit the system ends any process in it.
+        megabytes = int(min(megabytes, max(LEAST_MEMORY, memory_of_container() / 2)))
         self.seconds, self.limits = seconds, {"seconds": seconds, "megabytes": megabytes}
         self.ended, self.end = threading.Event(), None
         self.channel, self.process = Channel(None, None), None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from miniae.exercises.errors import sentence
-from miniae.exercises.processes import PRINTED, STOP, Process
+from miniae.exercises.processes import LEAST_MEMORY, PRINTED, STOP, Process
 from miniae.exercises.remote import Remote, StudentError
 from miniae.exercises.wire import Broken, Refused
 from miniae.exercises.worker import ESCAPES, Texts, clean, examine, is_open, visible
@@ -25,7 +25,7 @@ from miniae.exercises.worker import ESCAPES, Texts, clean, examine, is_open, vis
 __all__ = ["STOP", "Result", "Verdict", "check_file"]
 SOURCE = 1 << 20  # bytes of a student's file at most
 TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # the first line of faulthandler
-LEAST = {"seconds": 1, "megabytes": 256}  # Python and NumPy alone need nearly as much
+LEAST = {"seconds": 1, "megabytes": LEAST_MEMORY}
 
 
 class Verdict(NamedTuple):

@@ -387,6 +387,37 @@ def test_checks_do_not_meet(tmp_path):
     assert check(tmp_path / "bob", text).printed == "[] False\n"
 
 
+@linux
+@pytest.mark.slow
+def test_the_folder_of_a_check_is_small_and_is_seen_by_no_other(tmp_path):
+    full = body("for i in range(100):\n    open(str(i), 'wb').write(bytes(1 << 25))")
+    assert "No space left on device" in check(tmp_path, full).message
+    assert "File too large" in check(tmp_path, body("os.truncate(1, 1 << 40)")).message
+    places = [place for place in ("/tmp", "/var/tmp", "/dev/shm") if os.path.isdir(place)]
+    leaves = f"for place in {places}:\n    open(place + '/left', 'w')\nos.mkdir('/tmp/x')"
+    assert check(tmp_path, body(f"{leaves}\n{RIGHT}")).state == "done"
+    assert not [place for place in places if os.path.exists(f"{place}/left")]
+
+
+@linux
+@pytest.mark.slow
+def test_a_library_may_read_what_it_needs_and_the_students_code_is_noted(tmp_path):
+    text = body(RIGHT, "import matplotlib.pyplot\nimport sqlite3, zoneinfo, multiprocessing")
+    result = check(tmp_path, text)
+    assert (result.state, result.notes) == ("done", ())
+    hidden = body(RIGHT, "open('x.py', 'w').write('open(\"/etc/passwd\")')\n"
+                  "sys.path.append('.')\nimport x")  # fmt: skip
+    assert check(tmp_path, hidden).notes == ("opens /etc/passwd",)
+
+
+def test_half_of_the_memory_of_a_container_is_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "memory_of_container", lambda: 768)
+    assert processes.Process(tmp_path, 20, 2048).limits["megabytes"] == 384
+    assert processes.Process(tmp_path, 20, 300).limits["megabytes"] == 300
+    monkeypatch.setattr(processes, "memory_of_container", lambda: 100)
+    assert processes.Process(tmp_path, 20, 2048).limits["megabytes"] == 256
+
+
 def test_messages_have_one_line_without_codes():
     assert clean("a\n b\t\x1b[31mred\x1b[0m \x1b]0;title\x07x") == "a b red x"
     assert clean("\u202egnp") == "\\u202egnp" and clean("\xe4 \u4e2d") == "\xe4 \u4e2d"
