@@ -200,7 +200,12 @@ class Process:
                 one.shutdown(socket.SHUT_WR if one is self.status else socket.SHUT_RDWR)
 
     def finish(self):
-        """Wait for the end of a child that is gone; return "time", "print" or its exit code."""
+        """Wait for the end of a child that is gone, and return how it ended.
+
+        Returns
+        -------
+        "time", "print", the exit code, or "lost" if its supervisor was ended too
+        """
         if self.process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(GRACE)
@@ -209,9 +214,9 @@ class Process:
         else:
             self.status.settimeout(GRACE + 3)
             try:
-                code = int(self.status.recv(32) or 1)
+                code = int(self.status.recv(32))
             except (OSError, ValueError):
-                code = 1
+                code = "lost"
         self.ended.set()
         self.watch.join()
         return self.end or ("print" if self.size() > PRINTED else code)
@@ -237,17 +242,9 @@ class Process:
 
 def remove(folder):
     """Delete a folder of a student's process, whatever is in it."""
-
-    def allow(function, path, _):
-        with contextlib.suppress(OSError):
-            for place in (os.path.dirname(path), path):
-                inside = os.path.join(place, "").startswith(os.path.join(folder, ""))
-                if inside and not os.path.islink(place):
-                    os.chmod(place, 0o700)
-            function(path)
-
     with contextlib.suppress(Exception):  # such as a RecursionError for a very deep folder
-        shutil.rmtree(folder, onerror=allow)
-    if os.path.lexists(folder) and os.name == "posix":  # a folder may be too deep for Python
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(["rm", "-rf", folder], stderr=subprocess.DEVNULL, timeout=60)
+        shutil.rmtree(folder)
+    if os.path.lexists(folder) and os.name == "posix":
+        for command in (["chmod", "-R", "u+rwx", folder], ["rm", "-rf", folder]):
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60)

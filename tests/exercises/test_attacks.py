@@ -221,6 +221,23 @@ def test_killing_the_parent_harms_nobody_else(tmp_path, name):
 
 
 @linux
+@pytest.mark.slow
+def test_a_check_that_lost_its_process_is_made_again(tmp_path, monkeypatch):
+    begin, count = processes.Process.__enter__, []
+
+    def lost_at_first(self):
+        begin(self)
+        count.append(self)
+        if len(count) == 1:
+            self.stop()
+            monkeypatch.setattr(self, "finish", lambda: "lost")
+        return self
+
+    monkeypatch.setattr(processes.Process, "__enter__", lost_at_first)
+    assert still_works(tmp_path) and len(count) == 2
+
+
+@linux
 @as_root
 def test_a_file_of_another_student_cannot_be_read_and_the_attempt_is_noted(tmp_path):
     other = write(tmp_path, DENSE, solved(DENSE.id))
