@@ -131,6 +131,7 @@ class Process:
         self.seconds, self.limits = seconds, {"seconds": seconds, "megabytes": megabytes}
         self.ended, self.end = threading.Event(), None
         self.channel, self.process = Channel(None, None), None
+        self.socket = self.status = None
 
     def __enter__(self):
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="answer"))
@@ -163,11 +164,21 @@ class Process:
 
     def start(self, job, work):
         """Start a Python for this check alone."""
-        self.process = python(
-            "once", json.dumps(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.printed, cwd=work,
-        )  # fmt: skip
-        self.channel = Channel(self.process.stdout, self.process.stdin)
+        if os.name != "posix":
+            pipe = subprocess.PIPE
+            self.process = python(
+                "once", json.dumps(job), stdin=pipe, stdout=pipe, stderr=self.printed, cwd=work
+            )
+            self.channel = Channel(self.process.stdout, self.process.stdin)
+            return
+        # A socket, because a read of a pipe does not end while any descendant keeps it open.
+        self.socket, theirs = socket.socketpair()
+        self.files.append(self.socket)
+        with theirs:
+            self.process = python(
+                "once", json.dumps(job), stdin=theirs, stdout=theirs, stderr=self.printed, cwd=work
+            )
+        self.channel = Channel(self.socket.makefile("rb"), self.socket.makefile("wb"))
 
     def watch_limits(self):
         """End the child when it reaches a limit; then a read of the channel ends too."""
@@ -194,10 +205,10 @@ class Process:
         """End the child and its descendants, and wake up who reads from it."""
         if self.process:
             kill(self.process)
-            return
-        for one in (self.status, self.socket):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_WR if one is self.status else socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, AttributeError):
+            self.status.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError, AttributeError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def finish(self):
         """Wait for the end of a child that is gone, and return how it ended.

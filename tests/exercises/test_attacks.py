@@ -465,6 +465,10 @@ def test_without_fork_the_verdicts_are_the_same(tmp_path, monkeypatch):
     assert "did not end within 1 s (it stopped in line 6)" in result.message
     result = check(tmp_path, body("while True:\n    print('x' * 1000)"), seconds=5)
     assert "printed more than 1 MB" in result.message
+    begin = time.monotonic()
+    code = "if os.fork():\n    os._exit(0)\nos.setsid()\nimport time\ntime.sleep(20)"
+    keeps = check(tmp_path, body(code), seconds=1)  # this process is not found, and sleeps on
+    assert keeps.state == "error" and time.monotonic() - begin < 19
 
 
 @linux
