@@ -16,7 +16,8 @@ __all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "fi
 def assert_solved(id, names, student="", part=None):
     """Raise AssertionError with the grader's message unless the exercise is solved.
 
-    For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``.
+    For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``. The checks run in
+    the student's own process, so this is practice; marks come from `check_file`.
 
     Parameters
     ----------

@@ -9,13 +9,16 @@ import os
 import signal
 
 FILE_BYTES = 1 << 26  # the largest file that the student's code may write
+FOLDER = FILE_BYTES  # bytes in its folder
 PROCESSES = 64  # where the student's code runs as a user of its own
 MORE_PROCESSES = 512  # beyond those that the grader's user has now, where it runs as this user
-FIRST_USER = 2_000_000_000  # user ids from here on belong to nobody
+USERS = 2_000_000_000  # user ids from here on belong to nobody
+NOBODY = 65534  # for containers that have only a few users
 NEW_USERS, NEW_PIDS, NEW_MOUNTS = 0x10000000, 0x20000000, 0x20000  # flags of unshare(2)
-BIND, RECURSIVE, PRIVATE, NO_PROGRAMS_OF_OTHERS = 4096, 16384, 1 << 18, 6  # of mount(2)
-SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "run", "var")
-PARENT_DIES, NOT_DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
+BIND, RECURSIVE, PRIVATE, SAFE, DETACH = 4096, 16384, 1 << 18, 6, 2  # of mount(2), umount2(2)
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # what one check leaves there must not reach the next
+SYSTEM = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev")
+PARENT_DIES, DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES = 1, 4, 36, 38  # options of prctl(2)
 
 
 def prctl(option, value):
@@ -25,9 +28,9 @@ def prctl(option, value):
     return False
 
 
-def hide():
-    """Keep processes of the same user from reading the memory of this one."""
-    prctl(NOT_DUMPABLE, 0)
+def hide(hidden=True):
+    """Keep processes of the same user from reading the memory of this one, or let them again."""
+    prctl(DUMPABLE, 0 if hidden else 1)
 
 
 def adopt():
@@ -35,17 +38,19 @@ def adopt():
     return prctl(SUBREAPER, 1)
 
 
-def separate(covered, needed):
+def separate(covered, needed, folder=None):
     """Give the next child a process namespace and a view of the file tree of its own.
 
     In it the child sees no other process by its id, and when it ends, all its descendants end.
-    The folders `covered` are empty for it, except for the folders `needed` in them.
+    The folders `covered` are empty for it, except for the folders `needed` in them. Its own folder
+    is in memory and small, so that it cannot fill the disk.
 
     Returns
     -------
     bool, whether the system has all of it
     """
     user, group = os.geteuid(), os.getegid()
+    hide(False)  # or the files below cannot be written
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(NEW_PIDS | NEW_MOUNTS | (NEW_USERS if user else 0)) != 0:
@@ -60,10 +65,14 @@ def separate(covered, needed):
         ):
             with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
+    hide()
     try:
         mount(libc, "none", "/", None, PRIVATE | RECURSIVE)
         for top in covered:
             cover(libc, top, [path for path in needed if path.startswith(f"{top}/")])
+        if folder:
+            os.makedirs(folder, 0o755, exist_ok=True)
+            mount(libc, "tmpfs", folder, "tmpfs", SAFE, f"mode=755,size={FOLDER},nr_inodes=10000")
     except OSError:
         return False
     return True
@@ -80,23 +89,30 @@ def cover(libc, top, needed):
     """Make a folder look empty, except for some folders in it."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     files = {path: os.open(path, flags) for path in needed}
-    mount(libc, "tmpfs", top, "tmpfs", NO_PROGRAMS_OF_OTHERS, "mode=755,size=1m")
-    for path, file in files.items():
-        os.makedirs(path, 0o755, exist_ok=True)
-        mount(libc, f"/proc/self/fd/{file}", path, None, BIND | RECURSIVE)
-        os.close(file)
+    mode = 1777 if top in SCRATCH else 755
+    mount(libc, "tmpfs", top, "tmpfs", SAFE, f"mode={mode},size=16m,nr_inodes=1000")
+    try:
+        for path, file in files.items():
+            os.makedirs(path, 0o755, exist_ok=True)
+            mount(libc, f"/proc/self/fd/{file}", path, None, BIND | RECURSIVE)
+            os.close(file)
+    except OSError:  # better everything than nothing of what is needed
+        libc.umount2(os.fsencode(top), DETACH)
+        raise
 
 
 def to_cover(path, needed):
     """Return what the code of the file at `path` must not see, as `separate` takes it.
 
-    These are the top folder in which the submissions are, and folders of the grader's user that no
-    other user may enter, but in which Python is.
+    These are the top folder in which the submissions are, folders for temporary files, and folders
+    of the grader's user that no other user may enter, but in which Python is.
     """
-    tops = set()
+    tops = {folder for folder in SCRATCH if os.path.realpath(folder) == folder}
+    tops = {folder for folder in tops if os.path.isdir(folder)}
     parts = path.split("/")
     if len(parts) > 2:
-        tops.add("/".join(parts[:-1]) if parts[1] in SYSTEM else f"/{parts[1]}")
+        deep = -2 if len(parts) > 4 else -1
+        tops.add("/".join(parts[:deep]) if parts[1] in SYSTEM else f"/{parts[1]}")
     for folder in needed:
         parts = folder.split("/")
         parents = ["/".join(parts[:i]) for i in range(2, len(parts))]
@@ -114,7 +130,7 @@ def give_up_privileges():
 
 def become(user):
     """Become another user, if this one is root; return whether it worked."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if os.geteuid() != 0:
         return False
     try:
         os.setgroups([])
@@ -125,13 +141,13 @@ def become(user):
     return True
 
 
-def may_read(paths, needed):
-    """Return whether another user could read these files, a test in child processes."""
+def may_read(user, paths, needed):
+    """Return whether root can become a user who can read these files, a test in children."""
     child = os.fork()
     if child == 0:
         separate(to_cover("/", needed), needed)
         if os.fork() == 0:
-            os._exit(0 if become(FIRST_USER) and all(map(os.path.exists, paths)) else 1)
+            os._exit(0 if become(user) and all(map(os.path.exists, paths)) else 1)
         os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
     return os.waitpid(child, 0)[1] == 0
 

@@ -7,6 +7,7 @@ supervisor leaves no process behind. Elsewhere each check starts Python again.
 import atexit
 import contextlib
 import json
+import math
 import os
 import select
 import shutil
@@ -23,13 +24,13 @@ import miniae
 from miniae.exercises.wire import Channel
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
+LEAST_MEMORY = 256  # megabytes, which Python and NumPy alone nearly need
 GRACE = 2  # seconds beyond the limit, in which the child says in which line it is
 SCRIPT = Path(__file__).with_name("student.py")
 FORKS = sys.platform == "linux"  # on macOS it is not safe after NumPy is loaded
 STOP = threading.Event()  # when it is set, all running checks end at once
 LOCK = threading.Lock()
 SERVERS = {}  # by process id of the grader: a child of it must not use its server
-USERS = 2_000_000_000  # the first of the user ids that the children get, where that is possible
 
 
 def environment():
@@ -47,6 +48,14 @@ def environment():
     }
 
 
+def memory_of_container():
+    """Return the memory that this container has, in megabytes; infinite if there is no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path("/sys/fs/cgroup", name).read_text()) >> 20
+    return math.inf
+
+
 def python(*arguments, **options):
     """Start Python on the script of the student's process."""
     command = [sys.executable, "-u", str(SCRIPT), *arguments]
@@ -57,21 +66,17 @@ class Server:
     """The process that forks the children."""
 
     def __init__(self):
-        self.control, theirs = socket.socketpair()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             nothing = subprocess.DEVNULL
             self.process = python(
                 "server", str(theirs.fileno()), pass_fds=[theirs.fileno()], cwd="/",
                 stdin=nothing, stdout=nothing, stderr=nothing,
             )  # fmt: skip
-        self.users = 0
 
     def fork(self, job, files):
         """Let it fork a child."""
-        self.users += 1
-        user = USERS + os.getpid() % 10000 * 10000 + self.users % 10000
-        text = json.dumps({**job, "user": user}).encode()
-        socket.send_fds(self.control, [text], files)
+        socket.send_fds(self.control, [json.dumps(job).encode()], files)
 
     def alive(self):
         """Return whether it runs."""
@@ -121,9 +126,12 @@ class Process:
 
     def __init__(self, path, seconds, megabytes):
         self.path = os.path.realpath(path)
+        # Half of a container's memory: beyond its limit the system ends any process in it.
+        megabytes = int(min(megabytes, max(LEAST_MEMORY, memory_of_container() / 2)))
         self.seconds, self.limits = seconds, {"seconds": seconds, "megabytes": megabytes}
         self.ended, self.end = threading.Event(), None
         self.channel, self.process = Channel(None, None), None
+        self.socket = self.status = None
 
     def __enter__(self):
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="answer"))
@@ -156,11 +164,21 @@ class Process:
 
     def start(self, job, work):
         """Start a Python for this check alone."""
-        self.process = python(
-            "once", json.dumps(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.printed, cwd=work,
-        )  # fmt: skip
-        self.channel = Channel(self.process.stdout, self.process.stdin)
+        if os.name != "posix":
+            pipe = subprocess.PIPE
+            self.process = python(
+                "once", json.dumps(job), stdin=pipe, stdout=pipe, stderr=self.printed, cwd=work
+            )
+            self.channel = Channel(self.process.stdout, self.process.stdin)
+            return
+        # A socket, because a read of a pipe does not end while any descendant keeps it open.
+        self.socket, theirs = socket.socketpair()
+        self.files.append(self.socket)
+        with theirs:
+            self.process = python(
+                "once", json.dumps(job), stdin=theirs, stdout=theirs, stderr=self.printed, cwd=work
+            )
+        self.channel = Channel(self.socket.makefile("rb"), self.socket.makefile("wb"))
 
     def watch_limits(self):
         """End the child when it reaches a limit; then a read of the channel ends too."""
@@ -181,19 +199,24 @@ class Process:
     def text(self):
         """Return what the child has printed, up to a limit."""
         self.printed.seek(0)
-        return self.printed.read(PRINTED).decode("utf-8", errors="replace")
+        return self.printed.read(PRINTED).decode("utf-8", errors="replace").replace("\r\n", "\n")
 
     def stop(self):
         """End the child and its descendants, and wake up who reads from it."""
         if self.process:
             kill(self.process)
-            return
-        for one in (self.status, self.socket):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_WR if one is self.status else socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, AttributeError):
+            self.status.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError, AttributeError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def finish(self):
-        """Wait for the end of a child that is gone; return "time", "print" or its exit code."""
+        """Wait for the end of a child that is gone, and return how it ended.
+
+        Returns
+        -------
+        "time", "print", the exit code, or "lost" if its supervisor was ended too
+        """
         if self.process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(GRACE)
@@ -202,9 +225,9 @@ class Process:
         else:
             self.status.settimeout(GRACE + 3)
             try:
-                code = int(self.status.recv(32) or 1)
+                code = int(self.status.recv(32))
             except (OSError, ValueError):
-                code = 1
+                code = "lost"
         self.ended.set()
         self.watch.join()
         return self.end or ("print" if self.size() > PRINTED else code)
@@ -230,16 +253,9 @@ class Process:
 
 def remove(folder):
     """Delete a folder of a student's process, whatever is in it."""
-
-    def allow(function, path, _):
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-            function(path)
-
     with contextlib.suppress(Exception):  # such as a RecursionError for a very deep folder
-        shutil.rmtree(folder, onerror=allow)
-    if os.path.lexists(folder) and os.name == "posix":  # a folder may be too deep for Python
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(["rm", "-rf", folder], stderr=subprocess.DEVNULL, timeout=60)
+        shutil.rmtree(folder)
+    if os.path.lexists(folder) and os.name == "posix":
+        for command in (["chmod", "-R", "u+rwx", folder], ["rm", "-rf", folder]):
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60)

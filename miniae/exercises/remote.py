@@ -28,8 +28,13 @@ class Handle:
     It can be called, and has the attributes that it has there.
     """
 
-    def __init__(self, remote, id, parameters):
+    def __init__(self, remote, id, parameters, is_class):
         self._remote, self._id, self._parameters = remote, id, parameters
+        self._is_class = is_class
+
+    @property
+    def __class__(self):  # for isinstance(theirs, type)
+        return type if self._is_class else type(self)
 
     @property
     def __signature__(self):
@@ -118,9 +123,8 @@ class Objects:
             return layer
         if kind == "handle":
             name = value["type"] if str(value["type"]).isidentifier() else "object"
-            return type(name[:40], (Handle,), {})(
-                self.remote, int(value["id"]), value["parameters"]
-            )
+            cls = type(name[:40], (Handle,), {})
+            return cls(self.remote, int(value["id"]), value["parameters"], value["class"] is True)
         raise ValueError(kind)
 
 
@@ -159,9 +163,16 @@ class Remote:
         self.filled = range(begin, len(self.objects.functions))
 
     def request(self, do, **message):
-        """Ask for something, serve what the student's code calls meanwhile; return the answer."""
-        self.objects.layers = {}  # each call gets new layers
-        self.channel.send({"do": do, **message}, self.objects)
+        """Ask for something, and return the answer."""
+        outer, self.objects.layers = self.objects.layers, {}  # each call gets new layers
+        try:
+            self.channel.send({"do": do, **message}, self.objects)
+            return self.answer()
+        finally:
+            self.objects.layers = outer
+
+    def answer(self):
+        """Return the answer to a request; meanwhile compute what the student's code calls."""
         while True:
             answer = self.channel.receive(self.objects)
             try:
@@ -189,7 +200,9 @@ class Remote:
         except Broken:
             raise
         except Exception as error:
-            said = {"error": type(error).__name__, "said": str(error)[:2000]}
+            theirs = isinstance(error, StudentError)
+            name = error.problem["kind"] if theirs else type(error).__name__
+            said = {"error": name, "said": str(error)[:2000]}
             self.channel.send(said, self.objects)
 
     def take_notes(self, notes):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from miniae.exercises.errors import sentence
-from miniae.exercises.processes import PRINTED, STOP, Process
+from miniae.exercises.processes import LEAST_MEMORY, PRINTED, STOP, Process
 from miniae.exercises.remote import Remote, StudentError
 from miniae.exercises.wire import Broken, Refused
 from miniae.exercises.worker import ESCAPES, Texts, clean, examine, is_open, visible
@@ -25,7 +25,7 @@ from miniae.exercises.worker import ESCAPES, Texts, clean, examine, is_open, vis
 __all__ = ["STOP", "Result", "Verdict", "check_file"]
 SOURCE = 1 << 20  # bytes of a student's file at most
 TIMEOUT = re.compile(r"Timeout \(\d+:[\d:.]+\)!\n")  # the first line of faulthandler
-LEAST = {"seconds": 1, "megabytes": 256}  # Python and NumPy alone need nearly as much
+LEAST = {"seconds": 1, "megabytes": LEAST_MEMORY}
 
 
 class Verdict(NamedTuple):
@@ -122,7 +122,10 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     except OSError as error:
         return all_parts("error", clean(f"{path.name} cannot be read: {error.strerror}"))
     try:
-        return run(exercise, path, source, student, seconds, megabytes)
+        result = None
+        for last in (False, True):
+            result = result or run(exercise, path, source, student, seconds, megabytes, last)
+        return result
     except Exception as error:
         message = f"the check did not end: {type(error).__name__}: {error}"
         return all_parts("error", clean(message), f"{exercise.id}.crash")
@@ -153,8 +156,12 @@ def read(path):
         return file.read(SOURCE)
 
 
-def run(exercise, path, source, student, seconds, megabytes):
-    """Check the text of a file in a process of its own."""
+def run(exercise, path, source, student, seconds, megabytes, last):
+    """Check the text of a file in a process of its own.
+
+    Return None if the process was lost, perhaps not by a fault of its own, and this is not the last
+    attempt.
+    """
     parts, answers, end = dict.fromkeys(exercise.parts, Verdict("not started")), {}, None
     known = set()
     with Process(path, seconds, megabytes) as process:
@@ -174,6 +181,8 @@ def run(exercise, path, source, student, seconds, megabytes):
         except Broken as broken:
             end = "channel" if broken.unreadable else process.finish()
         text = process.text()
+    if end == "lost" and not last:
+        return None
     if end is not None:
         reached = [name for name in parts if name not in known] or list(parts)
         message, key = how_it_ended(end, text, path, seconds), "time" if end == "time" else "crash"
@@ -230,6 +239,8 @@ def how_it_ended(end, text, path, seconds):
         return f"it printed more than {PRINTED >> 20} MB: is there a print in an endless loop?"
     if end == "channel":
         return "its answer cannot be read: does the code write to a file that it did not open?"
+    if end == "lost":
+        return "its process was ended from outside: does the code send signals?"
     if end == "time" or TIMEOUT.search(text):
         # Only the file's name: faulthandler writes non-ASCII names of folders in another way.
         lines = re.findall(rf'File ".*{re.escape(path.name)}", line (\d+)', text)
