@@ -13,17 +13,19 @@ from miniae.exercises.worker import examine
 __all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "find"]
 
 
-def assert_solved(id, names, student=""):
+def assert_solved(id, names, student="", part=None):
     """Raise AssertionError with the grader's message unless the exercise is solved.
 
-    For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``.
+    For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``. The checks run in
+    the student's own process, so this is practice; marks come from `check_file`.
 
     Parameters
     ----------
     id : str, the id of the exercise
     names : dict, what the student has defined, by name
     student : str, the student's id; each id gets other random inputs
+    part : str, to look at one part of the exercise only
     """
-    for part, state, message, _ in examine(find(id), names, student):
-        if state != "done":
-            raise AssertionError(f"{part}: {message or state}")
+    for name, state, message, _ in examine(find(id), names, student):
+        if state != "done" and part in (None, name):
+            raise AssertionError(f"{name}: {message or state}")

@@ -66,7 +66,9 @@ class Exercise:
 
     def ask(self, names, part, student):
         """Return the `Ask` of a part; its random inputs depend on the student's id only."""
-        seed = [zlib.crc32(word.encode()) for word in (student, self.id, part)]
+        seed = [
+            zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in (student, self.id, part)
+        ]
         return Ask(names, seed)
 
 

@@ -6,15 +6,20 @@ with ``ask("dense_forward", x, W, b)``, and compares with ``ask.equal(got, right
 grader names a mistake only if the answer agrees with this mistake and is not right.
 """
 
+import contextlib
 import inspect
 import itertools
 
 import numpy as np
 
+from miniae.exercises.stand_ins import is_alone, stand_in_of
+from miniae.layers import Layer
+
 # Relative to the largest entry. A right answer in float64 has an error of about 1e-13, one in
 # float32 an error of 1e-8 to 1e-6. A bound between them gives the same result for all inputs.
 MATCH = 1e-11
 NEAR = 1e-5
+KEPT = 1 << 16  # numbers of a student's answers that an Ask keeps
 
 
 class Wrong(Exception):
@@ -99,18 +104,42 @@ def unchanged(before, after):
     return not isinstance(before, list) or before == after
 
 
+def given(value):
+    """Return what the student's function gets for an argument that it must not change."""
+    if isinstance(value, np.ndarray | list):
+        return value.copy()
+    return stand_in_of(value) if is_alone(value) else value
+
+
+def several(answer):
+    """Return the values of an answer as a list."""
+    values = answer if isinstance(answer, tuple | list) else [answer]
+    return [value for value in values if value is not None]
+
+
+def gradients(arguments):
+    """Return the gradients of the networks among the arguments."""
+    flat = [b for a in arguments for b in (a if isinstance(a, list) else [a])]
+    return [a.dtheta for a in flat if isinstance(a, Layer) and a.dtheta.size]
+
+
 class Ask:
     """What the student's file defines, and the random inputs of this student and exercise.
 
     Parameters
     ----------
-    names : dict, what the student's file defines, by name
+    names : mapping, what the student's file defines, by name; in this process or another
     seed : int or sequence of int
+
+    Attributes
+    ----------
+    answers : list of arrays, the numbers that the student's functions returned
     """
 
     def __init__(self, names, seed):
         self.names = names
         self.rng = np.random.default_rng(seed)
+        self.answers = []
 
     def find(self, name):
         """Return what the student's file defines under this name."""
@@ -126,7 +155,8 @@ class Ask:
         """Call a function of the student, and return its answer.
 
         Overflow, division by zero and invalid values are errors. The function gets copies of
-        arrays and lists, and must not change them.
+        arrays and lists, and must not change them. In place of a layer it gets one that does not
+        show its class.
 
         Parameters
         ----------
@@ -134,10 +164,7 @@ class Ask:
         name : str, its name in messages
         changes : positions of the arguments that the function must change; these are not copied
         """
-        copies = [
-            a.copy() if isinstance(a, np.ndarray | list) and i not in changes else a
-            for i, a in enumerate(arguments)
-        ]
+        copies = [given(a) if i not in changes else a for i, a in enumerate(arguments)]
         try:
             with np.errstate(all="raise", under="ignore"):
                 answer = function(*copies)
@@ -151,7 +178,16 @@ class Ask:
                     f"{name} changed its argument {known.get(place, f'number {place + 1}')}: work "
                     "on a copy, because the caller still needs the argument"
                 )
+        self.keep([*several(answer), *(arguments[i] for i in changes), *gradients(arguments)])
         return answer
+
+    def keep(self, values):
+        """Keep the numbers of an answer, as long as they are not too many."""
+        for value in values:
+            with contextlib.suppress(Exception):  # not a number
+                array = np.array(value, complex if np.iscomplexobj(value) else float)
+                if array.size + sum(kept.size for kept in self.answers) <= KEPT:
+                    self.answers.append(array)
 
     def equal(self, got, right, mistakes=None, name="the result"):
         """Raise Wrong unless got equals right.

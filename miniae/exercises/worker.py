@@ -1,155 +1,201 @@
-"""Run a student's file and check it: `examine` in any process, `main` in a separate one.
+"""Check a student's functions: `examine` asks for their answers, and says what is wrong.
 
-`main` writes a line of JSON as soon as a part is checked. So the results are not lost if a later
-part never ends.
+The functions may be in this process, as in a notebook, or in another one: then `names` is a
+`remote.Remote`, and the checks and the right answers stay here.
 """
 
 import ast
 import contextlib
-import faulthandler
-import json
+import re
 import sys
-import traceback
 import types
+import unicodedata
 from pathlib import Path
 
-from miniae.exercises.catalogue import STUBS, find
+import numpy as np
+
+from miniae.exercises.catalogue import STUBS
+from miniae.exercises.errors import problem, sentence
 from miniae.exercises.questions import Wrong
+from miniae.exercises.remote import StudentError
+from miniae.exercises.wire import Broken
+
+LONGEST = 2000  # characters of a message
+ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")  # of terminals
 
 
-def examine(exercise, names, student=""):
+def examine(exercise, names, student="", source=None, answers=None):
     """Yield (part, state, message, diagnosis) for each part; see `verdict`.
 
-    While it runs, `names` has the library's functions in place of those that are not started. So
-    a part that calls another part can be checked before the other is written.
+    While it runs, `names` has the library's functions in place of other parts that are not
+    started. So a part that calls another part can be checked before the other is written.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    names : mapping, what the student has defined, by name
+    student : str, the student's id
+    source : bytes, the student's file, if `names` is in another process
+    answers : dict, gets a list of the arrays that the student's functions returned for each part
     """
-    theirs, text = dict(names), f"{exercise.id}: not started yet"
-    filled = {
-        name: function
-        for name, function in exercise.library.items()
-        if text in getattr(getattr(theirs.get(name), "__code__", None), "co_consts", ())
+    text = Texts(exercise, names, source)
+    library = {
+        name: function for name, function in exercise.library.items() if text.is_stub(name, names)
     }
-    names.update(filled)
-    try:
-        for part in exercise.parts:
-            yield part, *verdict(exercise, part, theirs, student)
-    finally:
-        names.update({name: theirs[name] for name in filled})
+    for part in exercise.parts:
+        lent = {name: function for name, function in library.items() if name != part}
+        theirs = {name: names[name] for name in lent}
+        try:
+            if lent:
+                names.update(lent)
+            yield part, *verdict(exercise, part, names, student, text, answers)
+        finally:
+            if lent:
+                names.update(theirs)
 
 
-def verdict(exercise, part, names, student):
+def verdict(exercise, part, names, student, text=None, answers=None):
     """Return the state of one part, the message, and the id of the diagnosis.
 
     The state is "done", "not started", "wrong" or "error".
     """
+    text = text or Texts(exercise, names)
+    ask = exercise.ask(names, part, student)
     try:
-        exercise.parts[part](exercise.ask(names, part, student))
+        with np.errstate(all="warn", under="ignore"):  # whatever the student's file has set
+            exercise.parts[part](ask)
     except Wrong as wrong:
-        return "wrong", str(wrong), wrong.diagnosis
+        return "wrong", clean(str(wrong)), wrong.diagnosis
+    except (Broken, KeyboardInterrupt):
+        raise
     except BaseException as error:  # the student's code may also call sys.exit
-        path = names.get("__file__")
-        if not is_open(error, exercise):
-            return "error", stopped(error, path), ""
-        message = left_over(error, exercise, part, path)
-        return ("wrong", message, "") if message else ("not started", "", "")
+        called_with = getattr(error, "called_with", "")
+        what = error.problem if isinstance(error, StudentError) else problem(error, text.path)
+        if not is_open(what, exercise):
+            kind = "memory" if "MemoryError" in what["bases"] else "error"
+            return "error", clean(sentence(what, called_with)), f"{exercise.id}.{kind}"
+        message = left_over(what, exercise, part, text)
+        return ("wrong", clean(message), "") if message else ("not started", "", "")
+    finally:
+        if answers is not None:
+            answers[part] = ask.answers
     return "done", "", ""
 
 
-def is_open(error, exercise):
+def is_open(what, exercise):
     """Return whether an error is the one that the stub raises."""
-    return isinstance(error, NotImplementedError) and str(error).startswith(f"{exercise.id}:")
+    return "NotImplementedError" in what["bases"] and what["said"].startswith(f"{exercise.id}:")
 
 
-def left_over(error, exercise, part, path):
+def left_over(what, exercise, part, text):
     """Return why a changed part still raises the stub's error; "" if the part is unchanged."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    if frame.name in exercise.parts and frame.name != part:
-        return f"it calls {frame.name}, which is not started"
-    if path and definition(path, part) != definition(STUBS / exercise.file, part):
-        return f"line {frame.lineno} still raises NotImplementedError: delete this line"
+    if what["function"] in exercise.parts and what["function"] != part:
+        return f"it calls {what['function']}, which is not started"
+    if text.known and text.of(part) != definition(text.stub, part):
+        return f"line {what['last']} still raises NotImplementedError: delete this line"
     return ""
 
 
-def definition(path, name):
-    """Return the definition of a name in a file, or all definitions if the name is not there.
+class Texts:
+    """The text of a student's file and of the stub.
 
-    Comments and spaces are ignored.
+    Parameters
+    ----------
+    exercise : Exercise
+    names : mapping, what the file defines
+    source : bytes, the text; None to read the file that `names` names, if there is one
     """
-    nodes = [node for node in ast.parse(Path(path).read_bytes()).body if hasattr(node, "name")]
-    return [ast.dump(n) for n in nodes if n.name == name] or [ast.dump(n) for n in nodes]
+
+    def __init__(self, exercise, names, source=None):
+        self.stub = (STUBS / exercise.file).read_bytes()
+        self.path = None
+        if source is None and isinstance(names, dict):
+            self.path = names.get("__file__")
+            with contextlib.suppress(OSError, TypeError):
+                source = Path(self.path).read_bytes()
+        self.known = source is not None
+        self.source = source
+
+    def of(self, name):
+        """Return the definition of a name in the student's file."""
+        return definition(self.source, name)
+
+    def is_stub(self, name, names):
+        """Return whether the student has left a function as it is in the stub.
+
+        Its definition is compared, and a docstring that says so does not count.
+        """
+        if self.known:
+            return self.of(name) == definition(self.stub, name)
+        code = getattr(names.get(name), "__code__", None)  # in a notebook
+        own = next(
+            c
+            for c in compile(self.stub, "stub", "exec").co_consts
+            if isinstance(c, types.CodeType) and c.co_name == name
+        )
+        return code is not None and all(
+            getattr(code, key) == getattr(own, key) for key in ("co_code", "co_names", "co_consts")
+        )
+
+
+def definition(source, name):
+    """Return what a file defines under a name, or all definitions if the name is not there.
+
+    Comments, spaces and docstrings are ignored.
+    """
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    found = [node for node in body if name in bound_by(node)]
+    return [outline(node) for node in found or body if found or hasattr(node, "name")]
+
+
+def bound_by(node):
+    """Return the names that a statement defines: def, class, assignment, import."""
+    if hasattr(node, "name"):
+        return [node.name]
+    names = []
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            names.append(inner.id)
+        elif isinstance(inner, ast.alias):
+            names.append(inner.asname or inner.name)
+        elif isinstance(inner, ast.FunctionDef | ast.ClassDef):
+            names.append(inner.name)
+    return names
+
+
+def outline(node):
+    """Return a definition as text, without its docstrings."""
+    for inner in ast.walk(node):
+        body = getattr(inner, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and len(body) > 1:
+                inner.body = body[1:]
+    return ast.dump(node)
 
 
 def load(path):
-    """Run a file as a module, and return the names that it defines."""
+    """Run a file as a module in this process, and return the names that it defines."""
     module = sys.modules["answer"] = types.ModuleType("answer")  # dataclasses need a real module
     module.__file__ = str(path)
-    # Bytes, so that Python finds the encoding. It is the student's own code, in its own process.
+    # Bytes, so that Python finds the encoding.
     exec(compile(Path(path).read_bytes(), str(path), "exec"), module.__dict__)
     return module.__dict__
 
 
-def stopped(error, path):
-    """Return a sentence: which error stopped the student's code, and in which line."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        line, text = error.lineno, (error.text or "").strip()
-    else:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-        line, text = (frames[-1].lineno, frames[-1].line) if frames else (None, "")
-    where = ""
-    if line:
-        where = f"line {line}: "
-    if text:
-        where += f"`{text}`: "
-    if isinstance(error, SystemExit):
-        return f"{where}it ends Python (sys.exit or quit): remove this, so that the check can go on"
-    if isinstance(error, MemoryError):
-        return f"{where}it needs more memory than is allowed: is an array far too large?"
-    if isinstance(error, FloatingPointError):
-        if text and "where(" in text:
-            return (
-                f"{where}{error} (this must not happen for any input; np.where runs both branches)"
-            )
-        return f"{where}{error} (this must not happen for any input)"
-    said = f"{where}{type(error).__name__}: {error}"
-    if hasattr(error, "called_with"):
-        said += f"; {error.called_with}"
-    return said
+def clean(text):
+    """Return a message of one line and bounded length, without codes that a terminal obeys."""
+    text = ESCAPES.sub("", text[: 4 * LONGEST])
+    text = "".join(visible(character) for character in " ".join(text.split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
 
 
-def limit_memory(megabytes):
-    """Limit the memory of this process, where the system can do it.
-
-    Windows has no such limit, and macOS ignores it.
-    """
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource  # not on Windows
-
-        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
-
-
-def main(argv):
-    """Check one file: [file, id, student, file for the result, seconds, megabytes]."""
-    path, id, student, result, seconds, megabytes = argv
-    exercise = find(id)
-    sys.dont_write_bytecode = True
-    limit_memory(int(megabytes))
-    with open(result, "w", encoding="utf-8") as out:
-
-        def say(*row):
-            out.write(json.dumps(row) + "\n")
-            out.flush()
-
-        faulthandler.dump_traceback_later(float(seconds), exit=True)  # prints the line
-        try:
-            names = load(path)
-        except BaseException as error:
-            names = vars(sys.modules["answer"])
-            tree = ast.parse((STUBS / exercise.file).read_bytes())
-            asked = {node.name for node in tree.body if hasattr(node, "name")}
-            # The file may call a function that is not started: check the others all the same.
-            if not (is_open(error, exercise) and asked <= names.keys()):
-                say("the file", "error", stopped(error, path), "")
-                return
-        for row in examine(exercise, names, student):
-            say(*row)
-        say("end", "", "", "")
+def visible(character):
+    """Return a character, or its number if it controls the terminal or the order of the text."""
+    if character.isprintable() or character in "\n\t":
+        return character
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs"):
+        return character.encode("unicode_escape").decode()
+    return character

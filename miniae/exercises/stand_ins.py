@@ -1,0 +1,173 @@
+"""Layers on their way between the grader and the process that runs a student's code.
+
+A network of the library is built again there, from its class, its arguments and its state. A layer
+alone, such as one that a gradient check must judge, is replaced by a `StandIn`. The forward and
+backward passes of a StandIn run in the grader, so that neither its class nor its code gives away
+what it computes.
+Both processes use this module.
+"""
+
+import numpy as np
+
+from miniae.layers import Layer, Sequential
+from miniae.plumbing.storage import as_json, rebuild
+
+
+class StandIn:
+    """A layer whose passes run elsewhere; it has what an exercise needs of a layer.
+
+    Parameters
+    ----------
+    answer : function of ("forward" or "backward", theta, x, dout), see `answering`
+    theta, dtheta : arrays
+    shapes : list of (name, shape) of the parameters, in the order of theta
+    """
+
+    def __init__(self, answer, theta, dtheta, shapes):
+        self.answer, self._theta, self.dtheta = answer, theta, dtheta
+        self._shapes, self._x = shapes, None
+
+    def forward(self, x, training=False):
+        """Return out, and keep x for `backward`."""
+        self._x = np.array(x)
+        return self.answer("forward", self._theta, self._x, None)
+
+    __call__ = forward
+
+    def backward(self, dout):
+        """Fill dtheta, and return dx."""
+        if self._x is None:
+            raise RuntimeError("backward was called before forward")
+        dx, self.dtheta[...] = self.answer("backward", self._theta, self._x, np.asarray(dout))
+        return dx
+
+    backward_params = backward
+
+    def astype(self, dtype):
+        """Return a copy with parameters of another dtype."""
+        theta, dtheta = self._theta.astype(dtype), self.dtheta.astype(dtype)
+        return StandIn(self.answer, theta, dtheta, self._shapes)
+
+    @property
+    def theta(self):
+        """The parameters, one vector; assigning copies into it."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, value):
+        if np.shape(value) != self._theta.shape:
+            raise ValueError(f"theta has shape {self._theta.shape}, got {np.shape(value)}")
+        self._theta[...] = value
+
+    @property
+    def params(self):
+        """Views into theta, by name."""
+        return self._views(self._theta)
+
+    @property
+    def grads(self):
+        """Views into dtheta, by name."""
+        return self._views(self.dtheta)
+
+    def vectors(self):
+        """Return what `StandIn` takes after `answer`, by name."""
+        return {"theta": self._theta, "dtheta": self.dtheta, "shapes": self._shapes}
+
+    def _views(self, vector):
+        views, start = {}, 0
+        for name, shape in self._shapes:
+            size = int(np.prod(shape))
+            views[name] = vector[start : start + size].reshape(shape)
+            start += size
+        return views
+
+    def __repr__(self):
+        return "Layer()"
+
+
+def is_alone(value):
+    """Return whether a value is a single layer, for which a StandIn is sent."""
+    return isinstance(value, Layer) and not isinstance(value, Sequential)
+
+
+def answering(layer):
+    """Return the function that a StandIn of this layer calls. It keeps nothing between calls."""
+
+    def answer(what, theta, x, dout):
+        copied = layer.astype(theta.dtype)
+        copied.theta = theta
+        out = copied.forward(x)
+        if what == "forward":
+            return out
+        return copied.backward(dout), copied.dtheta.copy()
+
+    return answer
+
+
+def stand_in_of(layer):
+    """Return a StandIn of a layer, with copies of its vectors."""
+    shapes = [[name, list(value.shape)] for name, value, _ in layer.named_params()]
+    return StandIn(answering(layer), layer.theta.copy(), layer.dtheta.copy(), shapes)
+
+
+def describe(layer):
+    """Return how to build a layer of the library again; None if it cannot be built again."""
+    description = as_json(layer)
+    try:
+        same = rebuild(description, "layer").theta.shape == layer.theta.shape
+    except (ValueError, TypeError):
+        return None  # a class of somebody else
+    return description if same else None
+
+
+def build(description, state):
+    """Return the layer that `describe` described, with this state."""
+    layer = rebuild(description, "layer").astype(state["theta"].dtype)
+    set_state(layer, state)
+    return layer
+
+
+def get_state(layer):
+    """Return the vectors of a layer, and what its parts keep for backward."""
+    caches = [[p.cache if is_plain(p.cache) else None, p.out_shape] for _, p in layer.walk()]
+    return {"theta": layer.theta, "dtheta": layer.dtheta, "caches": caches}
+
+
+def set_state(layer, state):
+    """Give a layer the state of another."""
+    layer.theta = state["theta"]
+    layer.dtheta[...] = state["dtheta"]
+    for (_, part), (cache, shape) in zip(layer.walk(), state["caches"], strict=True):
+        vars(part).update(cache=cache, out_shape=shape)
+
+
+def is_plain(value):
+    """Return whether a value has arrays, numbers and None only."""
+    if isinstance(value, tuple | list):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | np.ndarray | np.generic)
+
+
+def absorb(before, after):
+    """Change an argument to what a function on the other side made of it."""
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
+        if before.shape != after.shape:
+            before.resize(after.shape, refcheck=False)
+        before[...] = after
+    elif isinstance(before, list) and isinstance(after, list):
+        if len(before) != len(after):
+            before[:] = after
+        for i, (b, a) in enumerate(zip(before, after, strict=True)):
+            if isinstance(b, np.ndarray | list):
+                absorb(b, a)
+            else:
+                before[i] = a
+    elif isinstance(before, np.random.Generator) and isinstance(after, np.random.Generator):
+        before.bit_generator.state = after.bit_generator.state
+
+
+def generator(state):
+    """Return a Generator with this state."""
+    rng = np.random.Generator(np.random.PCG64())
+    rng.bit_generator.state = state
+    return rng

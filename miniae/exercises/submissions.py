@@ -1,0 +1,393 @@
+"""Find the answers of a class: in folders, in archives, in notebooks, under changed names.
+
+Nothing is followed out of the folder: links are skipped, and archives are read in memory, with
+limits. What is not graded is listed with the reason.
+"""
+
+import io
+import os
+import re
+import stat
+import zipfile
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from miniae.exercises.catalogue import EXERCISES, STUBS
+from miniae.exercises.notebooks import code_of
+from miniae.exercises.sandbox import SOURCE
+from miniae.exercises.worker import clean, definition
+
+JUNK = {"__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "venv", "node_modules"}
+JUNK |= {"site-packages", ".vscode", ".idea", ".Trashes", ".DS_Store", ".pytest_cache"}
+ARCHIVES = (".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+DEPTH = 10  # folders and archives within each other
+ENTRIES = 5000  # files and folders of one student
+UNPACKED = 1 << 26  # bytes that are read from the archives of one student
+ARCHIVE = 1 << 28  # bytes of an archive
+SAME_TIME = 2  # seconds: an archive stores times no better
+
+
+@dataclass
+class Found:
+    """A file that may be an answer.
+
+    place : tuple of str, its path within the student's folder
+    time : float, when it was written, in seconds
+    path : Path of the file, or None if it is in an archive
+    data : bytes from an archive, or None
+    """
+
+    place: tuple
+    time: float
+    path: Path | None = None
+    data: bytes | None = None
+
+    def read(self):
+        """Return its bytes, up to the limit of a student's file."""
+        if self.data is None:
+            with open(self.path, "rb") as file:
+                self.data = file.read(SOURCE + 1)
+        return self.data
+
+    def code(self):
+        """Return its code as bytes; raise ValueError if it is a notebook that cannot be read."""
+        return code_of(self.read()) if is_notebook(self.place[-1]) else self.read()
+
+
+@dataclass
+class Submission:
+    """What one student has handed in.
+
+    student : str, the student's id
+    answers : dict, from the id of an exercise to a `Found`
+    notes : dict, from the id of an exercise to a list of str, about the file that was chosen
+    skipped : list of (path, reason)
+    folder : Path of the student's folder, or None if it is an archive
+    """
+
+    student: str
+    answers: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
+    skipped: list = field(default_factory=list)
+    folder: Path | None = None
+
+    def path(self, exercise, scratch):
+        """Return the path to check; a file of an archive or notebook is written into `scratch`."""
+        found = self.answers.get(exercise.id)
+        if found is None:
+            return (self.folder or Path(scratch)) / exercise.file
+        if found.path is not None and not is_notebook(found.place[-1]):
+            return found.path
+        path = Path(scratch) / exercise.file
+        path.write_bytes(found.code())
+        return path
+
+    def source(self, exercise):
+        """Return the code that answers an exercise (an id) as bytes; b"" if there is none."""
+        try:
+            return self.answers[exercise].code() if exercise in self.answers else b""
+        except (OSError, ValueError):
+            return b""
+
+
+class Walk:
+    """The files below one folder or in one archive, with limits.
+
+    Attributes
+    ----------
+    found : list of Found
+    skipped : list of (path, reason)
+    """
+
+    def __init__(self):
+        self.found, self.skipped, self.entries, self.left = [], [], 0, UNPACKED
+
+    def skip(self, place, why):
+        """Note that something is not read."""
+        self.skipped.append(("/".join(map(readable, place)), why))
+
+    def enough(self, place):
+        """Return whether a limit is reached; it is noted once."""
+        self.entries += 1
+        if self.entries == ENTRIES + 1:
+            self.skip(place, f"there are more than {ENTRIES} files: the rest is not read")
+        return self.entries > ENTRIES
+
+    def folder(self, path, place=()):
+        """Read a folder."""
+        if len(place) > DEPTH:
+            return self.skip(place, f"there are more than {DEPTH} folders in each other")
+        try:
+            names = sorted(os.listdir(path))
+        except OSError as error:
+            return self.skip(place or (path.name,), f"cannot be read: {error.strerror}")
+        for name in names:
+            if name in JUNK or name.startswith("._") or self.enough((*place, name)):
+                continue
+            self.entry(path / name, (*place, name))
+
+    def entry(self, path, place):
+        """Read what has this path, whatever it is."""
+        try:
+            about = path.lstat()
+        except OSError as error:
+            return self.skip(place, f"cannot be read: {error.strerror}")
+        if stat.S_ISDIR(about.st_mode):
+            self.folder(path, place)
+        elif stat.S_ISLNK(about.st_mode):
+            self.skip(place, "it is a link: hand in the file itself")
+        elif not stat.S_ISREG(about.st_mode):
+            self.skip(place, "it is not a regular file")
+        elif place[-1].lower().endswith(".zip"):
+            if about.st_size > ARCHIVE:
+                return self.skip(place, f"the archive has more than {ARCHIVE >> 20} MB")
+            self.archive(path, place)
+        else:
+            self.found.append(Found(place, about.st_mtime, path))
+
+    def archive(self, file, place):
+        """Read a zip archive, a path or an open file; no file is unpacked onto the disk."""
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.infolist():
+                    self.member(archive, member, place)
+        except Exception as error:  # a damaged archive can raise nearly anything
+            self.skip(place, f"the archive cannot be read: {type(error).__name__}")
+
+    def member(self, archive, member, place):
+        """Read one file of an archive."""
+        names = [n for n in re.split(r"[/\\]", member.filename) if n not in ("", ".", "..")]
+        inside = (place[0].removesuffix(".zip"), *place[1:], *names)
+        if member.is_dir() or not names or JUNK & set(names) or names[-1].startswith("._"):
+            return
+        if self.enough(inside):
+            return
+        zipped = names[-1].lower().endswith(".zip")
+        if not (zipped or matches(names[-1])):
+            self.found.append(Found(inside, 0, data=b""))
+            return
+        limit = self.left if zipped else min(self.left, SOURCE)
+        if len(inside) > DEPTH or member.file_size > limit:
+            return self.skip(inside, "it is too large, or too deep, for an answer in an archive")
+        try:
+            with archive.open(member) as file:
+                data = file.read(limit + 1)  # the size that the archive states may be wrong
+        except RuntimeError:
+            return self.skip(inside, "it is encrypted")
+        self.left -= len(data)
+        if len(data) > limit:
+            return self.skip(inside, "it is larger than the archive says")
+        if zipped:
+            return self.archive(io.BytesIO(data), inside)
+        try:
+            time = datetime(*member.date_time).timestamp()
+        except (ValueError, OverflowError, OSError):
+            time = 0.0
+        self.found.append(Found(inside, time, data=data))
+
+
+NAMES = {
+    id: re.compile(rf"(.*[^a-z0-9])?{id}([^a-z0-9].*)?\.(py|ipynb)", re.DOTALL)
+    for id in sorted(EXERCISES, key=len, reverse=True)
+}
+
+
+def matches(name):
+    """Return the id of the exercise that a file is an answer to, or None.
+
+    The number in front and what a browser or a platform has added are ignored, as in
+    ``04_dense_backward (1).py``.
+    """
+    name = name.lower()
+    if name.startswith("test_"):
+        return None
+    return next((id for id, pattern in NAMES.items() if pattern.fullmatch(name)), None)
+
+
+def is_notebook(name):
+    """Return whether a file name is that of a notebook."""
+    return name.lower().endswith(".ipynb")
+
+
+def readable(name):
+    """Return a file name as text, also if it is not valid UTF-8, in one line."""
+    return clean(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def is_stub(exercise, data):
+    """Return whether a file is the stub of an exercise, without changes."""
+    stub = (STUBS / exercise.file).read_bytes()
+    return data == stub or all(
+        definition(data, part) == definition(stub, part) for part in exercise.parts
+    )
+
+
+def choose(student, found, skipped):
+    """Return the `Submission` of the files that were found: for each exercise one file."""
+    submission = Submission(student, skipped=list(skipped))
+    versions, others = {}, []
+    for file in found:
+        id = matches(file.place[-1])
+        if id:
+            versions.setdefault(id, []).append(file)
+        else:
+            others.append(file)
+    for id, files in versions.items():
+        best = max(files, key=lambda file: rank(EXERCISES[id], file))
+        submission.answers[id] = best
+        place = "/".join(map(readable, best.place))
+        if len(files) > 1:
+            when = datetime.fromtimestamp(best.time).strftime("%Y-%m-%d %H:%M")
+            note = f"graded {place} of {when}, the newest of {len(files)} versions"
+            submission.notes[id] = [note]
+            lost = [file.place for file in files if file is not best]
+            submission.skipped += [
+                ("/".join(map(readable, other)), f"{place} is graded instead") for other in lost
+            ]
+        elif best.place != (EXERCISES[id].file,):
+            submission.notes[id] = [f"graded {place}"]
+    for file in others:
+        name = file.place[-1].lower()
+        if name.endswith(ARCHIVES):
+            why = "an archive of this kind is not read: unpack it, or hand in a zip"
+        elif name.endswith((".py", ".ipynb")):
+            why = "its name has no exercise's id"
+        elif not versions:
+            why = "it is not an answer to an exercise"
+        else:
+            continue
+        submission.skipped.append(("/".join(map(readable, file.place)), why))
+    return submission
+
+
+def rank(exercise, file):
+    """Return what is larger for the better version: changed, newer, a higher number, less deep."""
+    try:
+        changed = not is_stub(exercise, file.code())
+    except (OSError, ValueError):
+        changed = False
+    number = re.search(r"(\d+)\D*\.\w+$", file.place[-1].partition(exercise.id)[2])
+    return changed, file.time // SAME_TIME, int(number[1][:9]) if number else 0, -len(file.place)
+
+
+def answers_in(folder, student=""):
+    """Return the `Submission` of one student's folder or zip archive."""
+    folder, walk = Path(folder), Walk()
+    if folder.is_dir():
+        walk.folder(folder)
+    else:
+        walk.archive(folder, (folder.name,))
+        for file in walk.found:
+            file.place = file.place[1:]
+    one = choose(student or name_of(folder), walk.found, walk.skipped)
+    one.folder = folder if folder.is_dir() else None
+    return one
+
+
+def name_of(folder):
+    """Return the student's id that the name of a folder or archive gives."""
+    return readable(folder.resolve().name.removesuffix(".zip"))
+
+
+def has_answers(folder):
+    """Return whether a folder has the file of at least one exercise."""
+    return any(matches(name) for name in os.listdir(folder)) if folder.is_dir() else False
+
+
+def submissions_in(folder, student=""):
+    """Return the submissions in a folder or zip archive, and what was skipped.
+
+    Each folder or archive inside is a student. If there is none, or `student` is given, the folder
+    is that of one student.
+
+    Parameters
+    ----------
+    folder : Path
+    student : str, the id if the folder is that of one student
+
+    Returns
+    -------
+    list of Submission, list of (path, reason)
+    """
+    if student:
+        one = answers_in(folder, student)
+        return [one], one.skipped
+    if folder.is_dir():
+        return of_class(folder)
+    walk = Walk()
+    walk.archive(folder, (folder.name,))
+    files = [Found(file.place[1:], file.time, data=file.data) for file in walk.found]
+    skipped = [(place.partition("/")[2] or place, why) for place, why in walk.skipped]
+    return sorted_out(folder, files, skipped, {f.place[0] for f in files if len(f.place) > 1})
+
+
+def of_class(folder):
+    """Return the submissions in a folder, and what was skipped."""
+    found, skipped, students = [], [], set()
+    for name in sorted(os.listdir(folder)):
+        if name in JUNK or name.startswith("._"):
+            continue
+        walk = Walk()  # each student has limits of their own
+        walk.entry(folder / name, (name,))
+        found += walk.found
+        skipped += walk.skipped
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            students.add(name)
+        students |= {file.place[0] for file in walk.found if len(file.place) > 1}
+    return sorted_out(folder, found, skipped, students)
+
+
+def sorted_out(folder, found, skipped, students):
+    """Return the submissions, one for each student, and what was skipped.
+
+    found : list of Found
+    skipped : list of (path, reason)
+    students : set of str, the names of folders that may be those of students
+    """
+    loose = [file for file in found if len(file.place) == 1]
+    inside = [file for file in found if len(file.place) > 1]
+    own = [file for file in loose if matches(file.place[-1])]
+    with_answers = {file.place[0] for file in inside if matches(file.place[-1])}
+    nested = inner(own, inside, students, with_answers)
+    if nested:
+        files = [Found(f.place[1:], f.time, f.path, f.data) for f in inside if f.place[0] == nested]
+        rest = [(place.removeprefix(f"{readable(nested)}/"), why) for place, why in skipped]
+        return sorted_out(
+            folder / nested, files, rest, {f.place[0] for f in files if len(f.place) > 1}
+        )
+    changed = any(not is_stub(EXERCISES[matches(f.place[-1])], f.read()) for f in own)
+    if own and (not with_answers or (changed and len(with_answers) < 2)):
+        one = choose(name_of(folder), found, skipped)
+        one.folder = folder if folder.is_dir() else None
+        return [one], one.skipped
+    for file in loose:
+        why = "it lies beside the folders of the students; for one student's folder add --student"
+        skipped.append((readable(file.place[0]), why))
+    result = []
+    for name in sorted(students):
+        files = [Found(f.place[1:], f.time, f.path, f.data) for f in inside if f.place[0] == name]
+        if not files and name.startswith((".", "__")):
+            skipped.append((readable(name), "it is empty"))
+            continue
+        one = choose(readable(name), files, [])
+        one.folder = folder / name if (folder / name).is_dir() else None
+        skipped += [(f"{one.student}/{place}", why) for place, why in one.skipped]
+        if not one.answers and name.startswith((".", "__")):
+            skipped.append((readable(name), "it has no answers"))
+            continue
+        result.append(one)
+    return result, skipped
+
+
+def inner(own, inside, students, with_answers):
+    """Return the only folder, if the folders of the students are in it; otherwise None."""
+    if own or len(students) != 1 or not with_answers:
+        return None
+    (name,) = with_answers
+    answers = [(file.place[1], matches(file.place[-1])) for file in inside if len(file.place) > 2]
+    direct = any(len(file.place) == 2 and matches(file.place[-1]) for file in inside)
+    ids = [id for _, id in set(answers) if id]
+    folders = {folder for folder, id in answers if id}
+    return name if not direct and len(folders) > 1 and len(ids) > len(set(ids)) else None
