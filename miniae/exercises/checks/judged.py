@@ -1,12 +1,12 @@
 """Layers for a gradient check to judge: right ones, and each kind of wrong gradient.
 
-All are subclasses of the library's layers, made in the same way, with the same names. So only their
-numbers tell which of them are right.
+Most are subclasses of the library's layers, made in the same way, with the same names; some right
+ones are of unknown classes. So only their numbers tell which of them are right.
 """
 
 import numpy as np
 
-from miniae.layers import Dense, ReLU, Sigmoid, Tanh
+from miniae.layers import Dense, Layer, ReLU, Sigmoid, Tanh
 
 
 def layer(kind, *sizes, **changes):
@@ -33,19 +33,34 @@ def layer(kind, *sizes, **changes):
     return found(*sizes, dtype="float64") if sizes else found()
 
 
-def doubled(kind, *sizes, name):
-    """Return a right layer with a name that the library does not have: out is doubled."""
+class Cube(Layer):
+    """A right layer that the library does not have: out = x^3."""
 
     def forward(self, x, training=False):
-        """Return out."""
-        return 2 * kind.forward(self, x, training)
+        """x of any shape -> out, the same shape."""
+        x = np.asarray(x)
+        return self.remember(x, x**3)
 
     def backward(self, dout):
-        """Return dx, and fill grads."""
-        return kind.backward(self, 2 * dout)
+        """The slope is 3 x^2."""
+        return 3 * dout * self.recall(dout) ** 2
 
-    found = type(name, (kind,), {"forward": forward, "backward": backward})
-    return found(*sizes, dtype="float64") if sizes else found()
+
+class Scale(Layer):
+    """A right layer that the library does not have: out = x g, with a number for each feature."""
+
+    def __init__(self, n):
+        super().__init__(g=np.ones(n))
+
+    def forward(self, x, training=False):
+        """x (n, d) -> out (n, d)."""
+        x = np.asarray(x)
+        return self.remember(x, x * self.params["g"])
+
+    def backward(self, dout):
+        """The slope is g in x, and x in g."""
+        self.grads["g"] = (dout * self.recall(dout)).sum(axis=0)
+        return dout * self.params["g"]
 
 
 def largest(x, change):
@@ -121,8 +136,8 @@ def right_layers():
         "Tanh": layer(Tanh),
         "ReLU": layer(ReLU),
         "Sigmoid": layer(Sigmoid),
-        "a layer of an unknown class": doubled(Dense, 4, 3, name="Broken"),
-        "a layer of an unknown class without parameters": doubled(Tanh, name="Unscaled"),
+        "a layer of an unknown class": Scale(4),
+        "a layer of an unknown class without parameters": Cube(),
     }
 
 
