@@ -5,7 +5,7 @@ import pytest
 from solutions import replace, solved
 
 from miniae.exercises import find
-from miniae.exercises.checks.elbo_train import check_noise
+from miniae.exercises.checks.elbo_train import check_noise, draws_between
 from miniae.exercises.checks.judged import right_layers, wrong_layers
 from miniae.exercises.questions import Named
 from miniae.exercises.worker import examine, load
@@ -74,7 +74,7 @@ def test_the_library_agrees_on_which_layers_are_right():
     layers = {**right_layers(), **wrong_layers()}
     for which, layer in layers.items():
         layer.theta = rng.standard_normal(layer.theta.shape)
-        report = gradient_check(layer, rng.standard_normal((5, 4)))
+        report = gradient_check(layer, rng.standard_normal((4, 3)))
         assert report.ok == (which in right_layers()), which
 
 
@@ -138,6 +138,10 @@ def test_what_an_optimiser_keeps_is_a_copy_and_its_own(tmp_path, id, edits, key)
            "networks, losses = (encoder, decoder), []\n    kept = rng.standard_normal((50, 2))"),
           (EPS, "kept[:len(batch)]")], "eps_reused"),
         ([(EPS, "np.random.default_rng(0).standard_normal((len(batch), 2))")], "eps_reused"),
+        ([(EPS, "np.random.standard_normal((len(batch), 2))"),
+          ("rng.permutation(X)", "X"),
+          ("rng.standard_normal((len(X), 2))", "np.random.standard_normal((len(X), 2))")],
+         "rng_not_used"),
         ([(EPS, "np.zeros((len(batch), 2))")], "eps_is_0"),
         ([(EPS, "np.ones((len(batch), 2)) * rng.standard_normal(2)")], "eps_alike_in_batch"),
         ([(EPS, "rng.random((len(batch), 2))")], "eps_not_normal"),
@@ -149,6 +153,22 @@ def test_what_an_optimiser_keeps_is_a_copy_and_its_own(tmp_path, id, edits, key)
 )  # fmt: skip
 def test_a_training_with_noise_that_is_not_new_or_not_normal_is_refused(tmp_path, edits, key):
     assert first_fault(tmp_path, "elbo", edits)[0] == f"elbo.{key}"
+
+
+@pytest.mark.slow
+@pytest.mark.elbo
+def test_a_training_without_noise_is_found_by_its_result_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("miniae.exercises.checks.elbo_train.watch", lambda *networks: [])
+    found, said = first_fault(tmp_path, "elbo", [(EPS, "np.zeros((len(batch), 2))")])
+    assert found == "elbo.good_without_noise_only" and "with eps = 0" in said
+
+
+def test_the_numbers_that_a_generator_has_drawn_are_counted():
+    rng = np.random.default_rng(3)
+    for count in (0, 1, 7, 1000):
+        before = rng.bit_generator.state
+        rng.random(count)
+        assert draws_between(before, rng.bit_generator.state) == count
 
 
 def test_noise_that_repeats_is_told_from_new_noise():
