@@ -75,7 +75,9 @@ def verdict(exercise, part, names, student, text=None, answers=None):
             kind = "memory" if "MemoryError" in what["bases"] else "error"
             return "error", clean(sentence(what, called_with)), f"{exercise.id}.{kind}"
         message = left_over(what, exercise, part, text)
-        return ("wrong", clean(message), "") if message else ("not started", "", "")
+        if not message:
+            return "not started", "", ""
+        return "wrong", clean(message), f"{exercise.id}.still_open"
     finally:
         if answers is not None:
             answers[part] = ask.answers
