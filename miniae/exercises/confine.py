@@ -101,14 +101,15 @@ def cover(libc, top, needed):
         raise
 
 
-def to_cover(path, needed):
+def to_cover(path, needed, tests=None):
     """Return what the code of the file at `path` must not see, as `separate` takes it.
 
     These are the top folder in which the submissions are, folders for temporary files, and folders
-    of the grader's user that no other user may enter, but in which Python is.
+    of the grader's user that no other user may enter, but in which Python is. `tests` is the folder
+    with the solutions, where miniae is not installed but runs from its repository.
     """
     tops = {folder for folder in SCRATCH if os.path.realpath(folder) == folder}
-    tops = {folder for folder in tops if os.path.isdir(folder)}
+    tops = {folder for folder in [*tops, tests] if folder and os.path.isdir(folder)}
     parts = path.split("/")
     if len(parts) > 2:
         deep = -2 if len(parts) > 4 else -1

@@ -306,7 +306,8 @@ def server(descriptor):
     needed |= {os.path.dirname(miniae.__file__)}
     needed -= {os.path.dirname(os.path.dirname(miniae.__file__)), ""}
     needed = sorted({os.path.realpath(path) for path in needed if os.path.isdir(path)})
-    job = {"processes": confine.PROCESSES, "needed": needed}
+    tests = os.path.realpath(os.path.join(os.path.dirname(miniae.__file__), "..", "tests"))
+    job = {"processes": confine.PROCESSES, "needed": needed, "tests": tests}
     users = [
         user
         for user in (confine.USERS, confine.NOBODY)
@@ -354,7 +355,7 @@ def supervise(job, channel, printed, status):
     """Fork the child of one check, say how it ended, and leave no process of it behind."""
     status = socket.socket(fileno=status)
     confine.adopt()
-    covered = confine.to_cover(job["path"], [*job["needed"], job["folder"]])
+    covered = confine.to_cover(job["path"], [*job["needed"], job["folder"]], job["tests"])
     confine.separate(covered, job["needed"], job["folder"])
     child = os.fork()
     if child == 0:
