@@ -490,7 +490,7 @@ def test_without_fork_the_verdicts_are_the_same(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_where_there_are_no_namespaces_the_rest_holds(tmp_path, monkeypatch):
     """As in a container without privileges."""
-    for name in ("confine", "errors", "stand_ins", "student", "wire"):
+    for name in ("confine", "errors", "noticed", "stand_ins", "student", "wire"):
         text = processes.SCRIPT.with_name(f"{name}.py").read_text("utf-8")
         (tmp_path / f"{name}.py").write_text(text.replace("libc.unshare(", "min(1, "), "utf-8")
     monkeypatch.setattr(processes, "SCRIPT", tmp_path / "student.py")
