@@ -5,8 +5,10 @@ Linux has all of them. Elsewhere the missing ones are left out. Nothing here imp
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
+import time
 
 FILE_BYTES = 1 << 26  # the largest file that the student's code may write
 FOLDER = FILE_BYTES  # bytes in its folder
@@ -53,7 +55,13 @@ def separate(covered, needed, folder=None):
     hide(False)  # or the files below cannot be written
     try:
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(NEW_PIDS | NEW_MOUNTS | (NEW_USERS if user else 0)) != 0:
+        flags = NEW_PIDS | NEW_MOUNTS | (NEW_USERS if user else 0)
+        failed = libc.unshare(flags)
+        for _ in range(10):  # namespaces of earlier checks may still be counted
+            if failed and ctypes.get_errno() in (errno.ENOSPC, errno.EAGAIN, errno.ENOMEM):
+                time.sleep(0.1)
+                failed = libc.unshare(flags)
+        if failed:
             return user == 0 and libc.unshare(NEW_PIDS) == 0 and not covered
     except (AttributeError, OSError, TypeError):
         return False
@@ -66,16 +74,20 @@ def separate(covered, needed, folder=None):
             with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
     hide()
+    whole = True
     try:
         mount(libc, "none", "/", None, PRIVATE | RECURSIVE)
         for top in covered:
-            cover(libc, top, [path for path in needed if path.startswith(f"{top}/")])
+            try:
+                cover(libc, top, [path for path in needed if path.startswith(f"{top}/")])
+            except OSError:  # cover the others all the same
+                whole = False
         if folder:
             os.makedirs(folder, 0o755, exist_ok=True)
             mount(libc, "tmpfs", folder, "tmpfs", SAFE, f"mode=755,size={FOLDER},nr_inodes=10000")
     except OSError:
         return False
-    return True
+    return whole
 
 
 def mount(libc, source, target, kind, flags, data=None):
@@ -101,14 +113,15 @@ def cover(libc, top, needed):
         raise
 
 
-def to_cover(path, needed):
+def to_cover(path, needed, tests=None):
     """Return what the code of the file at `path` must not see, as `separate` takes it.
 
     These are the top folder in which the submissions are, folders for temporary files, and folders
-    of the grader's user that no other user may enter, but in which Python is.
+    of the grader's user that no other user may enter, but in which Python is. `tests` is the folder
+    with the solutions, where miniae is not installed but runs from its repository.
     """
     tops = {folder for folder in SCRATCH if os.path.realpath(folder) == folder}
-    tops = {folder for folder in tops if os.path.isdir(folder)}
+    tops = {folder for folder in [*tops, tests] if folder and os.path.isdir(folder)}
     parts = path.split("/")
     if len(parts) > 2:
         deep = -2 if len(parts) > 4 else -1

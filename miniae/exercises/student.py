@@ -27,11 +27,11 @@ import miniae.layers  # noqa: E402
 sys.path.insert(0, HERE)
 import confine  # noqa: E402
 import errors  # noqa: E402
+import noticed  # noqa: E402
 import stand_ins  # noqa: E402
 import wire  # noqa: E402
 
 sys.path.remove(HERE)
-NOTES = 8  # of one check, at most
 
 
 class Objects:
@@ -129,7 +129,7 @@ class Child:
     def reply(self, kind, message):
         """Send an answer, and what was noticed until now."""
         self.watched.on = False
-        message = {"is": kind, **message, "notes": self.watched.notes[:NOTES]}
+        message = {"is": kind, **message, "notes": self.watched.notes}
         self.channel.send(message, self.objects)
 
     def do_load(self, path, source):
@@ -198,90 +198,12 @@ def known_error(name, said):
         return RuntimeError(said)
 
 
-class Watched:
-    """Notes of what the student's code does that an answer has no need of.
-
-    An honest mistake is seen, and a copied answer too. Code that attacks this process can hide it.
-    """
-
-    def __init__(self, folder):
-        self.on, self.notes, self.folder, self.path = False, [], folder, ""
-        places = {sys.prefix, sys.base_prefix, folder, "/usr", "/lib", "/dev/null", "/dev/urandom"}
-        places |= {os.path.dirname(os.path.dirname(np.__file__)), os.path.dirname(miniae.__file__)}
-        self.allowed = tuple(os.path.join(os.path.realpath(p), "") for p in places if p)
-        self.searched = {os.path.realpath(place) for place in sys.path}  # by imports
-        self.exercises = os.path.join(os.path.dirname(miniae.__file__), "exercises", "")
-
-    def __call__(self, event, arguments):
-        if self.on and len(self.notes) < NOTES:
-            note = self.note(event, arguments)
-            if note and note not in self.notes and (event == "import" or not self.imports()):
-                self.notes.append(note)
-
-    def own(self, path):
-        """Take no note of the student's own file."""
-        self.path = path
-        self.searched.add(os.path.realpath(path))
-
-    def imports(self):
-        """Return whether the student's code imports a library now, which may do what it needs."""
-        frame, inside = sys._getframe(2), False
-        while frame and frame.f_code.co_filename != self.path:
-            name = frame.f_code.co_filename
-            if name.startswith(self.folder):
-                return False
-            inside |= name.startswith("<frozen importlib")
-            frame = frame.f_back
-        return inside
-
-    def note(self, event, arguments):
-        """Return a note on an event, or None."""
-        if event == "import" and arguments[0].split(".")[0] == "miniae":
-            return f"imports {arguments[0]}"
-        if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | bytes):
-            path = os.path.realpath(os.fsdecode(arguments[0]))
-            outside = path.startswith(self.exercises) or not f"{path}/".startswith(self.allowed)
-            if outside and path not in self.searched:
-                return f"opens {path}"
-        if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"):
-            return "starts another process"
-        if event in ("os.kill", "os.killpg"):
-            return "sends a signal to a process"
-        if event == "socket.connect":
-            return "connects to a network"
-        if event == "ctypes.dlopen" and arguments[0] is not None:
-            return "loads a library of C code"
-        return None
-
-
-class Again:
-    """Finds the modules of miniae that were loaded before, so that their import is noticed."""
-
-    def __init__(self):
-        self.loaded = {n: m for n, m in sys.modules.items() if n.split(".")[0] == "miniae"}
-        for name in self.loaded:
-            del sys.modules[name]
-
-    def find_spec(self, name, path=None, target=None):
-        """Return how to load a module."""
-        if name in self.loaded:
-            return importlib.util.spec_from_loader(name, self)
-        return None
-
-    def create_module(self, spec):
-        """Return the module."""
-        return self.loaded[spec.name]
-
-    def exec_module(self, module):
-        """Do nothing: the module has been run."""
-
-
 def run(channel, folder, seconds):
     """Be the child of one check."""
     sys.dont_write_bytecode = True
-    watched = Watched(folder)
+    watched = noticed.Watched(folder)
     sys.addaudithook(watched)
-    sys.meta_path.insert(0, Again())
+    sys.meta_path.insert(0, noticed.Again())
     np.random.seed()  # noqa: NPY002, or all children of a server draw the same numbers
     faulthandler.dump_traceback_later(seconds, exit=True)  # prints the line
     with contextlib.suppress(wire.Broken):
@@ -306,7 +228,8 @@ def server(descriptor):
     needed |= {os.path.dirname(miniae.__file__)}
     needed -= {os.path.dirname(os.path.dirname(miniae.__file__)), ""}
     needed = sorted({os.path.realpath(path) for path in needed if os.path.isdir(path)})
-    job = {"processes": confine.PROCESSES, "needed": needed}
+    tests = os.path.realpath(os.path.join(os.path.dirname(miniae.__file__), "..", "tests"))
+    job = {"processes": confine.PROCESSES, "needed": needed, "tests": tests}
     users = [
         user
         for user in (confine.USERS, confine.NOBODY)
@@ -354,7 +277,7 @@ def supervise(job, channel, printed, status):
     """Fork the child of one check, say how it ended, and leave no process of it behind."""
     status = socket.socket(fileno=status)
     confine.adopt()
-    covered = confine.to_cover(job["path"], [*job["needed"], job["folder"]])
+    covered = confine.to_cover(job["path"], [*job["needed"], job["folder"]], job["tests"])
     confine.separate(covered, job["needed"], job["folder"])
     child = os.fork()
     if child == 0:
