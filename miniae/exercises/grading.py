@@ -1,5 +1,6 @@
 """The command `report`: check what a class has handed in, and write rows, a summary or groups."""
 
+import contextlib
 import csv
 import os
 import sys
@@ -138,6 +139,8 @@ class Kept:
         row = self.rows.get((cell(student), exercise.id))
         if row is None or row["version"] != version:
             return None
+        if row["state"] == "error" and not row["diagnosis"]:  # it may be the grader's
+            return None
         vague = row["state"] == "wrong" and not row["groups"]
         vague = vague and row["diagnosis"].rpartition(".")[2] in groups.VAGUE
         return None if with_groups and vague else {**row, "student": student}
@@ -215,15 +218,16 @@ def report(chosen):
     try:
         workers = chosen.jobs or cores()
         results = in_order(lambda job: checked(job, chosen, points, kept), jobs, workers)
-        for row, new in results:
-            if new:
-                kept.write(csv_line(row[column] for column in COLUMNS))
-            row = groups.name_row(row, names)
-            rows.append(row)
-            if out:
-                out.row(row)
-            if len(submissions) > 1:
-                progress.step()
+        with contextlib.closing(results):
+            for row, new in results:
+                if new:
+                    kept.write(csv_line(row[column] for column in COLUMNS))
+                row = groups.name_row(row, names)
+                rows.append(row)
+                if out:
+                    out.row(row)
+                if len(submissions) > 1:
+                    progress.step()
     finally:  # after Ctrl-C too, with the rows that are there
         kept.close()
         if out:

@@ -24,7 +24,9 @@ ARCHIVES = (".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 DEPTH = 10  # folders and archives within each other
 ENTRIES = 5000  # files and folders of one student
 UNPACKED = 1 << 26  # bytes that are read from the archives of one student
-ARCHIVE = 1 << 28  # bytes of an archive
+ARCHIVE = 1 << 26  # bytes of an archive
+NOTEBOOK = 1 << 24  # bytes of a notebook, which may have pictures
+CLASS = 20  # times the limits of one student, for an archive with a class
 SAME_TIME = 2  # seconds: an archive stores times no better
 
 
@@ -44,15 +46,20 @@ class Found:
     data: bytes | None = None
 
     def read(self):
-        """Return its bytes, up to the limit of a student's file."""
-        if self.data is None:
-            with open(self.path, "rb") as file:
-                self.data = file.read(SOURCE + 1)
-        return self.data
+        """Return its bytes, up to its limit and one byte more."""
+        if self.data is not None:
+            return self.data
+        with open(self.path, "rb") as file:
+            return file.read(largest(self.place[-1]) + 1)
 
     def code(self):
         """Return its code as bytes; raise ValueError if it is a notebook that cannot be read."""
         return code_of(self.read()) if is_notebook(self.place[-1]) else self.read()
+
+
+def largest(name):
+    """Return how many bytes a file of this name may have."""
+    return NOTEBOOK if is_notebook(name) else SOURCE
 
 
 @dataclass
@@ -94,14 +101,19 @@ class Submission:
 class Walk:
     """The files below one folder or in one archive, with limits.
 
+    Parameters
+    ----------
+    times : int, how many times the limits of one student
+
     Attributes
     ----------
     found : list of Found
     skipped : list of (path, reason)
     """
 
-    def __init__(self):
-        self.found, self.skipped, self.entries, self.left = [], [], 0, UNPACKED
+    def __init__(self, times=1):
+        self.found, self.skipped, self.entries = [], [], 0
+        self.most, self.left = times * ENTRIES, times * UNPACKED
 
     def skip(self, place, why):
         """Note that something is not read."""
@@ -110,9 +122,9 @@ class Walk:
     def enough(self, place):
         """Return whether a limit is reached; it is noted once."""
         self.entries += 1
-        if self.entries == ENTRIES + 1:
-            self.skip(place, f"there are more than {ENTRIES} files: the rest is not read")
-        return self.entries > ENTRIES
+        if self.entries == self.most + 1:
+            self.skip(place, f"there are more than {self.most} files: the rest is not read")
+        return self.entries > self.most
 
     def folder(self, path, place=()):
         """Read a folder."""
@@ -158,7 +170,8 @@ class Walk:
     def member(self, archive, member, place):
         """Read one file of an archive."""
         names = [n for n in re.split(r"[/\\]", member.filename) if n not in ("", ".", "..")]
-        inside = (place[0].removesuffix(".zip"), *place[1:], *names)
+        own = place[0].removesuffix(".zip") if len(place) == 1 else place[0]  # a student's id
+        inside = (own, *place[1:], *names)
         if member.is_dir() or not names or JUNK & set(names) or names[-1].startswith("._"):
             return
         if self.enough(inside):
@@ -167,7 +180,7 @@ class Walk:
         if not (zipped or matches(names[-1])):
             self.found.append(Found(inside, 0, data=b""))
             return
-        limit = self.left if zipped else min(self.left, SOURCE)
+        limit = self.left if zipped else min(self.left, largest(names[-1]))
         if len(inside) > DEPTH or member.file_size > limit:
             return self.skip(inside, "it is too large, or too deep, for an answer in an archive")
         try:
@@ -218,6 +231,8 @@ def readable(name):
 def is_stub(exercise, data):
     """Return whether a file is the stub of an exercise, without changes."""
     stub = (STUBS / exercise.file).read_bytes()
+    if len(data) > 4 * len(stub):  # to parse a long file takes time
+        return False
     return data == stub or all(
         definition(data, part) == definition(stub, part) for part in exercise.parts
     )
@@ -315,7 +330,7 @@ def submissions_in(folder, student=""):
         return [one], one.skipped
     if folder.is_dir():
         return of_class(folder)
-    walk = Walk()
+    walk = Walk(CLASS)
     walk.archive(folder, (folder.name,))
     files = [Found(file.place[1:], file.time, data=file.data) for file in walk.found]
     skipped = [(place.partition("/")[2] or place, why) for place, why in walk.skipped]
