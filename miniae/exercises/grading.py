@@ -8,6 +8,7 @@ from pathlib import Path
 
 from miniae.exercises import groups, summary, summary_page
 from miniae.exercises.catalogue import EXERCISES, recognise
+from miniae.exercises.files import readable
 from miniae.exercises.report import (
     COLUMNS,
     CsvRows,
@@ -20,7 +21,7 @@ from miniae.exercises.report import (
 )
 from miniae.exercises.running import Progress, check_answer, cores, in_order, version_of
 from miniae.exercises.sandbox import require_limits
-from miniae.exercises.submissions import Submission, answers_in, readable, submissions_in
+from miniae.exercises.submissions import Submission, answers_in, submissions_in
 from miniae.plumbing.names import choose
 
 NUMBERS = ("score", "points", "max_points")
