@@ -1,5 +1,6 @@
 """The command `report`: check what a class has handed in, and write rows, a summary or groups."""
 
+import contextlib
 import csv
 import os
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from miniae.exercises import groups, summary, summary_page
 from miniae.exercises.catalogue import EXERCISES, recognise
+from miniae.exercises.files import readable
 from miniae.exercises.report import (
     COLUMNS,
     CsvRows,
@@ -19,7 +21,7 @@ from miniae.exercises.report import (
 )
 from miniae.exercises.running import Progress, check_answer, cores, in_order, version_of
 from miniae.exercises.sandbox import require_limits
-from miniae.exercises.submissions import Submission, answers_in, readable, submissions_in
+from miniae.exercises.submissions import Submission, answers_in, submissions_in
 from miniae.plumbing.names import choose
 
 NUMBERS = ("score", "points", "max_points")
@@ -138,6 +140,8 @@ class Kept:
         row = self.rows.get((cell(student), exercise.id))
         if row is None or row["version"] != version:
             return None
+        if row["state"] == "error" and not row["diagnosis"]:  # it may be the grader's
+            return None
         vague = row["state"] == "wrong" and not row["groups"]
         vague = vague and row["diagnosis"].rpartition(".")[2] in groups.VAGUE
         return None if with_groups and vague else {**row, "student": student}
@@ -215,15 +219,16 @@ def report(chosen):
     try:
         workers = chosen.jobs or cores()
         results = in_order(lambda job: checked(job, chosen, points, kept), jobs, workers)
-        for row, new in results:
-            if new:
-                kept.write(csv_line(row[column] for column in COLUMNS))
-            row = groups.name_row(row, names)
-            rows.append(row)
-            if out:
-                out.row(row)
-            if len(submissions) > 1:
-                progress.step()
+        with contextlib.closing(results):
+            for row, new in results:
+                if new:
+                    kept.write(csv_line(row[column] for column in COLUMNS))
+                row = groups.name_row(row, names)
+                rows.append(row)
+                if out:
+                    out.row(row)
+                if len(submissions) > 1:
+                    progress.step()
     finally:  # after Ctrl-C too, with the rows that are there
         kept.close()
         if out:

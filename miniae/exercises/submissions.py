@@ -1,58 +1,21 @@
-"""Find the answers of a class: in folders, in archives, in notebooks, under changed names.
+"""Find the answers of a class: whose file is an answer to which exercise.
 
-Nothing is followed out of the folder: links are skipped, and archives are read in memory, with
-limits. What is not graded is listed with the reason.
+What is not graded is listed with the reason.
 """
 
-import io
 import os
 import re
-import stat
-import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from miniae.exercises.catalogue import EXERCISES, STUBS
-from miniae.exercises.notebooks import code_of
-from miniae.exercises.sandbox import SOURCE
-from miniae.exercises.worker import clean, definition
+from miniae.exercises.files import JUNK, Found, Walk, is_notebook, matches, readable
+from miniae.exercises.worker import definition
 
-JUNK = {"__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "venv", "node_modules"}
-JUNK |= {"site-packages", ".vscode", ".idea", ".Trashes", ".DS_Store", ".pytest_cache"}
 ARCHIVES = (".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
-DEPTH = 10  # folders and archives within each other
-ENTRIES = 5000  # files and folders of one student
-UNPACKED = 1 << 26  # bytes that are read from the archives of one student
-ARCHIVE = 1 << 28  # bytes of an archive
+CLASS = 20  # times the limits of one student, for an archive with a class
 SAME_TIME = 2  # seconds: an archive stores times no better
-
-
-@dataclass
-class Found:
-    """A file that may be an answer.
-
-    place : tuple of str, its path within the student's folder
-    time : float, when it was written, in seconds
-    path : Path of the file, or None if it is in an archive
-    data : bytes from an archive, or None
-    """
-
-    place: tuple
-    time: float
-    path: Path | None = None
-    data: bytes | None = None
-
-    def read(self):
-        """Return its bytes, up to the limit of a student's file."""
-        if self.data is None:
-            with open(self.path, "rb") as file:
-                self.data = file.read(SOURCE + 1)
-        return self.data
-
-    def code(self):
-        """Return its code as bytes; raise ValueError if it is a notebook that cannot be read."""
-        return code_of(self.read()) if is_notebook(self.place[-1]) else self.read()
 
 
 @dataclass
@@ -91,133 +54,11 @@ class Submission:
             return b""
 
 
-class Walk:
-    """The files below one folder or in one archive, with limits.
-
-    Attributes
-    ----------
-    found : list of Found
-    skipped : list of (path, reason)
-    """
-
-    def __init__(self):
-        self.found, self.skipped, self.entries, self.left = [], [], 0, UNPACKED
-
-    def skip(self, place, why):
-        """Note that something is not read."""
-        self.skipped.append(("/".join(map(readable, place)), why))
-
-    def enough(self, place):
-        """Return whether a limit is reached; it is noted once."""
-        self.entries += 1
-        if self.entries == ENTRIES + 1:
-            self.skip(place, f"there are more than {ENTRIES} files: the rest is not read")
-        return self.entries > ENTRIES
-
-    def folder(self, path, place=()):
-        """Read a folder."""
-        if len(place) > DEPTH:
-            return self.skip(place, f"there are more than {DEPTH} folders in each other")
-        try:
-            names = sorted(os.listdir(path))
-        except OSError as error:
-            return self.skip(place or (path.name,), f"cannot be read: {error.strerror}")
-        for name in names:
-            if name in JUNK or name.startswith("._") or self.enough((*place, name)):
-                continue
-            self.entry(path / name, (*place, name))
-
-    def entry(self, path, place):
-        """Read what has this path, whatever it is."""
-        try:
-            about = path.lstat()
-        except OSError as error:
-            return self.skip(place, f"cannot be read: {error.strerror}")
-        if stat.S_ISDIR(about.st_mode):
-            self.folder(path, place)
-        elif stat.S_ISLNK(about.st_mode):
-            self.skip(place, "it is a link: hand in the file itself")
-        elif not stat.S_ISREG(about.st_mode):
-            self.skip(place, "it is not a regular file")
-        elif place[-1].lower().endswith(".zip"):
-            if about.st_size > ARCHIVE:
-                return self.skip(place, f"the archive has more than {ARCHIVE >> 20} MB")
-            self.archive(path, place)
-        else:
-            self.found.append(Found(place, about.st_mtime, path))
-
-    def archive(self, file, place):
-        """Read a zip archive, a path or an open file; no file is unpacked onto the disk."""
-        try:
-            with zipfile.ZipFile(file) as archive:
-                for member in archive.infolist():
-                    self.member(archive, member, place)
-        except Exception as error:  # a damaged archive can raise nearly anything
-            self.skip(place, f"the archive cannot be read: {type(error).__name__}")
-
-    def member(self, archive, member, place):
-        """Read one file of an archive."""
-        names = [n for n in re.split(r"[/\\]", member.filename) if n not in ("", ".", "..")]
-        inside = (place[0].removesuffix(".zip"), *place[1:], *names)
-        if member.is_dir() or not names or JUNK & set(names) or names[-1].startswith("._"):
-            return
-        if self.enough(inside):
-            return
-        zipped = names[-1].lower().endswith(".zip")
-        if not (zipped or matches(names[-1])):
-            self.found.append(Found(inside, 0, data=b""))
-            return
-        limit = self.left if zipped else min(self.left, SOURCE)
-        if len(inside) > DEPTH or member.file_size > limit:
-            return self.skip(inside, "it is too large, or too deep, for an answer in an archive")
-        try:
-            with archive.open(member) as file:
-                data = file.read(limit + 1)  # the size that the archive states may be wrong
-        except RuntimeError:
-            return self.skip(inside, "it is encrypted")
-        self.left -= len(data)
-        if len(data) > limit:
-            return self.skip(inside, "it is larger than the archive says")
-        if zipped:
-            return self.archive(io.BytesIO(data), inside)
-        try:
-            time = datetime(*member.date_time).timestamp()
-        except (ValueError, OverflowError, OSError):
-            time = 0.0
-        self.found.append(Found(inside, time, data=data))
-
-
-NAMES = {
-    id: re.compile(rf"(.*[^a-z0-9])?{id}([^a-z0-9].*)?\.(py|ipynb)", re.DOTALL)
-    for id in sorted(EXERCISES, key=len, reverse=True)
-}
-
-
-def matches(name):
-    """Return the id of the exercise that a file is an answer to, or None.
-
-    The number in front and what a browser or a platform has added are ignored, as in
-    ``04_dense_backward (1).py``.
-    """
-    name = name.lower()
-    if name.startswith("test_"):
-        return None
-    return next((id for id, pattern in NAMES.items() if pattern.fullmatch(name)), None)
-
-
-def is_notebook(name):
-    """Return whether a file name is that of a notebook."""
-    return name.lower().endswith(".ipynb")
-
-
-def readable(name):
-    """Return a file name as text, also if it is not valid UTF-8, in one line."""
-    return clean(os.fsencode(name).decode("utf-8", "backslashreplace"))
-
-
 def is_stub(exercise, data):
     """Return whether a file is the stub of an exercise, without changes."""
     stub = (STUBS / exercise.file).read_bytes()
+    if len(data) > 4 * len(stub):  # to parse a long file takes time
+        return False
     return data == stub or all(
         definition(data, part) == definition(stub, part) for part in exercise.parts
     )
@@ -234,7 +75,9 @@ def choose(student, found, skipped):
         else:
             others.append(file)
     for id, files in versions.items():
-        best = max(files, key=lambda file: rank(EXERCISES[id], file))
+        best = files[0]
+        if len(files) > 1:
+            best = max(files, key=lambda file: rank(EXERCISES[id], file))
         submission.answers[id] = best
         place = "/".join(map(readable, best.place))
         if len(files) > 1:
@@ -290,11 +133,6 @@ def name_of(folder):
     return readable(folder.resolve().name.removesuffix(".zip"))
 
 
-def has_answers(folder):
-    """Return whether a folder has the file of at least one exercise."""
-    return any(matches(name) for name in os.listdir(folder)) if folder.is_dir() else False
-
-
 def submissions_in(folder, student=""):
     """Return the submissions in a folder or zip archive, and what was skipped.
 
@@ -315,7 +153,7 @@ def submissions_in(folder, student=""):
         return [one], one.skipped
     if folder.is_dir():
         return of_class(folder)
-    walk = Walk()
+    walk = Walk(CLASS)
     walk.archive(folder, (folder.name,))
     files = [Found(file.place[1:], file.time, data=file.data) for file in walk.found]
     skipped = [(place.partition("/")[2] or place, why) for place, why in walk.skipped]
@@ -365,9 +203,12 @@ def sorted_out(folder, found, skipped, students):
     for file in loose:
         why = "it lies beside the folders of the students; for one student's folder add --student"
         skipped.append((readable(file.place[0]), why))
-    result = []
+    result, by_student = [], {}
+    for f in inside:
+        own = Found(f.place[1:], f.time, f.path, f.data)
+        by_student.setdefault(f.place[0], []).append(own)
     for name in sorted(students):
-        files = [Found(f.place[1:], f.time, f.path, f.data) for f in inside if f.place[0] == name]
+        files = by_student.get(name, [])
         if not files and name.startswith((".", "__")):
             skipped.append((readable(name), "it is empty"))
             continue

@@ -10,8 +10,9 @@ import pytest
 from solutions import solved, stub
 
 from miniae.exercises import EXERCISES, find
+from miniae.exercises.files import SOURCE, matches
 from miniae.exercises.notebooks import as_notebook, code_of
-from miniae.exercises.submissions import answers_in, matches, submissions_in
+from miniae.exercises.submissions import answers_in, submissions_in
 
 DENSE, FIRST = find("dense_backward"), find("sigmoid_softplus")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and files of POSIX")
@@ -220,3 +221,31 @@ def test_a_notebook_is_an_answer_without_its_magics_and_checks(tmp_path):
 def test_a_notebook_that_cannot_be_read_is_a_value_error(data):
     with pytest.raises(ValueError, match="the notebook cannot be read"):
         code_of(data)
+
+
+def test_a_notebook_may_be_longer_than_a_file_because_of_its_pictures(tmp_path):
+    book = json.loads(as_notebook(DENSE))
+    book["cells"][1]["outputs"] = [{"data": {"image/png": "A" * (2 * SOURCE)}}]
+    write(tmp_path / "ada" / "04_dense_backward.ipynb", json.dumps(book))
+    (tmp_path / "bob.zip").write_bytes(packed({"04_dense_backward.ipynb": json.dumps(book)}))
+    for one in submissions_in(tmp_path)[0]:
+        assert b"def dense_backward" in one.source(DENSE.id)
+
+
+def test_an_archive_with_a_class_has_the_limits_of_many_students(tmp_path):
+    files = {f"student{k}/{DENSE.file}": "x = 1" for k in range(6000)}
+    (tmp_path / "class.zip").write_bytes(packed(files))
+    students, skipped = found(tmp_path / "class.zip")
+    assert len(students) == 6000 and not skipped
+    (tmp_path / "class.zip").rename(tmp_path / "eve.zip")
+    (tmp_path / "class").mkdir()
+    (tmp_path / "eve.zip").rename(tmp_path / "class" / "eve.zip")
+    _, skipped = found(tmp_path / "class")
+    assert any("more than 5000 files" in why for why in skipped.values())
+
+
+def test_an_archive_in_a_folder_belongs_to_the_student_of_the_folder(tmp_path):
+    (tmp_path / "ada.zip").mkdir()
+    (tmp_path / "ada.zip" / "hw.zip").write_bytes(packed({DENSE.file: solved(DENSE.id)}))
+    write(tmp_path / "bob" / FIRST.file, solved(FIRST.id))
+    assert found(tmp_path)[0] == {"ada.zip": {DENSE.id}, "bob": {FIRST.id}}
