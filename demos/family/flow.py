@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from miniae import VAE, GaussianNLL, Model, Sequential, StandardNormal
-from miniae.numerics import LOG_2PI, sigmoid, softplus
+from miniae.numerics import LOG_2PI, softplus
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support.bent_posterior import Bend, best_gaussian_elbo, draw_posteriors, log_likelihood
@@ -40,21 +40,21 @@ class Planar:
         a, square = (w * u).sum(axis=1, keepdims=True), (w * w).sum(axis=1, keepdims=True)
         m = softplus(a) - 1
         g, t = (m - a) / square, np.tanh((w * z).sum(axis=1, keepdims=True) + b)
-        det = 1 + (1 - t * t) * m
+        det = t * t + (1 - t * t) * softplus(a)  # 1 + (1 - t^2) m, which may round to 0
         self.cache = z, w, u, a, square, m, g, t, det
         return z + (u + g * w) * t, np.log(det)
 
     def backward(self, dz, dlog_det):
         """Gradients with respect to z' and log det -> with respect to z, w, u, b.
 
-        log det moves with t by -2 t m / det, and with m by (1 - t^2) / det. g moves with a = w.u by
-        (sigmoid(a) - 1) / |w|^2, the sigmoid by way of m, and with |w|^2 by -g / |w|^2.
+        log det moves with t by -2 t m / det, and with m by (1 - t^2) / det; g with |w|^2 by
+        -g / |w|^2, and with a = w.u by (s - 1) / |w|^2, where s is sigmoid(a), the slope of m.
         """
         z, w, u, a, square, m, g, t, det = self.cache
         dv = dz * t
         dt = (dz * (u + g * w)).sum(axis=1, keepdims=True) - dlog_det * 2 * t * m / det
         dg = (dv * w).sum(axis=1, keepdims=True) / square
-        da = (dg + dlog_det * (1 - t * t) / det) * sigmoid(a) - dg
+        da = (dg + dlog_det * (1 - t * t) / det) * np.exp(-softplus(-a)) - dg  # s, to all digits
         db = dt * (1 - t * t)
         return dz + db * w, db * z + g * dv - 2 * dg * g * w + da * u, dv + da * w, db
 

@@ -104,12 +104,12 @@ def copy_for(model, optimizer):
 
     Its settings are those that the optimiser has now.
     """
-    last = model.optimizer
+    last, owner = model.optimizer, getattr(optimizer, "owner", None)
     goes_on = getattr(last, "owner", None) is not None and last.owner.source is optimizer
     if not isinstance(optimizer, Optimizer):
         if goes_on:
             return last
-        fresh = copy.deepcopy(optimizer.owner.as_given)
+        fresh = copy.deepcopy(optimizer if owner is None else owner.as_given)
     else:
         fresh = copy.copy(optimizer)
         fresh.owner, fresh.t, fresh.state = None, 0, {}
@@ -120,21 +120,31 @@ def copy_for(model, optimizer):
     return fresh
 
 
-def optimizers_of(players, optimizer, last):
+@dataclass
+class Player:
+    """What `copy_for` needs to know of a network that has no optimiser of its own."""
+
+    theta: np.ndarray
+    optimizer: object
+
+
+def optimizers_of(networks, optimizer, last):
     """Return a dict of an optimiser for each player: see `Adversarial.fit`.
 
-    last : dict by player of those that were used before, or {}
+    networks : dict by player of the networks
+    last : dict by player of those that were used before, or {}; each goes on if it is given again,
+        or if what it is a copy of is given again
 
     Raises
     ------
     ValueError : a name that is not a player; something that is not an optimiser
     """
-    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(players, optimizer)
-    unknown = sorted(set(given) - set(players), key=str)
+    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(networks, optimizer)
+    unknown = sorted(set(given) - set(networks), key=str)
     if unknown:
-        raise ValueError(f"optimizer has the keys {unknown}; the players are {list(players)}")
+        raise ValueError(f"optimizer has the keys {unknown}; the players are {list(networks)}")
     chosen = {}
-    for player in players:
+    for player, network in networks.items():
         each = given.get(player)
         if each is None:
             chosen[player] = last.get(player) or Adam(betas=(0.5, 0.999))
@@ -142,8 +152,6 @@ def optimizers_of(players, optimizer, last):
         is_name = isinstance(each, str) and each in OPTIMIZERS
         made = OPTIMIZERS[each]() if is_name else made_by(each)
         check_step(made, each)
-        fresh = copy.copy(made)
-        if isinstance(fresh, Optimizer):
-            fresh.t, fresh.state = 0, {}
-        chosen[player] = copy.deepcopy(fresh)
+        used = last.get(player)
+        chosen[player] = used if made is used else copy_for(Player(network.theta, used), made)
     return chosen

@@ -4,6 +4,7 @@ import numpy as np
 
 from miniae.proof.gradcheck import check_function
 from miniae.proof.subject import Noise
+from miniae.variants.adversarial import PLAYERS
 
 
 def check_player(
@@ -24,7 +25,13 @@ def check_player(
     Returns
     -------
     GradientReport with one block, "theta", the player's parameter vector
+
+    Raises
+    ------
+    ValueError : there is no such player
     """
+    if player not in PLAYERS:
+        raise ValueError(f"player={player!r} must be one of {list(PLAYERS)}")
     real, other = model.astype(np.float64), model.astype(np.complex128)
 
     def loss(theta):

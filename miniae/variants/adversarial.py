@@ -184,7 +184,8 @@ class Adversarial(Estimator, Parameterized):
         }  # fmt: skip
         self.terms = {name: np.asarray(value).item() for name, value in terms.items()}
         if not np.isfinite([np.real(value) for value in losses.values()]).all():
-            raise diverged(self, f"the losses are {losses}")
+            named = ", ".join(f"{name} {np.real(value):.4g}" for name, value in losses.items())
+            raise diverged(self, f"the losses are: {named}")
         return losses
 
     # Using a model.
@@ -200,9 +201,9 @@ class Adversarial(Estimator, Parameterized):
         y : None, for a Pipeline of scikit-learn: X is its own target
         optimizer : Optimizer, "adam" or "sgd", a class or function that makes one; or a dict by
             player of these, such as {"discriminator": Adam(1e-4)}
-            Each player gets a copy of its own. By default it is the one of the last `fit`, with its
-            state, or else Adam(1e-3, betas=(0.5, 0.999)): momentum makes the game swing. Radford et
-            al. (2016).
+            Each player gets a copy of its own, which keeps its state if the same object is given to
+            the next `fit`. By default it is the one of the last `fit`, with its state, or else
+            Adam(1e-3, betas=(0.5, 0.999)): momentum makes the game swing. Radford et al. (2016).
 
         Returns
         -------
@@ -219,7 +220,8 @@ class Adversarial(Estimator, Parameterized):
             raise ValueError("y must be None: an adversarial model has no target but X, no labels")
         keep_columns(self, X)
         rows = Rows(check_data(self, X), batch_size, shuffle)
-        self.optimizers = optimizers_of(PLAYERS, optimizer, self.optimizers)
+        networks = {player: self.parts[player] for player in PLAYERS}
+        self.optimizers = optimizers_of(networks, optimizer, self.optimizers)
         first = len(self.history.get("loss", ()))
         progress = Progress(verbose, first + epochs, rows)
         for epoch in range(first, first + epochs):
@@ -228,8 +230,7 @@ class Adversarial(Estimator, Parameterized):
                 with np.errstate(over="ignore", invalid="ignore"):  # `record` looks at the result
                     self.losses(**batch, training=True)  # three losses, by one pass
                 self.backward()  # three gradients, each of one player's own loss
-                for player in PLAYERS:
-                    network = self.parts[player]
+                for player, network in networks.items():
                     self.optimizers[player].step(network.theta, network.dtheta)
 
                 means.add(self.terms, len(batch["x"]))

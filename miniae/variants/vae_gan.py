@@ -129,8 +129,9 @@ class VAEGAN(Adversarial):
         """Fill the dtheta of each player with the gradient of its own loss, the others held fixed.
 
         Two gradients go through the discriminator to the images: that of the reconstruction starts
-        at f(x~), with f(x~) - f(x), and that of the game at the logits of x~ and x_p. The encoder
-        gets the first one, by way of z, as in VAE. The decoder gets gamma times the first plus the
+        at f(x~), with f(x~) - f(x), and at f(x), with minus that: x~ acts on f(x) too if f has a
+        BatchNorm. That of the game starts at the logits of x~ and x_p. The encoder gets the first
+        one, by way of z, as in VAE. The decoder gets gamma times the first plus the
         second. On its way each pass also fills dtheta of the networks that it goes through. So the
         pass of a network's own loss is the last one through it: `backward` assigns.
         """
@@ -138,6 +139,7 @@ class VAEGAN(Adversarial):
         n = len(mu)
         df, dlogits = np.zeros_like(f), np.zeros_like(logits)
         df[n : 2 * n] = self.reconstruction_loss.backward(0.5 / n)
+        df[:n] = -df[n : 2 * n]
         dlogits[n:] = generator_grad(logits[n:], self.saturating)
         of_reconstruction = self.features.backward(df)[n:]
         of_game = self.discriminator.backward(dlogits)[n:]

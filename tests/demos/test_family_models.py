@@ -409,6 +409,17 @@ def test_a_wrong_log_det_passes_the_gradient_check_but_not_the_determinant(flow)
     assert np.abs(log_q - expected).max() > 0.1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_log_det_keeps_its_digits_where_the_map_is_almost_flat(flow, dtype):
+    # At t = 0 the determinant is softplus(w.u), about e^(w.u): far below the rounding of 1.
+    a = np.array([[-5.0], [-20.0], [-40.0], [-80.0]], dtype)
+    planar, one = flow.Planar(), np.ones_like(a)
+    log_det = planar.forward(0 * a, one, a, 0 * a)[1]
+    np.testing.assert_allclose(log_det, np.log(np.log1p(np.exp(a.astype(float)))), rtol=1e-6)
+    gradients = planar.backward(0 * a, one)
+    np.testing.assert_allclose(gradients[2], one, rtol=0.01)  # du of log det, about w
+
+
 def test_without_flows_it_is_a_vae_whose_kl_is_that_of_its_draw(flow):
     model, x, eps = small_flow(flow, 0)
     vae = ImportanceWeightedVAE(3, 2, (5,), k=1, likelihood="gaussian", dtype="float64")

@@ -53,11 +53,18 @@ def own_networks():
     }
 
 
+def normalised_features():
+    """With statistics over x, x~ and x_p, so that fakes act on the features of the data."""
+    features = Sequential(Dense(6, 5), BatchNorm(5), Tanh())
+    return Sequential(features, Sequential(Dense(5, 1)))
+
+
 MODELS = {
     "VAE-GAN": lambda: VAEGAN(6, 2, (3,), beta=0.7, gamma=0.3),
     "saturating, deep": lambda: VAEGAN(6, 2, (5, 4), saturating=True, activation="gelu"),
     "images, linear output": lambda: VAEGAN((2, 3), 2, (5,), output="linear", gamma=2.0),
     "own networks": lambda: VAEGAN(6, 2, **own_networks()),
+    "BatchNorm in f": lambda: VAEGAN(6, 2, (5,), gamma=0.3, discriminator=normalised_features()),
     "AAE": lambda: AdversarialAutoencoder(6, 2, (3,), gamma=0.4),
     "AAE, saturating": lambda: AdversarialAutoencoder(6, 2, (4,), saturating=True, loss="mse"),
 }
@@ -72,7 +79,7 @@ def check_players(model, training):
         assert report.ok and report.method == "complex step", report
 
 
-@pytest.mark.parametrize("name", ["VAE-GAN", "AAE"])
+@pytest.mark.parametrize("name", ["VAE-GAN", "BatchNorm in f", "AAE"])
 def test_the_gradient_of_each_player_is_that_of_its_own_loss(name):
     check_players(MODELS[name](), training=True)
 
@@ -345,6 +352,56 @@ def test_each_player_has_an_optimiser_of_its_own():
         model.fit(X, optimizer={"critic": Adam()})
     with pytest.raises(ValueError, match="optimizer='ada' must be one of"):
         model.fit(X, optimizer={"encoder": "ada"})
+
+
+class Momentum:
+    """An optimiser of one's own, with a state."""
+
+    velocity = 0.0
+
+    def step(self, theta, dtheta):
+        self.velocity = 0.9 * self.velocity - 1e-2 * dtheta
+        theta += self.velocity
+
+
+RULES = {
+    "one object": lambda: Adam(1e-2),
+    "of one's own": Momentum,
+    "a schedule": lambda: SGD(lambda step: 0.1 / (1 + step)),
+    "by player": lambda: {"encoder": Adam(1e-2), "discriminator": SGD(1e-2, momentum=0.9)},
+}
+
+
+@both
+@pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+def test_an_optimiser_that_is_given_again_keeps_its_state_as_in_every_model(cls, make):
+    def trained(rule, *epochs):
+        model = cls(6, 2, (5,))
+        for count in epochs:
+            model.fit(X, epochs=count, batch_size=3, optimizer=rule, verbose=0)
+        return model
+
+    rule = make()
+    whole, parts = trained(rule, 3).theta, trained(rule, 2, 1)
+    assert np.array_equal(whole, parts.theta)
+    again = trained(make(), 2)
+    again.fit(X, epochs=1, batch_size=3, optimizer=again.optimizers, verbose=0)
+    assert np.array_equal(whole, again.theta)
+    fresh = trained(make(), 2).fit(X, epochs=1, batch_size=3, optimizer=make(), verbose=0)
+    assert not np.array_equal(whole, fresh.theta)
+    vae = VAE(6, 2, (5,))
+    for given in rule.values() if isinstance(rule, dict) else [rule]:
+        vae.fit(X, epochs=1, optimizer=given, verbose=0)  # serves a model that has one loss too
+
+
+def test_only_a_player_can_be_checked():
+    with pytest.raises(ValueError, match="player='loss' must be one of"):
+        check_player(VAEGAN(6, 2, (5,)), "loss", X)
+
+
+def test_losses_that_are_not_numbers_are_told_as_numbers():
+    with pytest.raises(FloatingPointError, match=r"encoder nan, decoder nan, discriminator nan\."):
+        VAEGAN(6, 2, (5,)).losses(X, eps=np.full((7, 2), np.nan))
 
 
 @both

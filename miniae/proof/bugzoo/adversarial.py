@@ -141,6 +141,7 @@ class OpenVAEGAN(VAEGAN):
         n = len(mu)
         df = np.zeros_like(f)
         df[n : 2 * n] = self.reconstruction_loss.backward(0.5 / n)
+        df[:n] = -df[n : 2 * n]
         both = self.features.backward(df)[n:], self.of_game(logits, n)
         dz = self.decoder.backward(self.to_encoder(*both))[:n]
         kl_dmu, kl_dlog_var = self.prior.kl_grad(mu, log_var)
