@@ -157,6 +157,7 @@ class MultimodalVAE(VAE):
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         """As VAE.loss; in training, the mean over all terms. Those of a row share a given eps."""
         x, target, rng = self.prepare(x, target, rng, training)
+        x, target = x.real, target.real  # data are real in a complex copy too: VAE.loss wants that
         if training:
             if eps is not None and np.shape(eps) != (len(x), self.latent_dim):
                 raise ValueError(
