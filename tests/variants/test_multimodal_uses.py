@@ -14,8 +14,11 @@ from miniae import (
     plots,
     suggest,
 )
+from miniae.proof.bugzoo import ZOO
+from miniae.proof.bugzoo.multimodal import every_subset, exact_bound, exact_subsets, linear_experts
 
 N = 20
+FORWARD_WRONG = [each for each in ZOO if each.instrument in (exact_subsets, exact_bound)]
 
 
 def model(**options):
@@ -134,3 +137,19 @@ def test_traversals_start_from_a_list_as_from_a_dict():
     np.testing.assert_array_equal(first["price"], again["price"])
     with pytest.raises(ValueError, match=r"x is one array of shape \(4, 4\)"):
         made.traverse(X["image"][0])
+
+
+@pytest.mark.parametrize("each", FORWARD_WRONG, ids=lambda each: each.id)
+def test_a_wrong_product_or_bound_has_a_backward_pass_that_fits_it(each):
+    """Its one fault is in forward, so only an exact answer shows it, not a gradient check."""
+    made, mean, covariance = linear_experts(each.wrong, 0)
+    made.theta += 0.1 * np.random.default_rng(0).standard_normal(made.theta.size)
+    x = every_subset(made, mean, covariance, 0)
+    eps = np.random.default_rng(1).standard_normal((len(x), 2))
+    made.loss(x, eps=eps)
+    made.backward()
+    step = np.random.default_rng(2).standard_normal(made.theta.size)
+    moved = made.astype("complex128")
+    moved.theta += 1e-30j * step
+    slope = moved.loss(x, eps=eps).imag / 1e-30
+    assert made.dtheta @ step == pytest.approx(slope, rel=1e-10)
