@@ -32,7 +32,7 @@ def latent_scatter(model, X, labels=None, dims=(0, 1)):
     Parameters
     ----------
     model : anything with ``encode``
-    X : (N, ...), what ``model.encode`` takes
+    X : (N, ...), what ``model.encode`` takes; a dict for a MultimodalVAE
     labels : (N,) or None
         Up to ten different labels are classes with a legend. More than ten different numbers are a
         quantity with a colour bar. Points are drawn in the order of `X`: shuffle sorted data.
@@ -47,7 +47,7 @@ def latent_scatter(model, X, labels=None, dims=(0, 1)):
     ValueError : X is empty or has NaN; labels do not match X, or are more than ten classes; the
         codes have one dimension; dims are out of range.
     """
-    X = check_finite(X, "X")
+    X = model.pack(X) if hasattr(model, "pack") else check_finite(X, "X")
     n = len(X)
     names, colours = [], PALETTE[0]
     if labels is not None:
@@ -173,7 +173,7 @@ def traversal(model, x=None, dims=None, span=(-3, 3), steps=11, image_shape=None
     check_method(
         model, "traverse", "only a model with a prior, such as VAE, has a range for each latent"
     )
-    rows = np.asarray(model.traverse(x, dims, span, steps))
+    rows = check_finite(model.traverse(x, dims, span, steps), "model.traverse()")
     dims = np.arange(len(rows)) if dims is None else np.asarray(dims)
     images = as_images(rows.reshape(-1, *rows.shape[2:]), "model.traverse()", image_shape)
     where = "0" if x is None else "the code of x"

@@ -1,6 +1,7 @@
 """What all plots share: checks of their arguments, and a sheet of many images."""
 
 import math
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +23,11 @@ def check_count(n, name="n", least=1):
 
 def check_finite(array, name):
     """Return `array` as a NumPy array; raise ValueError if it is empty or not finite numbers."""
+    if isinstance(array, Mapping):
+        raise ValueError(
+            f"{name} is a dict with the keys {[*array]}: a plot draws one of its arrays, for "
+            "example plots.grid(X[key])"
+        )
     array = np.asarray(array)
     if array.size == 0 or array.dtype.kind not in "biuf":
         fix = "pass at least one sample, and numbers only"

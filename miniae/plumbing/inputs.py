@@ -18,7 +18,8 @@ def as_array(x, name):
 
     Raises
     ------
-    TypeError : a table with a column that does not hold numbers; an object that gives batches
+    TypeError : a table with a column that does not hold numbers; a dict; an object that gives
+        batches
     ValueError : a masked array with hidden entries, which would count as data; arrays that do not
         fit together
     """
@@ -34,6 +35,11 @@ def as_array(x, name):
             )
     if isinstance(x, SparseRows):
         return x
+    if isinstance(x, Mapping):
+        raise TypeError(
+            f"{name} is a {type(x).__name__} with the keys {[*x]}, but must be one array: pass the "
+            "array of one key; a MultimodalVAE takes a dict, and its pack(X) returns one array"
+        )
     if is_loader(x):
         raise TypeError(
             f"{name} is a {type(x).__name__}, which gives batches: only fit of a model takes one, "

@@ -39,11 +39,13 @@ def transparent(model, latent_dim):
     if isinstance(model, type):
         try:
             model = model(2 * latent_dim, latent_dim, (), likelihood=GaussianNLL(), dtype="float64")
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             message = f"{model.__name__} needs more to be built ({error}): pass a model of it"
             raise TypeError(message) from None
     clone, size = copy.deepcopy(model), 2 * model.latent_dim
     clone.input_shape = (size,)
+    if hasattr(clone, "pack"):  # all of x is one modality, so each row is one term
+        clone.columns, clone.sizes = {"x": slice(0, size)}, [size]
     networks = {"encoder": Sequential(Reshape(size)), "decoder": Sequential(Tap())}
     clone.parts.update(networks, loss=GaussianNLL())
     clone.lay_out(clone.theta.dtype)

@@ -158,7 +158,7 @@ def spread(kind, labels, sizes):
 
 def count_rows(X):
     """Return the length of X, which may be a list, an array or a table; 1 for a single number."""
-    return (*np.shape(X), 1)[0]
+    return (*np.shape(X if hasattr(X, "shape") else as_array(X, "X")), 1)[0]
 
 
 def hint_for(labels):
@@ -167,6 +167,8 @@ def hint_for(labels):
     "" if there is no such way.
     """
     shape, kind = labels.shape, labels.dtype.kind
+    if kind in "iu" and len(shape) < 2:
+        return ""
     if len(shape) == 2 and shape[1] == 1:
         return "; ravel() makes a row of a column"
     if len(shape) == 2:
@@ -179,6 +181,8 @@ def hint_for(labels):
         )
     if len(shape) != 1 or not labels.size:
         return ""
+    if any(label is None or label != label for label in labels.tolist()):  # only NaN != itself
+        return "; leave out the rows without a label, None or NaN"
     if kind == "b":
         return "; astype(int) makes them 0 and 1"
     if kind == "f" and not (np.isfinite(labels) & (labels == np.floor(labels))).all():

@@ -9,6 +9,7 @@ import numpy as np
 from miniae.layers import Sequential
 from miniae.losses import Loss
 from miniae.missing import with_nan
+from miniae.plumbing.hints import range_hint, shape_hint
 from miniae.plumbing.inputs import as_array
 from miniae.vae import VAE
 from miniae.variants.experts import Shaped
@@ -146,11 +147,15 @@ def as_rows(values, shape, name, dtype):
         values = [np.full(shape, np.nan) if value is None else value for value in values]
     values = np.asarray(as_array(with_nan(values), name))
     if values.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, NaN where missing, got {values.dtype}")
+        raise TypeError(
+            f"{name} must hold real numbers, NaN where missing, got {values.dtype}; a list of "
+            "samples may have None for one that is missing"
+        )
     if values.shape[1:] not in (shape, (size,)) or not len(values):
         expected = ", ".join(str(s) for s in ("n", *shape))
+        hint = shape_hint(values.shape, shape, name)
         raise ValueError(
-            f"{name} must have shape ({expected}) with n >= 1 samples, got {values.shape}"
+            f"{name} must have shape ({expected}) with n >= 1 samples, got {values.shape}{hint}"
         )
     with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf: refused
         return values.reshape(-1, size).astype(dtype)
@@ -173,7 +178,7 @@ def check_rows(rows, loss, takes_nan, name):
         row, column = (int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
             f"{name}[{row}], entry {column}, is {rows[row, column]:g}, but {loss} takes finite "
-            f"numbers in {[low, high]}"
+            f"numbers in {[low, high]}{range_hint(VAE, (low, high))}"
         )
     found = loss.wrong_target(rows) if hasattr(loss, "wrong_target") else None
     if found:

@@ -8,6 +8,7 @@ import numpy as np
 
 from miniae.layers import Sequential
 from miniae.plumbing.checks import diverged, whole
+from miniae.plumbing.signatures import short
 from miniae.vae import VAE
 from miniae.variants.experts import (
     JointDecoder,
@@ -156,6 +157,7 @@ class MultimodalVAE(VAE):
     def loss(self, x, target=None, *, eps=None, rng=None, training=False):
         """As VAE.loss; in training, the mean over all terms. Those of a row share a given eps."""
         x, target, rng = self.prepare(x, target, rng, training)
+        x, target = x.real, target.real  # data are real in a complex copy too: VAE.loss wants that
         if training:
             if eps is not None and np.shape(eps) != (len(x), self.latent_dim):
                 raise ValueError(
@@ -195,6 +197,11 @@ class MultimodalVAE(VAE):
         -------
         (n, *shape), or (n_draws, n, *shape): expected data, such as probabilities of pixels
         """
+        if not isinstance(target, (str, list, tuple)):
+            raise TypeError(
+                f"target={short(target)} must be the name of a modality, or a list of names; there "
+                f"are {[*self.columns]}"
+            )
         names, rows = [target] if isinstance(target, str) else [*target], self.pack(given, "given")
         for name in names:
             if name not in self.columns:
@@ -217,9 +224,10 @@ class MultimodalVAE(VAE):
         return super().trace(self.pack(x, "x"), target, backward=backward, **options)
 
     def traverse(self, x=None, dims=None, span=(-3.0, 3.0), steps=11):
-        """As VAE.traverse, from the code of one sample: a dict of arrays (*shape)."""
+        """As VAE.traverse, from the code of one sample: a dict or list of arrays (*shape)."""
         if x is not None:
-            one = {name: np.asarray(each)[None] for name, each in x.items() if each is not None}
+            one = by_modality(x, self.columns, "x")
+            one = {name: np.asarray(each)[None] for name, each in one.items() if each is not None}
             x = self.pack(one, "x")[0]
         return super().traverse(x, dims, span, steps)
 

@@ -196,10 +196,10 @@ MANY[0] = 1
     [
         (LABELS / 1.0, r"float64 of shape \(8,\); astype\(int\) makes integers"),
         (LABELS / 2, "not whole numbers, so they are not classes"),
-        (np.where(LABELS == 1, np.nan, LABELS), "not whole numbers, so they are not classes"),
+        (np.where(LABELS == 1, np.inf, LABELS), "not whole numbers, so they are not classes"),
         (LABELS > 0, r"bool .*; astype\(int\) makes them 0 and 1"),
         (LABELS.astype(str), "return_inverse=True.* numbers the classes"),
-        (["a", "b", None, "a", "b", "a", "b", "a"], "return_inverse=True.* numbers the classes"),
+        (["a", "b", None, "a", "b", "a", "b", "a"], "leave out the rows without a label"),
         (LABELS.astype(object), r"astype\(int\) makes integers"),
         (LABELS[:, None], r"ravel\(\) makes a row of a column"),
         (np.eye(3)[LABELS], r"argmax\(axis=1\) undoes a one-hot"),
@@ -278,3 +278,25 @@ def test_a_scikit_learn_clone_of_a_given_model_has_its_label():
     model, X = conditional()
     copied = base.clone(model.given(2))
     assert copied.label == 2 and copied.elbo(X).shape == (8,)
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (LABELS[:3], r"got int64 of shape \(3,\)$"),
+        (np.int64([1]), r"got int64 of shape \(1,\)$"),
+        ([None, *LABELS[1:]], "leave out the rows without a label"),
+        (np.where(LABELS == 1, np.nan, LABELS), "leave out the rows without a label"),
+    ],
+)
+def test_an_error_about_labels_advises_only_what_would_help(labels, message):
+    model, X = conditional()
+    with pytest.raises(ValueError, match=message):
+        model.encode(X, labels)
+
+
+def test_data_and_labels_in_one_list_are_refused_with_what_is_wrong():
+    model, X = conditional((2, 3))
+    for method in (model.fit, model.encode, model.reconstruct):
+        with pytest.raises(ValueError, match=r"X is a list whose 2 entries differ in shape"):
+            method([X, LABELS])

@@ -215,8 +215,14 @@ class MeanVariance(ProductEncoder):
     def product(self, mu, log_var):
         there = np.isfinite(log_var.real)
         product_mu, _, share = product_of_experts(mu, log_var)
-        variance = np.where(there, np.exp(np.where(there, log_var, 0)), 0).sum(axis=0)
-        return product_mu, np.log(variance / there.sum(axis=0)), share
+        variances = np.where(there, np.exp(np.where(there, log_var, 0)), 0)
+        total = variances.sum(axis=0)
+        return product_mu, np.log(total / there.sum(axis=0)), (share, variances / total)
+
+    def product_grad(self, dmu, dlog_var, mu, product_mu, shares):
+        share, of_variance = shares
+        dmus, dlog_vars = product_of_experts_grad(dmu, 0, mu, product_mu, share)
+        return dmus, dlog_vars + of_variance * dlog_var
 
 
 @specimen("experts-variances-averaged", exact_subsets, MultimodalVAE)
@@ -232,7 +238,13 @@ class MeanOfMeans(ProductEncoder):
     def product(self, mu, log_var):
         there = np.isfinite(log_var.real)
         _, product_log_var, share = product_of_experts(mu, log_var)
-        return np.where(there, mu, 0).sum(axis=0) / there.sum(axis=0), product_log_var, share
+        equal = there / there.sum(axis=0)
+        return (equal * mu).sum(axis=0), product_log_var, (share, equal)
+
+    @staticmethod
+    def product_grad(dmu, dlog_var, mu, product_mu, shares):
+        share, equal = shares
+        return equal * dmu, share * dlog_var
 
 
 @specimen("experts-mean-not-weighted", exact_subsets, MultimodalVAE)
@@ -246,8 +258,14 @@ class StdForVariance(ProductEncoder):
     """An encoder that sums the wrong thing."""
 
     def product(self, mu, log_var):
-        product_mu, half, share = product_of_experts(mu, 0.5 * log_var)
+        there = np.isfinite(log_var.real)  # a complex inf times 0.5 would be NaN
+        halves = np.where(there, 0.5 * np.where(there, log_var, 0), np.inf)
+        product_mu, half, share = product_of_experts(mu, halves)
         return product_mu, 2 * half, share
+
+    def product_grad(self, dmu, dlog_var, *cache):
+        dmus, dhalves = product_of_experts_grad(dmu, 2 * dlog_var, *cache)
+        return dmus, 0.5 * dhalves
 
 
 @specimen("experts-std-for-variance", exact_subsets, MultimodalVAE)
@@ -289,7 +307,10 @@ class MissingAsZero(ModalitiesNLL):
     """A loss without the mask."""
 
     def entries(self, out, target):
-        return self.loss.entries(out, np.where(np.isnan(target), 0, target))
+        return self.loss.entries(out, np.nan_to_num(target))
+
+    def slopes(self, out, target, weight):
+        return self.loss.slopes(out, np.nan_to_num(target), weight)
 
 
 @specimen("experts-missing-in-the-likelihood", exact_bound, MultimodalVAE)
@@ -302,9 +323,16 @@ class MissingReconstructed(MultimodalVAE):
 class MeanOverThere(ModalitiesNLL):
     """A loss that evens out what is missing."""
 
+    @staticmethod
+    def share(target):
+        found = np.isfinite(target).mean(axis=1, keepdims=True)
+        return np.where(found > 0, found, 1)
+
     def entries(self, out, target):
-        share = np.isfinite(target).mean(axis=1, keepdims=True)
-        return super().entries(out, target) / np.where(share > 0, share, 1)
+        return super().entries(out, target) / self.share(target)
+
+    def slopes(self, out, target, weight):
+        return super().slopes(out, target, weight) / self.share(target)
 
 
 @specimen("experts-likelihood-rescaled", exact_bound, MultimodalVAE)
