@@ -6,12 +6,16 @@ from pathlib import Path
 
 from miniae.exercises.checks import (
     activations,
+    adam,
     attention,
     checking,
+    convolution,
     dense,
+    dropout,
     elbo,
     experts_backward,
     hunts,
+    kl,
     latent,
     losses,
     networks,
@@ -19,12 +23,22 @@ from miniae.exercises.checks import (
     optimisers,
     recurrent,
 )
+from miniae.exercises.naming import GENERIC, with_ids
 from miniae.exercises.questions import Ask
 from miniae.plumbing.names import choose
 
 STUBS = Path(__file__).parent / "stubs"
-MODULES = (activations, dense, losses, optimisers, networks, latent, elbo, checking, hunts)
-MODULES += (normalization, attention, recurrent, experts_backward)
+MODULES = (activations, dense, losses, optimisers, adam, networks, latent, kl, elbo)
+MODULES += (
+    checking,
+    dropout,
+    convolution,
+    hunts,
+    normalization,
+    attention,
+    recurrent,
+    experts_backward,
+)
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
     sgd_momentum adam autoencoder_backward reparameterise_forward reparameterise_backward kl_value
@@ -48,6 +62,7 @@ class Exercise:
     minutes : int, for a student who has had the lesson
     parts : dict, from each name that the student must write to its check, a function of an `Ask`
     hints : tuple of str; each hint says more than the one before
+    mistakes : dict, from the key of each mistake that has a name to a sentence for the student
     library : dict, from the name of a part to the library's function, for tests of other parts
     """
 
@@ -57,6 +72,7 @@ class Exercise:
     minutes: int
     parts: dict
     hints: tuple
+    mistakes: dict = field(default_factory=dict)
     library: dict = field(default_factory=dict)
 
     @property
@@ -73,7 +89,14 @@ class Exercise:
 def collect():
     """Return the exercises by id, in order."""
     known = {key: value for module in MODULES for key, value in module.EXERCISES.items()}
-    return {id: Exercise(id, n, **known[id]) for n, id in enumerate(ORDER, 1)}
+    found = {}
+    for number, id in enumerate(ORDER, 1):
+        fields = dict(known[id])
+        sentences = fields.get("mistakes", {})
+        checks = fields.pop("parts").items()
+        parts = {name: with_ids(id, check, sentences) for name, check in checks}
+        found[id] = Exercise(id, number, parts=parts, **fields)
+    return found
 
 
 EXERCISES = collect()
@@ -82,6 +105,15 @@ EXERCISES = collect()
 def find(id):
     """Return the exercise with this id; otherwise raise ValueError with the nearest id."""
     return choose(EXERCISES, id, "exercise")
+
+
+def diagnoses():
+    """Return all diagnoses, a dict from the stable id to a sentence for the student."""
+    return {
+        f"{exercise.id}.{key}": sentence
+        for exercise in EXERCISES.values()
+        for key, sentence in {**exercise.mistakes, **GENERIC}.items()
+    }
 
 
 def recognise(word):

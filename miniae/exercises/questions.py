@@ -2,8 +2,9 @@
 
 A check is a function of an `Ask`. It draws inputs from ``ask.rng``, calls the student's functions
 with ``ask("dense_forward", x, W, b)``, and compares with ``ask.equal(got, right, mistakes)``.
-`mistakes` is a dict: from a sentence for the student to the answer of code with that mistake. The
-grader names a mistake only if the answer agrees with this mistake and is not right.
+`mistakes` is a dict: from the key of a mistake to the answer of code with that mistake. The
+exercise has the sentence for each key; see `naming`. The grader names a mistake only if the answer
+agrees with this mistake and is not right.
 """
 
 import inspect
@@ -11,43 +12,32 @@ import itertools
 
 import numpy as np
 
-# Relative to the largest entry. A right answer in float64 has an error of about 1e-13, one in
-# float32 an error of 1e-8 to 1e-6. A bound between them gives the same result for all inputs.
-MATCH = 1e-11
-NEAR = 1e-5
+from miniae.exercises.naming import (
+    MATCH,
+    NEAR,
+    Named,
+    Wrong,
+    agree,
+    factor_between,
+    factor_words,
+    generic,
+    shortest,
+)
 
-
-class Wrong(Exception):
-    """An answer is wrong.
-
-    message : str, for the student
-    diagnosis : str, the stable id of the mistake, such as "dense_backward.db_is_mean", or ""
-    """
-
-    def __init__(self, message, diagnosis=""):
-        super().__init__(message)
-        self.diagnosis = diagnosis
-
-
-def agree(a, b, tolerance=MATCH):
-    """Return whether two arrays have the same shape, are finite, and are equal to rounding."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return False
-    return np.abs(a - b).max(initial=0) <= tolerance * np.abs(b).max(initial=0)
+__all__ = ["MATCH", "NEAR", "Ask", "Named", "Wrong", "agree", "compare", "numbers", "unpack"]
 
 
 def numbers(got, name):
     """Return an answer as an array of real or complex numbers; raise Wrong if it is not one."""
     if got is None:
-        raise Wrong(f"{name} is None: is the return missing at the end?")
+        raise Wrong(f"{name} is None: is the return missing at the end?", "none")
     try:
         array = np.asarray(got)
         if array.dtype.kind not in "USM":  # text and dates
             return array if array.dtype.kind in "fc" else array.astype(np.float64)
     except (TypeError, ValueError):
         pass
-    raise Wrong(f"{name} must be numbers, got {type(got).__name__}")
+    raise Wrong(f"{name} must be numbers, got {type(got).__name__}", "not_numbers")
 
 
 def unpack(got, right):
@@ -66,11 +56,12 @@ def unpack(got, right):
         if len(got) == len(names):
             empty = [name for name, value in zip(names, got, strict=True) if value is None]
             if empty:
-                raise Wrong(f"the returned {empty[0]} is None")
+                raise Wrong(f"the returned {empty[0]} is None", "none")
             return list(got)
     if got is None:
         what = "None: is the return missing at the end?"
-    raise Wrong(f"return {len(names)} values: {', '.join(names)}; got {what}")
+    message = f"return {len(names)} values: {', '.join(names)}; got {what}"
+    raise Wrong(message, "none" if got is None else "several_values")
 
 
 def parameters(function):
@@ -115,7 +106,7 @@ class Ask:
     def find(self, name):
         """Return what the student's file defines under this name."""
         if name not in self.names:
-            raise Wrong(f"the file has no {name}: keep the names of the stub")
+            raise Wrong(f"the file has no {name}: keep the names of the stub", "name_missing")
         return self.names[name]
 
     def __call__(self, name, *arguments, changes=()):
@@ -149,7 +140,8 @@ class Ask:
                 known = dict(enumerate(parameters(function)))
                 raise Wrong(
                     f"{name} changed its argument {known.get(place, f'number {place + 1}')}: work "
-                    "on a copy, because the caller still needs the argument"
+                    "on a copy, because the caller still needs the argument",
+                    "argument_changed",
                 )
         return answer
 
@@ -160,64 +152,71 @@ class Ask:
         ----------
         got : the answer: an array or number, or a tuple of them if `right` is a dict
         right : array or number, or a dict of them in the order of the tuple
-        mistakes : dict, from a sentence to the answer with that mistake
+        mistakes : dict, from the key of a mistake to the answer with that mistake
             If `right` is a dict: a dict with such a dict for each name.
         name : str, the name of the answer in messages
         """
-        if not isinstance(right, dict):
+        if isinstance(right, dict):
+            compare_all(unpack(got, right), right, mistakes or {})
+        else:
             compare(name, got, right, mistakes or {})
-            return
-        for part, (key, value) in zip(unpack(got, right), right.items(), strict=True):
-            others = {
-                f"{key} and {other} are exchanged": right[other]
-                for other in right
-                if other != key and not agree(right[other], value)
-            }
-            compare(key, part, value, {**(mistakes or {}).get(key, {}), **others})
+
+
+def compare_all(got, right, mistakes):
+    """Raise Wrong unless the values in a list equal those in a dict, in order."""
+    arrays = [numbers(value, name) for value, name in zip(got, right, strict=True)]
+    names = [  # the values of which each one agrees with one of the right values
+        next((name for name, value in right.items() if agree(array, value)), None)
+        for array in arrays
+    ]
+    moved = [name for name, other in zip(right, names, strict=True) if name != other]
+    if set(names) == set(right) and len(moved) > 2:
+        raise Wrong(
+            f"the values are right, but in the order {', '.join(names)}: return {', '.join(right)}",
+            "order",
+        )
+    if set(names) == set(right) and moved:
+        where = differs(moved[0], arrays[list(right).index(moved[0])], np.asarray(right[moved[0]]))
+        raise Wrong(f"{moved[0]} and {moved[1]} are exchanged. {where}", "exchanged")
+    for array, (name, value) in zip(arrays, right.items(), strict=True):
+        others = {other: right[other] for other in right if not agree(right[other], value)}
+        compare(name, array, value, mistakes.get(name, {}), others)
 
 
 @np.errstate(all="ignore")  # wrong answers may overflow here without a warning
-def compare(name, got, right, mistakes):
+def compare(name, got, right, mistakes, others=None):
     """Raise Wrong unless got equals right; the message names the mistake if it is known.
 
-    The value of a mistake may be a function that returns the array: it is called only if needed.
+    Parameters
+    ----------
+    name : str, the name of the answer in messages
+    got, right : the answer and the right one
+    mistakes : dict, from the key of a mistake to its answer
+        A value may be a function that returns the array: it is called only if needed.
+    others : dict, the right answers of other names, which may be returned in place of this one
     """
     got, right = numbers(got, name), np.asarray(right)
     if agree(got, right):
         return
     where = differs(name, got, right)
-    named = [
-        w for w, value in mistakes.items() if agree(got, value() if callable(value) else value)
-    ]
-    if not named and got.shape == right.shape:
-        named = generic(got, right)
-    elif not named and got.shape == right.T.shape and agree(got.T, right):
-        named = ["it is the transpose of the right answer"]
-    if not named:
-        raise Wrong(where)
-    # Of "A" and "A; and: B" only "A" is said: B changes nothing here.
-    named = [w for w in named if not any(other != w and other in w for other in named)]
-    words = "; or: ".join(named[:2])
-    if not words.endswith("?"):
-        words += "."
-    raise Wrong(f"{words} {where}")
-
-
-def generic(got, right):
-    """Return sentences on mistakes that are possible in any exercise."""
-    if not np.isfinite(got).all():
-        return []
-    if agree(got, right, NEAR):
-        return [
-            "only about six digits are right: is a small number added, is something rounded to "
-            "float32, or clipped?"
-        ]
-    if agree(-got, right):
-        return ["the sign is wrong: it is minus the right answer"]
-    ratio = (got * right).sum() / max((right**2).sum(), 1e-300)
-    if right.size > 1 and got.any() and agree(ratio * right, got):
-        return [f"it is {ratio:.6g} times the right answer in every entry"]
-    return []
+    values = {k: value() if callable(value) else value for k, value in mistakes.items()}
+    keys = [key for key, value in values.items() if agree(got, value)]
+    if keys:
+        raise Named(where, shortest(keys))
+    for other, value in (others or {}).items():
+        if agree(got, value):
+            raise Wrong(f"{name} is the right answer for {other}. {where}", "other_value")
+    found = generic(got, right)
+    if found:
+        key, words = found
+        raise Wrong(f"{words}{'' if words.endswith('?') else '.'} {where}", key)
+    factors = {key: factor_between(got, value) for key, value in values.items()}
+    keys = shortest([key for key, factor in factors.items() if factor is not None])
+    if keys:
+        raise Named(where, keys[:1], factor_words(factors[keys[0]], right.shape))
+    if got.shape != right.shape:
+        raise Wrong(where, "shape")
+    raise Wrong(where, "unknown" if np.isfinite(got).all() else "not_finite")
 
 
 def differs(name, got, right):

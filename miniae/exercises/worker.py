@@ -49,9 +49,11 @@ def verdict(exercise, part, names, student):
     except BaseException as error:  # the student's code may also call sys.exit
         path = names.get("__file__")
         if not is_open(error, exercise):
-            return "error", stopped(error, path), ""
+            return "error", stopped(error, path), f"{exercise.id}.error"
         message = left_over(error, exercise, part, path)
-        return ("wrong", message, "") if message else ("not started", "", "")
+        return (
+            ("wrong", message, f"{exercise.id}.still_open") if message else ("not started", "", "")
+        )
     return "done", "", ""
 
 

@@ -8,7 +8,7 @@ from solutions import replace, solved, stub
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, assert_solved, find
-from miniae.exercises.questions import Wrong, compare
+from miniae.exercises.questions import Named, compare
 from miniae.exercises.worker import examine, load, verdict
 
 each_exercise = pytest.mark.parametrize(
@@ -183,9 +183,12 @@ def test_a_part_that_calls_another_which_is_open_says_so(tmp_path):
 
 
 def test_a_second_mistake_that_changes_nothing_is_not_named():
-    mistakes = {"A": 2.0, "A; and: B": 2.0, "C": 2.0, "D": 3.0}
-    with pytest.raises(Wrong, match=r"^A; or: C\. the result is 2, should be 1$"):
+    mistakes = {"a": 2.0, "a__b": 2.0, "c": 2.0, "d": 3.0}
+    with pytest.raises(Named, match="^the result is 2, should be 1$") as named:
         compare("the result", 2.0, 1.0, mistakes)
+    assert named.value.keys == ["a", "c"] and named.value.diagnosis == "a"
+    said = named.value.explain({"a": "A", "c": "C"})
+    assert said == "A; or: C. the result is 2, should be 1"
 
 
 def test_an_examination_can_be_left_half_way():

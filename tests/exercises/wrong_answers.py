@@ -372,7 +372,11 @@ WRONG = {
         ),
         (KL, "(mu**2 + np.exp(log_var) + log_var - 1)", "the sign of log_var"),
         (KL, "(mu + np.exp(log_var) - log_var - 1)", "mu must be squared"),
-        (f"0.5 * {KL}.sum() / len(mu)", f"-0.5 * {KL}.mean()", "minus the KL, and also a mean"),
+        (
+            f"0.5 * {KL}.sum() / len(mu)",
+            f"-0.5 * {KL}.mean()",
+            "also a mean over latents",
+        ),
         (
             KL,
             "(mu**2 + np.exp(log_var) - log_var - 1).astype('f4')",
@@ -394,7 +398,7 @@ WRONG = {
     "elbo": [
         ("return reconstruction + kl,", "return reconstruction - kl,", "it is reconstruction - kl"),
         ("return reconstruction + kl,", "return -reconstruction - kl,", "it is the ELBO"),
-        ("log_var - 1).sum() / len(x)", "log_var - 1).mean()", "it is a mean over latents"),
+        ("log_var - 1).sum() / len(x)", "log_var - 1).mean()", "mean over latents"),
         (
             "logits = decoder.forward(mu + np.exp(log_var / 2) * eps)",
             "logits = decoder.forward(mu)",
@@ -436,7 +440,7 @@ WRONG = {
         ("[dmu, dlog_var], axis=1", "[dlog_var, dmu], axis=1", "dmu and dlog_var are exchanged"),
         (
             "decoder.backward(loss.backward())",
-            "loss.backward()[:, :2]",
+            "loss.backward()[:, :3]",
             "call decoder.backward with",
         ),
     ],
@@ -467,7 +471,7 @@ WRONG = {
             "Check dx too",
         ),
         ("1e-9 *", "1e-30 *", "is right, but layer_is_right returns False"),
-        ("1e-9 *", "0.1 *", "one entry of dW is 1 % off"),
+        ("1e-9 *", "0.1 *", "one entry that is 1 %"),
         ("(f(up) - f(down)) / (2 * h)", "complex_step(f, v)[k]", "h is not used"),
         (
             "gradient = np.empty(v.size)\n    for",
@@ -477,7 +481,7 @@ WRONG = {
         (
             "np.random.default_rng(0).standard_normal(out.shape)",
             "np.ones(out.shape)",
-            "db is one number for all units",
+            "dout is the same everywhere",
         ),
         (
             "layer.backward(dout), layer.astype(complex)",
@@ -572,7 +576,11 @@ WRONG = {
     ],
     "hunt_adam": [
         ("m = self.m / (1", "m = self.m = self.m / (1", "the fault is still there"),
-        ("m = self.m / (1 - self.beta1**self.t)", "m = self.m", "the fault is still there"),
+        (
+            "m = self.m / (1 - self.beta1**self.t)",
+            "m = self.m",
+            "The fault in the file",
+        ),
     ],
     "hunt_vae": [
         (
@@ -585,7 +593,7 @@ WRONG = {
         (
             "np.exp(log_var) - log_var - 1",
             "np.exp(2 * log_var) - 2 * log_var - 1",
-            "do not change it: log_var",
+            "do not change it; and: log_var",
         ),
     ],
     "batchnorm": [

@@ -63,116 +63,98 @@ def slips(dout, q, k, v):
     mean = (p * dp).sum(axis=2, keepdims=True)
     ds = p * (dp - mean)
     right = exact(dout, q, k, v)
-    scale = "the factor 1 / sqrt(d) is missing: s = q k^T / sqrt(d)"
-    twice = "the factor 1 / sqrt(d) is applied twice: s contains it once"
-    multiplied = "it is multiplied by sqrt(d): divide, as in s = q k^T / sqrt(d)"
-    axes = "reverses all three axes: swap the last two, to transpose each sample"
     found = {
         "dq": {
-            scale: ds @ k,
-            twice: ds @ k / d,
-            multiplied: ds @ k * root,
-            "dq = ds q / sqrt(d) has q instead of k: s = q k^T / sqrt(d)": ds @ q / root,
-            "dq has v instead of k: s = q k^T / sqrt(d)": ds @ v / root,
-            "ds is transposed in dq: dq = ds k / sqrt(d)": turn(ds) @ k / root,
-            "k is transposed in dq: dq = ds k / sqrt(d)": ds @ turn(k) / root,
-            "p stands in dq where ds must stand": p @ k / root,
+            "scale_is_missing": ds @ k,
+            "scale_twice": ds @ k / d,
+            "scale_multiplied": ds @ k * root,
+            "dq_has_q": ds @ q / root,
+            "dq_has_v": ds @ v / root,
+            "ds_is_transposed_in_dq": turn(ds) @ k / root,
+            "k_is_transposed_in_dq": ds @ turn(k) / root,
+            "dq_has_p": p @ k / root,
         },
         "dk": {
-            scale: turn(ds) @ q,
-            twice: turn(ds) @ q / d,
-            multiplied: turn(ds) @ q * root,
-            "dk = ds^T k / sqrt(d) has k instead of q: s = q k^T / sqrt(d)": turn(ds) @ k / root,
-            "dk has v instead of q: s = q k^T / sqrt(d)": turn(ds) @ v / root,
-            "ds is not transposed in dk: dk = ds^T q / sqrt(d)": ds @ q / root,
-            "dk is transposed: dk = ds^T q / sqrt(d), not q^T ds": turn(q) @ ds / root,
-            f"ds.T in dk {axes}": ds.T @ q / root,
-            "p stands in dk where ds must stand": turn(p) @ q / root,
+            "scale_is_missing": turn(ds) @ q,
+            "scale_twice": turn(ds) @ q / d,
+            "scale_multiplied": turn(ds) @ q * root,
+            "dk_has_k": turn(ds) @ k / root,
+            "dk_has_v": turn(ds) @ v / root,
+            "ds_is_not_transposed_in_dk": ds @ q / root,
+            "dk_is_transposed": turn(q) @ ds / root,
+            "dk_reverses_axes": ds.T @ q / root,
+            "dk_has_p": turn(p) @ q / root,
         },
         "dv": {
-            "p is not transposed in dv: dv = p^T dout": p @ dout,
-            f"p.T in dv {axes}": p.T @ dout,
-            "dv is transposed: dv = p^T dout, not dout^T p": turn(dout) @ p,
-            "ds stands in dv where p must stand: out = p v": turn(ds) @ dout,
-            "dv has a factor 1 / sqrt(d): only the scores are divided by it": right["dv"] / root,
-            "dv has v instead of dout: dv = p^T dout": turn(p) @ v,
-            "dv is dout: p is missing, out = p v": dout,
+            "p_is_not_transposed_in_dv": p @ dout,
+            "dv_reverses_axes": p.T @ dout,
+            "dv_is_transposed": turn(dout) @ p,
+            "dv_has_ds": turn(ds) @ dout,
+            "dv_has_scale": right["dv"] / root,
+            "dv_has_v": turn(p) @ v,
+            "dv_is_dout": dout,
         },
     }
     total = dp.sum(axis=2, keepdims=True)
     slopes = {
-        "the softmax is treated as elementwise, with slope p (1 - p): s_i acts on every p_j of its "
-        "row": p * (1 - p) * dp,
-        "the mean term is missing: ds = p (dp - sum_j p_j dp_j)": p * dp,
-        "the mean term has the wrong sign: ds = p (dp - sum_j p_j dp_j)": p * (dp + mean),
-        "the mean term is the plain mean of dp over the keys: weight dp with p, and sum": (
-            p * (dp - total / d)
-        ),
-        "the mean term is the sum of dp: weight dp with p": p * (dp - total),
-        "the mean term is the mean of p dp: take the sum, because p sums to 1": p * (dp - mean / d),
-        "the mean term sums over the queries (axis 1): sum over the keys (axis 2)": (
-            p * (dp - (p * dp).sum(axis=1, keepdims=True))
-        ),
-        "the mean term sums over the samples (axis 0): sum over the keys (axis 2)": (
-            p * (dp - (p * dp).sum(axis=0, keepdims=True))
-        ),
-        "the mean term sums over queries and keys: sum over the keys only": (
+        "softmax_elementwise": p * (1 - p) * dp,
+        "mean_term_is_missing": p * dp,
+        "mean_term_has_wrong_sign": p * (dp + mean),
+        "mean_term_is_plain_mean_dp_over": (p * (dp - total / d)),
+        "mean_term_is_sum_dp": p * (dp - total),
+        "mean_term_is_mean_p_dp": p * (dp - mean / d),
+        "mean_term_sums_over_queries": (p * (dp - (p * dp).sum(axis=1, keepdims=True))),
+        "mean_term_sums_over_samples": (p * (dp - (p * dp).sum(axis=0, keepdims=True))),
+        "mean_term_sums_over_queries_and_keys": (
             p * (dp - (p * dp).sum(axis=(1, 2), keepdims=True))
         ),
-        "the mean term is one sum for all samples: sum over the keys (axis 2)": (
-            p * (dp - (p * dp).sum())
-        ),
-        "the mean term lost an axis and meets the wrong entries: sum with keepdims=True": (
-            p * (dp - mean[..., 0])
-        ),
-        "the factor p before the mean term is missing: ds = p (dp - mean)": p * dp - mean,
-        "the factor p before dp is missing: ds = p (dp - mean)": dp - p * mean,
-        "the factor p is missing: ds = p (dp - mean)": dp - mean,
-        "ds is dp: the softmax needs its own backward pass": dp,
+        "mean_term_is_one_sum_for_all": (p * (dp - (p * dp).sum())),
+        "mean_term_lost_axis": (p * (dp - mean[..., 0])),
+        "factor_p_before_mean_term_is_missing": p * dp - mean,
+        "factor_p_before_dp_is_missing": dp - p * mean,
+        "factor_p_is_missing": dp - mean,
+        "ds_is_dp": dp,
     }
     others = {
-        "v is not transposed in dp: dp = dout v^T": dout @ v,
-        f"v.T in dp {axes}": dout @ v.T,
-        "dp is transposed: dp = dout v^T, not v dout^T": turn(dp),
-        "dp is dout: v is missing, dp = dout v^T": dout,
+        "v_is_not_transposed_in_dp": dout @ v,
+        "dp_reverses_axes": dout @ v.T,
+        "dp_is_transposed": turn(dp),
+        "dp_is_dout": dout,
     }
-    for words, dp in others.items():
-        slopes[words] = p * (dp - (p * dp).sum(axis=2, keepdims=True))
-    for words, ds in slopes.items():
-        found["dq"][words], found["dk"][words] = through(ds, q, k, root)
-        found["dq"][f"{words}; and {scale}"], found["dk"][f"{words}; and {scale}"] = through(
-            ds, q, k, 1
-        )
+    for key, dp in others.items():
+        slopes[key] = p * (dp - (p * dp).sum(axis=2, keepdims=True))
+    for key, ds in slopes.items():
+        found["dq"][key], found["dk"][key] = through(ds, q, k, root)
+        both = f"{key}__scale_is_missing"
+        found["dq"][both], found["dk"][both] = through(ds, q, k, 1)
     weights = {
-        "p has no factor 1 / sqrt(d): p = softmax(q k^T / sqrt(d))": (softmax(products), root),
-        "the factor 1 / sqrt(d) is missing in p and in the gradient": (softmax(products), 1),
-        "the scores in p are divided by d: divide by sqrt(d)": (softmax(products / d), root),
-        "the scores are divided by d, in p and in the gradient: divide by sqrt(d)": (
+        "p_has_no_scale": (softmax(products), root),
+        "no_scale_anywhere": (softmax(products), 1),
+        "scores_in_p_are_divided_by_d": (softmax(products / d), root),
+        "scores_are_divided_by_d": (
             softmax(products / d),
             d,
         ),
-        "the softmax in p is over the queries (axis 1): take it over the keys (axis 2)": (
+        "softmax_in_p_is_over_queries": (
             turn(softmax(turn(products) / root)),
             root,
         ),
-        "the softmax in p is over the samples (axis 0): take it over the keys (axis 2)": (
+        "softmax_in_p_is_over_samples": (
             softmax(products.swapaxes(0, 2) / root).swapaxes(0, 2),
             root,
         ),
-        "the softmax in p is over all entries: take it over the keys (axis 2)": (
+        "softmax_in_p_is_over_all_entries": (
             softmax(products.reshape(1, -1) / root).reshape(p.shape),
             root,
         ),
-        f"k.T in p {axes}": (softmax(q @ k.T / root), root),
-        "the scores in p are k q^T: they are q k^T": (softmax(turn(products) / root), root),
-        "k is not transposed in p: the scores are q k^T": (softmax(q @ k / root), root),
+        "p_reverses_axes": (softmax(q @ k.T / root), root),
+        "scores_transposed": (softmax(turn(products) / root), root),
+        "k_is_not_transposed_in_p": (softmax(q @ k / root), root),
     }
     collect(found, weights, dout, q, k, v)
     for name, value in right.items():
-        words = f"{name} is divided by n: dout already contains the 1 / n of the loss"
-        found[name][words] = value / n
-        words = f"{name} is summed over the samples: each sample has its own q, k and v"
-        found[name][words] = value.sum(axis=0)
+        found[name][f"{name}_divided_by_n"] = value / n
+        found[name][f"{name}_summed_over_samples"] = value.sum(axis=0)
     return found
 
 
@@ -182,51 +164,176 @@ def slips_with_mask(dout, q, k, v, mask):
     products, root = q @ turn(k), np.sqrt(d)
     p = softmax(products / root)
     away = np.exp(np.where(mask, products / root, 0))
-    ignored = "the mask is ignored in p: where it is False, the score is -inf"
     weights = {
-        ignored: (p, root),
-        "the mask is inverted: it is True where a query may see the key": (
+        "mask_ignored": (p, root),
+        "mask_is_inverted": (
             softmax(np.where(mask, -np.inf, products / root)),
             root,
         ),
-        "a masked score is 0, which still has weight exp(0) = 1: make it -inf": (
+        "masked_score_is_0": (
             away / away.sum(axis=2, keepdims=True),
             root,
         ),
-        "p is masked after the softmax, so its rows do not sum to 1: mask the scores before": (
+        "p_is_masked_after_softmax": (
             p * mask,
             root,
         ),
     }
     masked = np.where(mask, products, -np.inf)
-    for size, text in ((S, "S, the number of keys"), (T, "T"), (v.shape[2], "e, the width of v")):
-        words = f"divided by the square root of {text}: divide by sqrt(d), the width of q"
+    for size, key in (S, "number_of_keys"), (T, "number_of_queries"), (v.shape[2], "width_of_v"):
         other = np.sqrt(size)
-        weights[f"p and the gradient are {words}"] = softmax(masked / other), other
-        weights[f"the scores in p are {words}"] = softmax(masked / other), root
-        weights[f"the gradient is {words}"] = softmax(masked / root), other
+        weights[f"scaled_by_{key}"] = softmax(masked / other), other
+        weights[f"p_scaled_by_{key}"] = softmax(masked / other), root
+        weights[f"gradient_scaled_by_{key}"] = softmax(masked / root), other
     found = {"dq": {}, "dk": {}, "dv": {}}
     collect(found, weights, dout, q, k, v)
     # The mask is used in ds, but not in p.
     dp = dout @ turn(v)
     ds = np.where(mask, p * (dp - (p * dp).sum(axis=2, keepdims=True)), 0)
-    words = "p ignores the mask, which is used in ds only: where it is False, the score is -inf"
-    found["dq"][words], found["dk"][words] = through(ds, q, k, root)
+    found["dq"]["mask_in_ds_only"], found["dk"]["mask_in_ds_only"] = through(ds, q, k, root)
     return found
 
 
 def collect(found, weights, dout, q, k, v):
     """Add to found, by name, the gradients with each wrong (p, root)."""
-    for words, (p, root) in weights.items():
+    for key, (p, root) in weights.items():
         for name, value in gradients(dout, q, k, v, p, root).items():
-            found[name][words] = value
+            found[name][key] = value
 
 
+OTHER_ROOTS = {
+    f"{key}_{size}": (
+        f"{words} divided by the square root of {text}: divide by sqrt(d), the width of q"
+    )
+    for size, text in {
+        "number_of_keys": "S, the number of keys",
+        "number_of_queries": "T",
+        "width_of_v": "e, the width of v",
+    }.items()
+    for key, words in {
+        "scaled_by": "p and the gradient are",
+        "p_scaled_by": "the scores in p are",
+        "gradient_scaled_by": "the gradient is",
+    }.items()
+}
 EXERCISES = {
     "attention_backward": {
         "title": "Softmax attention, backward",
         "minutes": 45,
         "parts": {"attention_backward": check},
+        "mistakes": {
+            "scale_is_missing": "the factor 1 / sqrt(d) is missing: s = q k^T / sqrt(d)",
+            "scale_twice": "the factor 1 / sqrt(d) is applied twice: s contains it once",
+            "scale_multiplied": "it is multiplied by sqrt(d): divide, as in s = q k^T / sqrt(d)",
+            **{
+                f"{name}_{key}": f"{name} is {words}"
+                for name in ("dq", "dk", "dv")
+                for key, words in {
+                    "divided_by_n": "divided by n: dout already contains the 1 / n of the loss",
+                    "summed_over_samples": (
+                        "summed over the samples: each sample has its own q, k and v"
+                    ),
+                }.items()
+            },
+            "mask_ignored": "the mask is ignored in p: where it is False, the score is -inf",
+            "mask_in_ds_only": (
+                "p ignores the mask, which is used in ds only: where it is False, the score is -inf"
+            ),
+            **OTHER_ROOTS,
+            "dq_has_q": "dq = ds q / sqrt(d) has q instead of k: s = q k^T / sqrt(d)",
+            "dq_has_v": "dq has v instead of k: s = q k^T / sqrt(d)",
+            "ds_is_transposed_in_dq": "ds is transposed in dq: dq = ds k / sqrt(d)",
+            "k_is_transposed_in_dq": "k is transposed in dq: dq = ds k / sqrt(d)",
+            "dq_has_p": "p stands in dq where ds must stand",
+            "dk_has_k": "dk = ds^T k / sqrt(d) has k instead of q: s = q k^T / sqrt(d)",
+            "dk_has_v": "dk has v instead of q: s = q k^T / sqrt(d)",
+            "ds_is_not_transposed_in_dk": "ds is not transposed in dk: dk = ds^T q / sqrt(d)",
+            "dk_is_transposed": "dk is transposed: dk = ds^T q / sqrt(d), not q^T ds",
+            "dk_reverses_axes": (
+                "ds.T in dk reverses all three axes: swap the last two, to transpose each sample"
+            ),
+            "dk_has_p": "p stands in dk where ds must stand",
+            "p_is_not_transposed_in_dv": "p is not transposed in dv: dv = p^T dout",
+            "dv_reverses_axes": (
+                "p.T in dv reverses all three axes: swap the last two, to transpose each sample"
+            ),
+            "dv_is_transposed": "dv is transposed: dv = p^T dout, not dout^T p",
+            "dv_has_ds": "ds stands in dv where p must stand: out = p v",
+            "dv_has_scale": "dv has a factor 1 / sqrt(d): only the scores are divided by it",
+            "dv_has_v": "dv has v instead of dout: dv = p^T dout",
+            "dv_is_dout": "dv is dout: p is missing, out = p v",
+            "softmax_elementwise": (
+                "the softmax is treated as elementwise, with slope p (1 - p): s_i acts on every "
+                "p_j of its row"
+            ),
+            "mean_term_is_missing": "the mean term is missing: ds = p (dp - sum_j p_j dp_j)",
+            "mean_term_has_wrong_sign": (
+                "the mean term has the wrong sign: ds = p (dp - sum_j p_j dp_j)"
+            ),
+            "mean_term_is_plain_mean_dp_over": (
+                "the mean term is the plain mean of dp over the keys: weight dp with p, and sum"
+            ),
+            "mean_term_is_sum_dp": "the mean term is the sum of dp: weight dp with p",
+            "mean_term_is_mean_p_dp": (
+                "the mean term is the mean of p dp: take the sum, because p sums to 1"
+            ),
+            "mean_term_sums_over_queries": (
+                "the mean term sums over the queries (axis 1): sum over the keys (axis 2)"
+            ),
+            "mean_term_sums_over_samples": (
+                "the mean term sums over the samples (axis 0): sum over the keys (axis 2)"
+            ),
+            "mean_term_sums_over_queries_and_keys": (
+                "the mean term sums over queries and keys: sum over the keys only"
+            ),
+            "mean_term_is_one_sum_for_all": (
+                "the mean term is one sum for all samples: sum over the keys (axis 2)"
+            ),
+            "mean_term_lost_axis": (
+                "the mean term lost an axis and meets the wrong entries: sum with keepdims=True"
+            ),
+            "factor_p_before_mean_term_is_missing": (
+                "the factor p before the mean term is missing: ds = p (dp - mean)"
+            ),
+            "factor_p_before_dp_is_missing": (
+                "the factor p before dp is missing: ds = p (dp - mean)"
+            ),
+            "factor_p_is_missing": "the factor p is missing: ds = p (dp - mean)",
+            "ds_is_dp": "ds is dp: the softmax needs its own backward pass",
+            "v_is_not_transposed_in_dp": "v is not transposed in dp: dp = dout v^T",
+            "dp_reverses_axes": (
+                "v.T in dp reverses all three axes: swap the last two, to transpose each sample"
+            ),
+            "dp_is_transposed": "dp is transposed: dp = dout v^T, not v dout^T",
+            "dp_is_dout": "dp is dout: v is missing, dp = dout v^T",
+            "p_has_no_scale": "p has no factor 1 / sqrt(d): p = softmax(q k^T / sqrt(d))",
+            "no_scale_anywhere": "the factor 1 / sqrt(d) is missing in p and in the gradient",
+            "scores_in_p_are_divided_by_d": "the scores in p are divided by d: divide by sqrt(d)",
+            "scores_are_divided_by_d": (
+                "the scores are divided by d, in p and in the gradient: divide by sqrt(d)"
+            ),
+            "softmax_in_p_is_over_queries": (
+                "the softmax in p is over the queries (axis 1): take it over the keys (axis 2)"
+            ),
+            "softmax_in_p_is_over_samples": (
+                "the softmax in p is over the samples (axis 0): take it over the keys (axis 2)"
+            ),
+            "softmax_in_p_is_over_all_entries": (
+                "the softmax in p is over all entries: take it over the keys (axis 2)"
+            ),
+            "p_reverses_axes": (
+                "k.T in p reverses all three axes: swap the last two, to transpose each sample"
+            ),
+            "scores_transposed": "the scores in p are k q^T: they are q k^T",
+            "k_is_not_transposed_in_p": "k is not transposed in p: the scores are q k^T",
+            "mask_is_inverted": "the mask is inverted: it is True where a query may see the key",
+            "masked_score_is_0": (
+                "a masked score is 0, which still has weight exp(0) = 1: make it -inf"
+            ),
+            "p_is_masked_after_softmax": (
+                "p is masked after the softmax, so its rows do not sum to 1: mask the scores before"
+            ),
+        },
         "hints": (
             "Work on one sample, backwards. out = p v is a product, as in a Dense layer: dv = "
             "p^T dout and dp = dout v^T. s = q k^T / sqrt(d) is a product too: dq = ds k / "

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong, agree, numbers
-from miniae.layers import Dense, ReLU, Sigmoid, Tanh
+from miniae.exercises.checks.judged import right_layers, wrong_layers
+from miniae.exercises.questions import Named, Wrong, agree, numbers
 
 H = 0.1  # large, so that the central difference differs from the derivative
 
@@ -49,22 +49,44 @@ def check_central(ask):
         behind = moved(v, slice(k), H)
         never_back.append(f(moved(behind, k, H)) - f(moved(behind, k, -H)))
     mistakes = {
-        "this is the forward difference, whose error is of order h: use f at v - h e_k too": (
-            (up - f(v)) / H
-        ),
-        "this is the backward difference: use f at v + h e_k too": (f(v) - down) / H,
-        "the two points are 2h apart: divide by 2h": (up - down) / H,
-        "it is not divided by 2h": up - down,
-        "all entries are moved at once: move one entry at a time": (
-            np.full(5, (f(moved(v, None, H)) - f(moved(v, None, -H))) / (2 * H))
-        ),
-        "put each entry back before you move the next one": np.array(never_back) / (2 * H),
+        "bracket": (up - down) / 2 * H,
+        "plus_for_minus": (up + down) / (2 * H),
+        "minus": (down - up) / (2 * H),
+        "half_of_forward": (up - f(v)) / (2 * H),
+        "half_of_backward": (f(v) - down) / (2 * H),
+        "wide_on_one_side": np.array([f(moved(v, k, 2 * H)) - f(moved(v, k, -H)) for k in range(5)])
+        / (2 * H),
+        "wide_below": np.array([f(moved(v, k, H)) - f(moved(v, k, -2 * H)) for k in range(5)])
+        / (2 * H),
+        "half_h": np.array([f(moved(v, k, H / 2)) - f(moved(v, k, -H / 2)) for k in range(5)])
+        / (2 * H),
+        "twice_h": np.array([f(moved(v, k, 2 * H)) - f(moved(v, k, -2 * H)) for k in range(5)])
+        / (2 * H),
+        "divided_by_2": (up - down) / 2,
+        "multiplied_by_2h": (up - down) * 2 * H,
+        "divided_by_h_squared": (up - down) / H**2,
+        "second_derivative": (up - 2 * f(v) + down) / H**2,
+        "relative_step": np.array(
+            [f(moved(v, k, H * v[k])) - f(moved(v, k, -H * v[k])) for k in range(5)]
+        )
+        / (2 * H),
+        "only_last_entry": (np.arange(5) == 4) * (up - down) / (2 * H),
+        "only_first_entry": (np.arange(5) == 0) * (up - down) / (2 * H),
+        "rounded_to_int": np.trunc((up - down) / (2 * H)),
+        "sum_of_all": (up - down).sum() / (2 * H),
+        "forward_difference": ((up - f(v)) / H),
+        "backward_difference": (f(v) - down) / H,
+        "divided_by_h": (up - down) / H,
+        "not_divided": up - down,
+        "all_at_once": (np.full(5, (f(moved(v, None, H)) - f(moved(v, None, -H))) / (2 * H))),
+        "not_put_back": np.array(never_back) / (2 * H),
     }
     got, right = numbers(ask("central_difference", f, v, H), "the gradient"), (up - down) / (2 * H)
     if agree(got, gradient(v), 1e-6):
         raise Wrong(
             "h is not used: this is the derivative itself, or a difference with another h. With "
-            f"h = {H} the central difference must differ from the derivative"
+            f"h = {H} the central difference must differ from the derivative",
+            "h_is_not_used",
         )
     ask.equal(got, right, mistakes, "the gradient")
 
@@ -73,100 +95,121 @@ def check_complex(ask):
     """Im f(v + ih e_k) / h, exact."""
     f, gradient = function(ask.rng)
     v = ask.rng.standard_normal(5)
+    exact = gradient(v)
     mistakes = {
-        "the imaginary part is lost: make v complex before you add ih": np.zeros(5),
-        "all entries are moved at once: move one entry at a time": np.full(5, gradient(v).sum()),
+        "imaginary_part_lost": np.zeros(5),
+        "all_at_once": np.full(5, exact.sum()),
+        "divided_by_2h": exact / 2,
+        "minus": -exact,
+        "divided_by_h_squared": exact / 1e-30,
+        "only_last_entry": (np.arange(5) == 4) * exact,
+        "only_first_entry": (np.arange(5) == 0) * exact,
+        "sum_of_all": exact.sum(),
+        "sums_up": np.cumsum(exact),
     }
-    right = gradient(v)
+    right = exact
     got = numbers(ask("complex_step", f, v), "the gradient")
+    if np.iscomplexobj(got) and got.shape == right.shape:
+        raise Named("the gradient is complex", ["not_imag"])
+    if got.shape == right.shape and np.ptp(got) <= 1e-6 * np.abs(got).max() and got.any():
+        size = got[0] / f(v)
+        if agree(np.log10(abs(size)), np.round(np.log10(abs(size))), 1e-6):
+            raise Named(f"Every entry is {got[0]:.6g}", ["real_part"])
+    if got.shape == right.shape and 0 < np.abs(got).max() < 1e-4 * np.abs(right).max():
+        if agree(got / np.abs(got).max(), right / np.abs(right).max(), 1e-6):
+            raise Named(f"the largest entry is {np.abs(got).max():.6g}", ["not_divided_by_h"])
     if agree(got, right, 0.1) and not agree(got, right, 1e-13):
         error = np.abs(got - right).max() / np.abs(right).max()
         raise Wrong(
             f"the relative error is {error:.0e}: this is a difference, or h is too large. With "
-            "h = 1e-30 the complex step is exact to rounding, because it subtracts nothing"
+            "h = 1e-30 the complex step is exact to rounding, because it subtracts nothing",
+            "not_exact",
         )
     ask.equal(got, right, mistakes, "the gradient")
 
 
-class NoSum(Dense):
-    """A wrong layer: db is the mean over samples."""
-
-    def backward_params(self, dout):
-        """Fill grads."""
-        super().backward_params(dout)
-        self.grads["b"] = dout.mean(axis=0)
-
-
-class SameEverywhere(Dense):
-    """A wrong layer: every entry of db is the mean of db; for a dout of ones this is right."""
-
-    def backward_params(self, dout):
-        """Fill grads."""
-        super().backward_params(dout)
-        self.grads["b"] = np.full(dout.shape[1], self.grads["b"].mean())
-
-
-class NotTransposed(Dense):
-    """A wrong layer, for n_in = n_out: dx = dout W."""
-
-    def backward(self, dout):
-        """Return dx."""
-        self.backward_params(dout)
-        return dout @ self.params["W"]
-
-
-class OneEntry(Dense):
-    """A wrong layer: one entry of dW, the largest, is 1 % off."""
-
-    def backward_params(self, dout):
-        """Fill grads."""
-        super().backward_params(dout)
-        largest = np.abs(self.grads["W"]).argmax()
-        self.grads["W"].flat[largest] *= 1.01
-
-
-class Unscaled(Tanh):
-    """A wrong layer: dx is dout where it should be dout times the slope."""
-
-    def backward(self, dout):
-        """Return dx."""
-        return dout.copy()
-
-
-class Half(Sigmoid):
-    """A wrong layer: dx is half of what it should be."""
-
-    def backward(self, dout):
-        """Return dx."""
-        return super().backward(dout) / 2
-
-
 def check_verdict(ask):
-    """True for right layers, False for wrong ones."""
+    """True for right layers, False for wrong ones; in random order."""
     rng = ask.rng
-    right = [Dense(4, 3, dtype="float64"), Dense(4, 4, dtype="float64"), Tanh(), ReLU(), Sigmoid()]
-    wrong = {
-        "db is the mean over samples": NoSum(4, 3, dtype="float64"),
-        "db is one number for all units": SameEverywhere(4, 3, dtype="float64"),
-        "dx uses W, not its transpose": NotTransposed(4, 4, dtype="float64"),
-        "one entry of dW is 1 % off": OneEntry(4, 3, dtype="float64"),
-        "dx is not multiplied by the slope": Unscaled(),
-        "dx is half of what it should be": Half(),
-    }
-    for layer in right:
+    right, wrong = right_layers(), wrong_layers()
+    all_layers = list({**right, **wrong}.items())
+    verdicts = {}
+    for place in rng.permutation(len(all_layers)):
+        which, layer = all_layers[place]
         layer.theta = rng.standard_normal(layer.theta.shape)
         said = ask("layer_is_right", layer, rng.standard_normal((5, 4)))
         if not isinstance(said, bool | np.bool_):
-            raise Wrong(f"layer_is_right must return True or False, got {type(said).__name__}")
-        if not said:
-            raise Wrong(f"{layer} is right, but layer_is_right returns False. Is the tolerance too "
-                        "small? Do both sides use the same dout? Is theta put back?")  # fmt: skip
-    for words, layer in wrong.items():
-        layer.theta = rng.standard_normal(layer.theta.shape)
-        if ask("layer_is_right", layer, rng.standard_normal((5, 4))):
-            unchecked = "dx" if "dx" in words else "the parameters"
-            raise Wrong(f"a wrong layer passes: {words}. Check {unchecked} too, entry by entry, "
-                        "with a random dout")  # fmt: skip
+            raise Wrong(
+                f"layer_is_right must return True or False, got {type(said).__name__}", "not_a_bool"
+            )
+        verdicts[which] = bool(said)
+    passed = [which for which in wrong if verdicts[which]]
+    refused = [which for which in right if not verdicts[which]]
+    if refused and len(passed) == len(wrong):
+        raise Named(f"Refused: {', '.join(refused)}; all wrong layers pass", ["judged_by_class"])
+    if refused:
+        raise Named(
+            f"{refused[0]} is right, but layer_is_right returns False. Is the tolerance too "
+            "small? Do both sides use the same dout? Is theta put back?",
+            ["right_layer_refused"],
+        )
+    if passed:
+        gradient, words = passed[0]
+        unchecked = "dx" if gradient == "dx" else "the parameters"
+        raise Named(
+            f"For example a wrong layer passes: {gradient} {words}. Check {unchecked} too, entry "
+            f"by entry, with a random dout ({len(passed)} of {len(wrong)} wrong layers pass)",
+            [blind_spot(set(passed), set(wrong))],
+        )
+
+
+def blind_spot(passed, wrong):
+    """Return the key of what a gradient check does not see, from the wrong layers that pass."""
+    if passed == wrong:
+        return "always_true"
+    of = {name: {which for which in wrong if which[0] == name} for name in ("dx", "dW", "db")}
+    if ("dW", "has a wrong last entry") in passed and ("dW", "has the wrong sign") not in passed:
+        if ("dW", "has a wrong first entry") not in passed:
+            return "few_entries"
+    if of["dx"] <= passed:
+        return "dx_unchecked"
+    if of["dW"] | of["db"] <= passed:
+        return "parameters_unchecked"
+    for name in "dW", "db":
+        if of[name] <= passed:
+            return f"{name.lower()}_unchecked"
+
+    def passes(*changes):
+        """Return whether a layer with each of these changes passes."""
+        return all(any(which[1] == change for which in passed) for change in changes)
+
+    sign = passes("has the wrong sign")
+    order = passes("has its entries in reverse order", "has two entries exchanged")
+    order_of_dw = ("dW", "has its entries in reverse order") in passed
+    above = passes("is too large everywhere", "has one entry that is too large")
+    below = passes("is too small everywhere", "has one entry that is too small")
+    if above != below and not sign:
+        return "abs_is_missing"
+    if sign and passes("has two entries rotated, with the right norm"):
+        return "only_norms"
+    if passes("has the right sum and wrong entries") and order:
+        return "only_sums"
+    if ("db", "is one number everywhere") in passed and not order_of_dw:
+        return "dout_not_random"
+    if order:
+        return "order_is_lost"
+    if sign:
+        return "sign_is_lost"
+    if passes("is half of what it should be", "is twice what it should be"):
+        return "only_directions"
+    if {words for _, words in passed} <= {
+        "has one entry that is 1 % off",
+        "has one entry that is 1 % less",
+    }:
+        return "too_loose"
+    if passes("has a wrong first entry") or passes("has a wrong last entry"):
+        return "few_entries"
+    return "wrong_layer_passes"
 
 
 EXERCISES = {
@@ -179,6 +222,64 @@ EXERCISES = {
             "layer_is_right": check_verdict,
         },
         "library": {"central_difference": central_difference, "complex_step": complex_step},
+        "mistakes": {
+            "h_is_not_used": "h is not used",
+            "not_exact": "the relative error is too large: this is a difference, or h is too large",
+            "bracket": "the bracket is missing: / 2 * h multiplies by h, write / (2 * h)",
+            "plus_for_minus": "the two values are added: subtract them",
+            "minus": "the sign is wrong: f at v + h e_k comes first",
+            "half_of_forward": "the second point is v, not v - h e_k, but it is divided by 2h",
+            "half_of_backward": "the first point is v, not v + h e_k, but it is divided by 2h",
+            "wide_on_one_side": "v is moved by 2h on one side: move it by h on both sides",
+            "wide_below": (
+                "v is moved by 2h below: move back by h, then by h once more, from a copy"
+            ),
+            "half_h": "v is moved by h / 2: move it by h on both sides",
+            "twice_h": "v is moved by 2h: move it by h on both sides",
+            "divided_by_2": "it is divided by 2: divide by 2h",
+            "multiplied_by_2h": "it is multiplied by 2h: divide",
+            "divided_by_h_squared": "it is divided by h twice",
+            "second_derivative": "this is the second derivative: take (f(v + h) - f(v - h)) / 2h",
+            "relative_step": "the step is h v_k: it is h for each entry",
+            "only_last_entry": "only the last entry is filled: is a line outside the loop?",
+            "only_first_entry": "only the first entry is filled: is the return inside the loop?",
+            "rounded_to_int": "the gradient is rounded to whole numbers: is it an array of int?",
+            "sum_of_all": "this is one number: the gradient has an entry for each of v",
+            "divided_by_2h": "it is divided by 2h: the complex step divides by h, it has one point",
+            "sums_up": "the entries are not put back: each one stays at v + ih",
+            "not_imag": "take the imaginary part, .imag",
+            "real_part": "this is f(v) / h, from the real part: take .imag",
+            "not_divided_by_h": "it is not divided by h",
+            "not_a_bool": "layer_is_right must return True or False",
+            "judged_by_class": "layers are judged by their class or name, not by their gradients",
+            "always_true": "every layer passes",
+            "right_layer_refused": "a right layer is refused",
+            "dx_unchecked": "dx is not checked",
+            "parameters_unchecked": "the parameters are not checked",
+            "dw_unchecked": "dW is not checked",
+            "db_unchecked": "db is not checked",
+            "abs_is_missing": "the differences have no abs: a gradient that is too small passes",
+            "only_norms": "only norms are compared: compare entry by entry",
+            "only_sums": "only sums or means are compared: compare entry by entry",
+            "order_is_lost": (
+                "the order of the entries is lost: compare entry by entry, do not sort"
+            ),
+            "sign_is_lost": "the sign is lost: take abs of the difference, not of each side",
+            "only_directions": "only directions are compared: a wrong factor passes",
+            "too_loose": "the tolerance is too large",
+            "dout_not_random": "dout is the same everywhere: draw a random one",
+            "few_entries": "only some of the entries are compared",
+            "wrong_layer_passes": "a wrong layer passes",
+            "forward_difference": (
+                "this is the forward difference, whose error is of order h: use f at v - h e_k too"
+            ),
+            "backward_difference": "this is the backward difference: use f at v + h e_k too",
+            "divided_by_h": "the two points are 2h apart: divide by 2h",
+            "not_divided": "it is not divided by 2h",
+            "all_at_once": "all entries are moved at once: move one entry at a time",
+            "not_put_back": "put each entry back before you move the next one",
+            "imaginary_part_lost": "the imaginary part is lost: make v complex before you add ih",
+        },
         "hints": (
             "Move one entry of a copy of v, call f, and move the entry back. The central "
             "difference uses f at two points that are 2h apart.",

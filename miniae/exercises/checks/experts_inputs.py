@@ -7,11 +7,15 @@ from miniae.exercises.questions import Wrong, numbers, unpack
 NAN = " (absent experts have NaN)"
 AXES = "lacks an axis, and NumPy pairs it with samples and latents: use present[:, :, None]"
 EQUAL_SIZES = {  # these give a number only if m = n = d
-    f"present (m, n) {AXES}": {"mask": lambda v: v.present},
-    "present[:, None] puts the new axis in the middle: use present[:, :, None]": {
-        "mask": lambda v: v.present[:, None]
-    },
-    "present is transposed: its rows are the experts": {"mask": lambda v: v.present.T[:, :, None]},
+    "present_lacks_axis": (f"present (m, n) {AXES}", {"mask": lambda v: v.present}),
+    "present_axis_in_middle": (
+        "present[:, None] puts the new axis in the middle: use present[:, :, None]",
+        {"mask": lambda v: v.present[:, None]},
+    ),
+    "present_is_transposed": (
+        "present is transposed: its rows are the experts",
+        {"mask": lambda v: v.present.T[:, :, None]},
+    ),
 }
 
 

@@ -26,23 +26,29 @@ def compute(formulas, given, names, **wrong):
 
 
 def wrong_answers(formulas, given, names, slips):
-    """Return the mistakes that `Ask.equal` takes: by name, from a sentence to the wrong value.
+    """Return the mistakes that `Ask.equal` takes: by name, from a key to the wrong value.
 
-    `slips` has the wrong formulas of each sentence. A value that a slip leaves right is left out.
+    `slips` has a sentence and the wrong formulas for each key. A value that a slip leaves right is
+    left out.
     """
     right = compute(formulas, given, names)
     found = {name: {} for name in names}
-    for words, wrong in slips.items():
+    for key, (_, wrong) in slips.items():
         for name, value in compute(formulas, given, names, **wrong).items():
             if not agree(value, right[name]):
-                found[name][words] = value
+                found[name][key] = value
     return found
 
 
 def pairs(slips):
     """Return the slips with two mistakes at once, in different formulas."""
     return {
-        f"{one}; and: {two}": slips[one] | slips[two]
+        f"{one}__{two}": ("", slips[one][1] | slips[two][1])
         for one, two in combinations(slips, 2)
-        if not slips[one].keys() & slips[two].keys()
+        if not slips[one][1].keys() & slips[two][1].keys()
     }
+
+
+def sentences(slips):
+    """Return the sentences of slips by their keys; a pair of slips has the sentences of both."""
+    return {key: words for key, (words, _) in slips.items() if words}

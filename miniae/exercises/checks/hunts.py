@@ -5,9 +5,11 @@ A message says what the check measured. It does not say where the fault is.
 
 import numpy as np
 
-from miniae.exercises.checks.latent import check_kl
-from miniae.exercises.checks.optimisers import adam, check_steps
-from miniae.exercises.questions import Wrong, agree, numbers, unpack
+from miniae.exercises.checks.adam import ADAM_SLIPS, adam
+from miniae.exercises.checks.formulas import sentences
+from miniae.exercises.checks.kl import KL_SENTENCES, check_kl
+from miniae.exercises.checks.optimisers import STEPS_SENTENCES, check_steps
+from miniae.exercises.questions import Named, Wrong, agree, numbers, unpack
 
 
 def check_network(ask):
@@ -17,7 +19,9 @@ def check_network(ask):
     x, dout = ask.rng.standard_normal((5, 4)), ask.rng.standard_normal((5, 3))
     hidden = np.maximum(x @ W1 + b1, 0)
     network = ask("Network", W1, b1, W2, b2)
-    ask.equal(ask.call(network.forward, "forward", x), hidden @ W2 + b2, name="out")
+    out = ask.call(network.forward, "forward", x)
+    changed = {"forward_has_no_relu": (x @ W1 + b1) @ W2 + b2, "forward_without_b2": hidden @ W2}
+    ask.equal(out, hidden @ W2 + b2, changed, name="out")
     dhidden = (dout @ W2.T) * (hidden > 0)
     right = {
         "dx": dhidden @ W1.T,
@@ -30,9 +34,22 @@ def check_network(ask):
     got = [numbers(value, name) for value, name in zip(got, right, strict=True)]
     correct = [name for name, value in zip(right, got, strict=True) if agree(value, right[name])]
     wrong = [name for name in right if name not in correct]
-    if wrong:
-        raise Wrong(f"the fault is still there. forward is right. Right gradients: "
-                    f"{', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}")  # fmt: skip
+    if not wrong:
+        return
+    masks = {
+        "mask_inverted": hidden <= 0,
+        "hidden_for_mask": hidden,
+        "mask_of_gradient": dout @ W2.T > 0,
+        "mask_of_input": 1.0 * (hidden > 1),
+        "everything_is_0": 0 * hidden,
+        "minus_gradient": -1.0 * (hidden > 0),
+    }
+    where = f"Right gradients: {', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}"
+    for key, mask in masks.items():
+        slip = (dout @ W2.T) * mask
+        if agree(got[0], slip @ W1.T) and agree(got[1], x.T @ slip):
+            raise Named(where, [key])
+    raise Wrong(f"the fault is still there. forward is right. {where}", "still_there")
 
 
 def check_adam(ask):
@@ -40,9 +57,20 @@ def check_adam(ask):
     uniform = ask.rng.uniform
     settings = uniform(0.01, 0.1), uniform(0.8, 0.9), uniform(0.95, 0.99), uniform(0.05, 0.1)
     try:
-        check_steps(ask, "Adam", settings, adam(*settings), {})
+        check_steps(ask, "Adam", settings, adam(*settings), new_faults(settings))
+    except Named as named:
+        raise Named(f"The fault in the file, or a new one: {named}", named.keys) from None
     except Wrong as wrong:
-        raise Wrong(f"the fault is still there: {wrong}") from None
+        raise Wrong(f"the fault is still there: {wrong}", wrong.diagnosis) from None
+
+
+def new_faults(settings):
+    """Return Adam's mistakes, without those that name the fault in the file."""
+    return {
+        key: adam(*settings, **wrong)
+        for key, (_, wrong) in ADAM_SLIPS.items()
+        if not key.startswith("corrected_")
+    }
 
 
 def check_vae(ask):
@@ -51,20 +79,29 @@ def check_vae(ask):
     std = np.exp(log_var / 2)
     try:
         check_kl(ask)
+    except Named as named:
+        raise Named(str(named), [f"kl_changed__{named.keys[0].split('__')[0]}"]) from None
     except Wrong as wrong:
-        raise Wrong(f"the KL was right, do not change it: {wrong}") from None
+        raise Wrong(f"the KL was right, do not change it: {wrong}", "kl_changed") from None
     z = ask("sample", mu, log_var, eps)
     wide = {
-        "the fault is still there. The KL assumes another spread of z than sample draws, although "
-        "each function passes a gradient check": mu + np.exp(log_var) * eps
+        "variance_for_std": mu + np.exp(log_var) * eps,
+        "exp_of_double": mu + np.exp(2 * log_var) * eps,
+        "exp_was_removed": mu + log_var / 2 * eps,
+        "log_var_for_std": mu + log_var * eps,
+        "half_outside": mu + np.exp(log_var) / 2 * eps,
+        "one_over_std": mu + eps / std,
+        "mu_is_missing": std * eps,
     }
     ask.equal(z, mu + std * eps, wide, "z")
     half = {
         "dlog_var": {
-            "sample is right now, but sample_backward still belongs to the old sample": (
-                dz * eps * np.exp(log_var)
-            ),
-            "sample is right now; in sample_backward a factor 1/2 is missing": (dz * eps * std),
+            "backward_of_old_sample": (dz * eps * np.exp(log_var)),
+            "half_is_missing": (dz * eps * std),
+            "std_is_missing": dz * eps / 2,
+            "eps_is_missing": dz * std / 2,
+            "variance_and_half": dz * eps * np.exp(log_var) / 2,
+            "minus_path": -dz * eps * std / 2,
         }
     }
     got = ask("sample_backward", dz, log_var, eps)
@@ -76,6 +113,19 @@ EXERCISES = {
         "title": "Bug hunt: gradients that are almost right",
         "minutes": 20,
         "parts": {"Network": check_network},
+        "mistakes": {
+            "still_there": "the fault is still there",
+            "forward_has_no_relu": "the ReLU of forward is gone: forward was right",
+            "forward_without_b2": "b2 is missing in forward: forward was right",
+            "mask_inverted": "the mask is inverted: the gradient passes where hidden is above 0",
+            "hidden_for_mask": (
+                "the gradient is multiplied by hidden: multiply it by the slope, 1 or 0"
+            ),
+            "mask_of_gradient": "the mask is that of the gradient: it must be that of hidden",
+            "mask_of_input": "the mask has another threshold: the slope of ReLU changes at 0",
+            "everything_is_0": "the gradient before the ReLU is 0 everywhere",
+            "minus_gradient": "the gradient before the ReLU has the wrong sign",
+        },
         "hints": (
             "Run miniae's gradient check, or your own, on each gradient. Which gradients are "
             "wrong? What do they have in common?",
@@ -87,6 +137,11 @@ EXERCISES = {
         "title": "Bug hunt: an optimiser that starts well",
         "minutes": 20,
         "parts": {"Adam": check_adam},
+        "mistakes": {
+            **STEPS_SENTENCES,
+            **sentences(ADAM_SLIPS),
+            "still_there": "the fault is still there",
+        },
         "hints": (
             "The first step is right, the second is not. What does the first step change in self?",
             "m and v must stay uncorrected from step to step. Correct only a copy of them.",
@@ -96,6 +151,30 @@ EXERCISES = {
         "title": "Bug hunt: a VAE that every gradient check passes",
         "minutes": 30,
         "parts": {"VAE": check_vae},
+        "mistakes": {
+            **KL_SENTENCES,
+            "kl_changed": "the KL was right, do not change it",
+            "exp_of_double": "std is exp(2 log_var) now: that is even wider",
+            "exp_was_removed": "exp is missing now: a standard deviation is never below 0",
+            "log_var_for_std": "std is log_var now: a standard deviation is never below 0",
+            "half_outside": (
+                "the 1/2 is outside exp now: exp(log_var) / 2 is not a standard deviation"
+            ),
+            "one_over_std": "std is 1 / std now: the sign of log_var is wrong",
+            "mu_is_missing": "mu is missing now",
+            "std_is_missing": "sample is right now; in sample_backward std is missing",
+            "eps_is_missing": "sample is right now; in sample_backward eps is missing",
+            "variance_and_half": "sample is right now; sample_backward still has the variance",
+            "minus_path": "sample is right now; sample_backward has the wrong sign",
+            "variance_for_std": (
+                "the fault is still there. The KL assumes another spread of z than sample draws, "
+                "although each function passes a gradient check"
+            ),
+            "backward_of_old_sample": (
+                "sample is right now, but sample_backward still belongs to the old sample"
+            ),
+            "half_is_missing": "sample is right now; in sample_backward a factor 1/2 is missing",
+        },
         "hints": (
             "Every gradient is right. Does log_var mean the same in sample and in gaussian_kl? "
             "Draw many z for one mu and log_var, and measure their variance.",

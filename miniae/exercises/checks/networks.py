@@ -1,11 +1,10 @@
-"""Checks of whole networks, of dropout and of a convolution."""
+"""Checks of a network as a list of layers."""
 
 import copy
 
 import numpy as np
 
-from miniae.conv import Conv2D
-from miniae.exercises.questions import Wrong, agree, compare, differs, numbers, unpack
+from miniae.exercises.questions import Named, agree, compare
 from miniae.layers import Dense, Tanh
 
 
@@ -37,15 +36,36 @@ def backprop(layers, dout):
     return dout
 
 
+def outputs(layers, x):
+    """Return the outputs of all layers."""
+    found = []
+    for layer in layers:
+        x = layer.forward(x)
+        found.append(x)
+    return found
+
+
+def skips(layers, x):
+    """Return the output of layers to each of which its input is added."""
+    for layer in layers:
+        x = x + layer.forward(x)
+    return x
+
+
 def check_chain_forward(ask):
     """Each layer takes the output of the layer before it."""
     layers, x = stack(ask.rng), ask.rng.standard_normal((3, 4))
     mistakes = {
-        "every layer gets x: give each layer the output of the layer before it": layers[-1].forward(
-            x
-        ),
-        "the layers run in reverse order": run(layers[::-1], x),
-        "the last layer is left out": run(layers[:-1], x),
+        "every_layer_gets_x": layers[-1].forward(x),
+        "reverse_order": run(layers[::-1], x),
+        "last_layer_is_left_out": run(layers[:-1], x),
+        "first_layer_is_left_out": run(layers[1:], x),
+        "only_first_layer": layers[0].forward(x),
+        "input_returned": x,
+        "outputs_are_added": sum(outputs(layers, x)),
+        "input_is_added": skips(layers, x),
+        "layers_run_twice": run(layers, run(layers, x)),
+        "all_outputs": np.array(outputs(layers, x)),
     }
     got = ask("forward", copy.deepcopy(layers), x)
     ask.equal(got, run(layers, x), mistakes, "out")
@@ -55,35 +75,50 @@ def check_chain_backward(ask):
     """Layers in reverse order; each gets the dx of the layer after it."""
     layers, x = stack(ask.rng), ask.rng.standard_normal((3, 4))
     dout = ask.rng.standard_normal(run(layers, x).shape)
-    theirs, wrong = copy.deepcopy(layers), copy.deepcopy(layers)
-    run(wrong, x)
+    theirs, copies = copy.deepcopy(layers), copy.deepcopy(layers)
     dx = backprop(layers, dout)
-    backprop(wrong[::-1], dout)
-    first_to_last = grads(wrong)
-    for layer in wrong:
-        layer.backward(dout)
-    same_dout = grads(wrong)
     known = {
-        "the layers run from the first to the last: in backward start with the last": (
-            first_to_last
-        ),
-        "every layer gets the dout of the loss: give each layer the dx of the layer after it": (
-            same_dout
-        ),
+        key: wrong_way(copies, x, dout, step, some)
+        for key, (step, some) in {
+            "first_to_last": (lambda layer, d: layer.backward(d), slice(None)),
+            "same_dout": (lambda layer, d: (layer.backward(d), d)[1], slice(None, None, -1)),
+            "last_layer_skipped": (lambda layer, d: layer.backward(d), slice(-2, None, -1)),
+            "first_layer_skipped": (lambda layer, d: layer.backward(d), slice(None, 0, -1)),
+            "dx_is_added": (lambda layer, d: d + layer.backward(d), slice(None, None, -1)),
+            "dx_is_multiplied": (lambda layer, d: d * layer.backward(d), slice(None, None, -1)),
+            "forward_for_backward": (lambda layer, d: layer.forward(d), slice(None, None, -1)),
+        }.items()
     }
+    known["last_dx_for_same_dout"] = known["same_dout"][0], layers[0].backward(dout)
     run(theirs, x)
     got = ask("backward", theirs, dout)
-    for words, vector in known.items():
-        if agree(grads(theirs), vector) and not agree(vector, grads(layers)):
-            raise Wrong(f"{words}. The gradients of the weights are wrong")
+    for key, (vector, _) in known.items():
+        if agree(grads(theirs), vector) and not agree(vector, grads_of(layers, x, dout)):
+            raise Named("The gradients of the weights are wrong", [key])
     mistakes = {
-        "this is the dout of the first layer: return the dx of the first layer": (
-            backprop(layers[1:], dout)
-        ),
-        "this is dout itself: return the dx of the first layer": dout,
+        "dout_of_first_layer": backprop(layers[1:], dout),
+        "dout_itself": dout,
+        **{key: value for key, (_, value) in known.items()},
     }
     ask.equal(got, dx, mistakes, "dx")
-    compare("the gradient of all weights", grads(theirs), grads(layers), {})
+    compare("the gradient of all weights", grads(theirs), grads_of(layers, x, dout), {})
+
+
+def grads_of(layers, x, dout):
+    """Return the right gradients of the weights as one vector."""
+    run(layers, x)
+    backprop(layers, dout)
+    return grads(layers)
+
+
+def wrong_way(layers, x, dout, step, some):
+    """Return the gradients of the weights and dx if `step` is made for some of the layers."""
+    run(layers, x)
+    for layer in layers:
+        layer.dtheta[:] = 0
+    for layer in layers[some]:
+        dout = step(layer, dout)
+    return grads(layers), dout
 
 
 def check_train_step(ask):
@@ -97,167 +132,55 @@ def check_train_step(ask):
     got = ask("train_step", theirs, x, lr)
     loss, after = (error**2).sum() / len(x), np.concatenate([layer.theta for layer in theirs])
     if np.array_equal(after, before):
-        raise Wrong("the weights have not changed: layer.theta -= lr * layer.dtheta for each layer")
+        raise Named("layer.theta is the same in all layers", ["weights_unchanged"])
+    out, parts = error + x, np.cumsum([layer.theta.size for layer in layers])
+
+    def along(dout):
+        """Return the weights after a step with the gradient from another dout."""
+        return before - lr * grads_of(copies, x, dout)
+
+    copies = copy.deepcopy(layers)
+    last = np.arange(len(before)) >= parts[-2]
+    first = np.arange(len(before)) < parts[0]
     mistakes = {
-        "lr times the gradient is added, so the loss grows: subtract it": before + lr * gradient,
-        "lr is missing": before - gradient,
-        "the 1/n of the loss is missing in the gradient": before - lr * len(x) * gradient,
-        "the factor 2 of the square is missing in the gradient": before - 0.5 * lr * gradient,
-        "the gradient is divided by the number of all entries: divide by n only": (
-            before - lr * gradient / x.shape[1]
-        ),
+        "step_is_added": before + lr * gradient,
+        "lr_is_missing": before - gradient,
+        "n_is_missing": before - lr * len(x) * gradient,
+        "two_is_missing": before - 0.5 * lr * gradient,
+        "divided_by_all": (before - lr * gradient / x.shape[1]),
+        "two_and_n_are_missing": before - 0.5 * lr * len(x) * gradient,
+        "step_added_and_two_missing": before + 0.5 * lr * gradient,
+        "step_twice": before - 2 * lr * gradient,
+        "divided_by_lr": before - gradient / lr,
+        "theta_for_dtheta": before - lr * before,
+        "theta_is_lost": -lr * gradient,
+        "only_last_layer": before - lr * gradient * last,
+        "only_first_layer_steps": before - lr * gradient * first,
+        "sign_of_gradient": before - lr * np.sign(gradient),
+        "out_for_gradient": along(out),
+        "out_over_n_for_gradient": along(out / len(x)),
+        "loss_for_gradient": along(error**2 / len(x)),
+        "squares_for_gradient": along(error**2),
+        "gradient_of_abs": along(np.sign(error) / len(x)),
+        "x_for_gradient": along(x),
+        "one_for_gradient": along(np.ones(x.shape)),
+        "plus_for_minus": along(2 * (out + x) / len(x)),
     }
     compare("the weights after the step", after, before - lr * gradient, mistakes)
     mistakes = {
-        "it is the loss after the step: return the loss before the step": (
-            ((run(theirs, x) - x) ** 2).sum() / len(x)
-        ),
-        "it is also a mean over features: take the sum over features, the mean over samples": (
-            (error**2).mean()
-        ),
-        "it is a sum over samples: take the mean over samples": (error**2).sum(),
+        "loss_after_step": (((run(theirs, x) - x) ** 2).sum() / len(x)),
+        "mean_over_features": ((error**2).mean()),
+        "sum_over_samples": (error**2).sum(),
+        "half_of_loss": (error**2).sum() / len(x) / 2,
+        "sum_of_errors": error.sum() / len(x),
+        "absolute_errors": np.abs(error).sum() / len(x),
+        "one_number_per_sample": (error**2).sum(axis=1),
+        "norm_of_error": np.sqrt((error**2).sum()),
+        "sum_and_mean_exchanged": (error**2).sum() / x.shape[1],
+        "gradient_returned": 2 * error / len(x),
+        "out_returned": out,
     }
     compare("the loss", got, loss, mistakes)
-
-
-def check_dropout(ask):
-    """The student draws which entries are dropped; we check what must hold for any draw."""
-    p, seed = ask.rng.uniform(0.2, 0.4), int(ask.rng.integers(1000))
-    x, keep = ask.rng.uniform(1, 2, (200, 30)), 1 - p
-
-    def draw(seed=seed, training=True):
-        answer = ask("dropout", x, p, np.random.default_rng(seed), training)
-        out, mask = unpack(answer, {"out": x, "mask": x})
-        return numbers(out, "out"), numbers(mask, "mask")
-
-    out, mask = draw()
-    if out.shape != x.shape:
-        raise Wrong(differs("out", out, x))
-    if not np.isfinite(out).all():
-        raise Wrong("out has NaN or infinity in it")
-    dropped = out == 0
-    zeros = dropped.mean()
-    bound = 6 * np.sqrt(p * keep / x.size)  # six standard deviations of a share
-    if zeros in (0, 1):
-        entry = "every entry" if zeros else "no entry"
-        raise Wrong(f"{entry} of out is 0 in training, but a share of p = {p:.2f} should be 0")
-    by_row, by_column = ((dropped.all(axis) == dropped.any(axis)).all() for axis in (1, 0))
-    if by_row or by_column:
-        what = "a whole row" if by_row else "a whole column"
-        raise Wrong(
-            f"{what} is dropped or kept together: draw a number for every entry, with "
-            "rng.random(x.shape)"
-        )
-    if abs(zeros - keep) < bound:
-        raise Wrong(
-            f"p is the chance to drop, not to keep: with p = {p:.2f}, a share of {zeros:.2f} is 0"
-        )
-    if abs(zeros - p) > bound:
-        raise Wrong(f"a share of {zeros:.3f} is 0, should be p = {p:.3f} up to chance")
-    kept = out != 0
-    mistakes = {
-        "in training divide what is kept by 1 - p: then the mean of x stays the same": x[kept],
-        "what is kept is multiplied by 1 - p: divide by 1 - p": x[kept] * keep,
-        "what is kept is divided by p: divide by 1 - p": x[kept] / p,
-        "this is the mask: return out first, then mask": np.full(kept.sum(), 1 / keep),
-    }
-    compare("the part of out that is kept", out[kept], x[kept] / keep, mistakes)
-    if mask.shape != x.shape:
-        raise Wrong(differs("mask", mask, x))
-    if not agree(mask * x, out):
-        raise Wrong("mask must hold the factors of x, 1 / (1 - p) or 0, so that mask * x is out")
-    if not np.array_equal(draw()[0], out):
-        raise Wrong("two calls with equal generators differ: use rng, not np.random")
-    if np.array_equal(draw(seed + 1)[0], out):
-        raise Wrong("two different generators give the same draw: use rng, not your own generator")
-    out, mask = draw(training=False)
-    mistakes = {"with training=False return x as it is: the scaling is done in training": x * keep}
-    compare("out with training=False", out, x, mistakes)
-    if not (mask == 1).all():
-        raise Wrong("with training=False the mask must be 1: dropout_backward multiplies by it")
-
-
-def check_dropout_backward(ask):
-    """dx = dout mask."""
-    dout, p = ask.rng.standard_normal((4, 5)), 0.3
-    mask = (ask.rng.random((4, 5)) > p) / (1 - p)
-    mistakes = {
-        "the factor 1 / (1 - p) is missing: it is in the mask, so multiply dout by mask": (
-            dout * (mask > 0)
-        ),
-        "dropped entries get no gradient: multiply dout by mask": dout,
-        "1 / (1 - p) is in the mask already: do not divide again": dout * mask / (1 - p),
-        "dout is missing: dx = dout * mask": mask,
-    }
-    ask.equal(ask("dropout_backward", dout, mask), dout * mask, mistakes, "dx")
-
-
-def conv_arguments(ask):
-    """Return x (n, height, width, c_in), W (k, k, c_in, c_out), b, and a Conv2D that has them."""
-    x, W = ask.rng.standard_normal((2, 8, 9, 4)), ask.rng.standard_normal((3, 3, 4, 5))
-    layer = Conv2D(4, 5, kernel=3, dtype="float64")  # no two of the sizes are equal
-    layer.params["W"], layer.params["b"] = W, ask.rng.standard_normal(5)
-    return x, W, layer.params["b"].copy(), layer
-
-
-def with_kernel(layer, W):
-    """Return a copy of a convolution with another kernel."""
-    other = copy.deepcopy(layer)
-    other.params["W"] = W
-    return other
-
-
-def check_conv(ask):
-    """Stride 1, no padding."""
-    x, W, b, layer = conv_arguments(ask)
-    mistakes = {
-        "b is missing": lambda: layer.forward(x) - b,
-        "the kernel is flipped: out[i, j] is the sum of x[i + a, j + d] W[a, d]": (
-            lambda: with_kernel(layer, W[::-1, ::-1]).forward(x)
-        ),
-        "rows and columns of the kernel are exchanged": (
-            lambda: with_kernel(layer, W.transpose(1, 0, 2, 3)).forward(x)
-        ),
-        "b is summed: each output channel has its own b": (lambda: layer.forward(x) - b + b.sum()),
-        "only the first input channel is used: sum over all input channels": (
-            lambda: with_kernel(layer, W * np.eye(4)[0][:, None]).forward(x)
-        ),
-    }
-    ask.equal(ask("conv2d", x, W, b), layer.forward(x), mistakes, "out")
-
-
-def check_conv_backward(ask):
-    """dx, dW and db of the same convolution."""
-    x, W, _, layer = conv_arguments(ask)
-    dout = ask.rng.standard_normal(layer.forward(x).shape)
-    dx = layer.backward(dout)
-    dW, db = layer.grads["W"].copy(), layer.grads["b"].copy()
-
-    def flipped():
-        other = with_kernel(layer, W[::-1, ::-1])
-        other.forward(x)
-        return other.backward(dout)
-
-    mistakes = {
-        "dx": {
-            "the kernel is flipped in dx: dout[i, j] times W[a, d] goes to dx[i + a, j + d]": (
-                flipped
-            ),
-        },
-        "dW": {
-            "dW is divided by n: dout already contains the 1 / n of the loss": dW / len(x),
-            "dW is flipped: x[i + a, j + d] dout[i, j] goes to dW[a, d]": dW[::-1, ::-1],
-        },
-        "db": {
-            "sum db over samples, rows and columns": dout.sum(axis=0),
-            "db is a mean: b is added to every pixel, so its gradient is the sum": (
-                dout.mean(axis=(0, 1, 2))
-            ),
-            "db is one number: keep the axis of the channels": dout.sum(),
-        },
-    }
-    got = ask("conv2d_backward", dout, x, W)
-    ask.equal(got, {"dx": dx, "dW": dW, "db": db}, mistakes)
 
 
 EXERCISES = {
@@ -270,6 +193,91 @@ EXERCISES = {
             "train_step": check_train_step,
         },
         "library": {"forward": run, "backward": backprop},
+        "mistakes": {
+            "first_layer_is_left_out": "the first layer is left out",
+            "only_first_layer": (
+                "this is the output of the first layer: is the return inside the loop?"
+            ),
+            "input_returned": "this is x itself: return the output of the last layer",
+            "outputs_are_added": "the outputs of all layers are added: return the last one",
+            "input_is_added": "the input of each layer is added to its output",
+            "layers_run_twice": "the layers run twice",
+            "all_outputs": "these are the outputs of all layers: return the last one",
+            "last_layer_skipped": "the last layer is skipped in backward",
+            "first_layer_skipped": "the first layer is skipped in backward",
+            "dx_is_added": "dx is added to dout: dx takes the place of dout",
+            "dx_is_multiplied": "dx is multiplied by dout: layer.backward does this already",
+            "forward_for_backward": "forward is called in place of backward",
+            "last_dx_for_same_dout": (
+                "every layer gets the dout of the loss: give each layer the dx of the layer after "
+                "it"
+            ),
+            "weights_unchanged": (
+                "the weights have not changed: layer.theta -= lr * layer.dtheta for each layer, "
+                "after backward"
+            ),
+            "two_and_n_are_missing": (
+                "the factors 2 and 1/n of the loss are missing in the gradient"
+            ),
+            "step_added_and_two_missing": (
+                "the step is added, and the factor 2 of the square is missing"
+            ),
+            "step_twice": "the step is made twice, or has a factor 2 too many",
+            "divided_by_lr": "the gradient is divided by lr: multiply by it",
+            "theta_for_dtheta": "it has layer.theta where layer.dtheta must stand",
+            "theta_is_lost": "theta becomes the step: subtract the step from theta",
+            "only_last_layer": "only the last layer changes: is the step outside the loop?",
+            "only_first_layer_steps": (
+                "only the first layer changes: is the return inside the loop?"
+            ),
+            "sign_of_gradient": "it has the sign of the gradient only",
+            "out_for_gradient": "backward gets out: give it the gradient, 2 (out - x) / n",
+            "out_over_n_for_gradient": "backward gets out / n: give it 2 (out - x) / n",
+            "loss_for_gradient": "backward gets the loss of each entry: give it 2 (out - x) / n",
+            "squares_for_gradient": "backward gets (out - x)^2: give it the slope, 2 (out - x) / n",
+            "gradient_of_abs": "backward gets the sign of out - x: give it 2 (out - x) / n",
+            "x_for_gradient": "backward gets x: give it the gradient, 2 (out - x) / n",
+            "one_for_gradient": "backward gets ones: give it the gradient, 2 (out - x) / n",
+            "plus_for_minus": "backward gets 2 (out + x) / n: the gradient has out - x",
+            "half_of_loss": "there is a factor 1/2 too many in the loss",
+            "sum_of_errors": "the errors are not squared",
+            "absolute_errors": "it uses absolute errors: square them",
+            "one_number_per_sample": "it is one number per sample: take the mean over samples",
+            "norm_of_error": "this is the norm of the error: no square root, and divide by n",
+            "sum_and_mean_exchanged": (
+                "it is the mean over features and the sum over samples: exchange sum and mean"
+            ),
+            "gradient_returned": "this is the gradient of the loss: return the loss",
+            "out_returned": "this is out: return the loss",
+            "every_layer_gets_x": (
+                "every layer gets x: give each layer the output of the layer before it"
+            ),
+            "reverse_order": "the layers run in reverse order",
+            "last_layer_is_left_out": "the last layer is left out",
+            "first_to_last": (
+                "the layers run from the first to the last: in backward start with the last"
+            ),
+            "same_dout": (
+                "every layer gets the dout of the loss: give each layer the dx of the layer after "
+                "it"
+            ),
+            "dout_of_first_layer": (
+                "this is the dout of the first layer: return the dx of the first layer"
+            ),
+            "dout_itself": "this is dout itself: return the dx of the first layer",
+            "step_is_added": "lr times the gradient is added, so the loss grows: subtract it",
+            "lr_is_missing": "lr is missing",
+            "n_is_missing": "the 1/n of the loss is missing in the gradient",
+            "two_is_missing": "the factor 2 of the square is missing in the gradient",
+            "divided_by_all": (
+                "the gradient is divided by the number of all entries: divide by n only"
+            ),
+            "loss_after_step": "it is the loss after the step: return the loss before the step",
+            "mean_over_features": (
+                "it is also a mean over features: take the sum over features, the mean over samples"
+            ),
+            "sum_over_samples": "it is a sum over samples: take the mean over samples",
+        },
         "hints": (
             "An autoencoder is a list of layers. forward gives each layer the output of the layer "
             "before it. backward starts with the last layer and ends with the first.",
@@ -278,31 +286,6 @@ EXERCISES = {
             "A training step: out = forward(layers, x). The loss is 1/n sum (out - x)^2, and its "
             "gradient is 2 (out - x) / n. Call backward with it, then layer.theta -= lr * "
             "layer.dtheta for each layer.",
-        ),
-    },
-    "dropout": {
-        "title": "Dropout, so that the mean stays",
-        "minutes": 15,
-        "parts": {"dropout": check_dropout, "dropout_backward": check_dropout_backward},
-        "hints": (
-            "rng.random(x.shape) < p is true with probability p, independently for each entry.",
-            "A share of 1 - p is kept. Divide it by 1 - p: then the mean of out is the mean of x, "
-            "and there is nothing to do at test time.",
-            "Put the division into the mask: mask = (rng.random(x.shape) >= p) / (1 - p). Forward "
-            "is x * mask, and backward is dout * mask.",
-        ),
-    },
-    "convolution": {
-        "title": "A convolution, forward and backward",
-        "minutes": 45,
-        "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
-        "hints": (
-            "out[:, i, j] = sum over a, d of x[:, i + a, j + d] @ W[a, d], plus the bias. Loop "
-            "over the k times k offsets (a, d), not over pixels.",
-            "For one offset, take the pixels x[:, a : a + out_h, d : d + out_w]. These pixels @ "
-            "W[a, d] have the shape (n, out_h, out_w, c_out).",
-            "Backward, for each offset: add dout @ W[a, d].T to dx at these pixels. dW[a, d] is "
-            "the sum over samples, rows and columns of the pixels times dout.",
         ),
     },
 }

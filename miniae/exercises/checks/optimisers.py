@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong, compare, parameters
+from miniae.exercises.questions import Wrong, agree, compare, parameters
 
 STEPS = 4
 
@@ -18,13 +18,9 @@ def check_steps(ask, name, settings, rule, mistakes):
     mistakes : dict, from a sentence for the student to a rule with that mistake
     """
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
-    changes = {words: other(gradients) for words, other in mistakes.items()}
-    right, theta_right = rule(gradients), theta.copy()
-    theirs, optimizer = ask.find(name), None
-    if isinstance(theirs, type) or len(parameters(theirs)) == len(settings):
-        optimizer = ask.call(theirs, name, *settings)
-    if not hasattr(optimizer, "step"):
-        raise Wrong(f"{name} must be a class with a method step, as in the stub")
+    changes = {key: other(gradients) for key, other in mistakes.items()}
+    right = rule(gradients)
+    optimizer = construct(ask, name, settings)
     thetas = [theta.copy()]
     for gradient in gradients:
         ask.call(optimizer.step, f"{name}.step", theta, gradient, changes=(0,))
@@ -32,13 +28,65 @@ def check_steps(ask, name, settings, rule, mistakes):
     if all(np.array_equal(theta, thetas[0]) for theta in thetas):
         raise Wrong(
             f"{name}.step did not change theta: theta -= ... changes the given array, but "
-            "theta = theta - ... makes a new array that only step can see"
+            "theta = theta - ... makes a new array that only step can see",
+            "theta_unchanged",
         )
+    start, taken = thetas[0], np.stack(thetas[1:])
+    moved = np.cumsum(right, axis=0)
+    known = {
+        "step_is_added": start - moved,
+        "theta_is_lost": np.stack(right),
+        "theta_is_lost_and_added": -np.stack(right),
+        "theta_times_step": start * np.cumprod(1 + np.stack(right), axis=0),
+        "divided_by_size": start + moved / start.size,
+        "step_twice": start + 2 * moved,
+        "theta_of_the_start": start + np.stack(right),
+        "stops_after_first_step": np.tile(start + right[0], (STEPS, 1)),
+        **{key: start + np.cumsum(steps, axis=0) for key, steps in changes.items()},
+    }
+    # A mistake must explain all steps: many are alike in the first.
+    known = {key: value for key, value in known.items() if agree(taken, value)}
     for k in range(STEPS):
-        known = {words: theta_right + steps[k] for words, steps in changes.items()}
-        known["it adds the step, so the loss grows: subtract it"] = theta_right - right[k]
-        theta_right = theta_right + right[k]
-        compare(f"theta after step {k + 1}", thetas[k + 1], theta_right, known)
+        mistakes = {key: value[k] for key, value in known.items()}
+        compare(f"theta after step {k + 1}", taken[k], (start + moved)[k], mistakes)
+    check_memory(ask, name, settings, rule)
+
+
+def construct(ask, name, settings):
+    """Return an optimiser of the student's class."""
+    theirs, optimizer = ask.find(name), None
+    if isinstance(theirs, type) or len(parameters(theirs)) == len(settings):
+        optimizer = ask.call(theirs, name, *settings)
+    if not hasattr(optimizer, "step"):
+        raise Wrong(f"{name} must be a class with a method step, as in the stub", "no_class")
+    return optimizer
+
+
+def check_memory(ask, name, settings, rule):
+    """What is kept from step to step must be a copy, and belong to one optimiser alone.
+
+    The caller writes each new gradient into the same array, as a model does with its dtheta. And
+    two optimisers take steps in turn, as those of an encoder and a decoder do.
+    """
+    for key, count in ("keeps_dtheta", 1), ("shared_state", 2):
+        draws = ask.rng.standard_normal((count, 1 + STEPS, 6))
+        optimizers = [construct(ask, name, settings) for _ in range(count)]
+        thetas, dthetas = [row[0].copy() for row in draws], [row[1].copy() for row in draws]
+        for k in range(STEPS):
+            for optimizer, theta, dtheta, row in zip(
+                optimizers, thetas, dthetas, draws, strict=True
+            ):
+                dtheta[:] = row[1 + k]
+                ask.call(optimizer.step, f"{name}.step", theta, dtheta, changes=(0, 1))
+                if not agree(dtheta, row[1 + k]):
+                    raise Wrong(
+                        f"{name}.step changed dtheta: work on a copy, because the caller still "
+                        "needs it",
+                        "argument_changed",
+                    )
+        for theta, row in zip(thetas, draws, strict=True):
+            right = row[0] + sum(rule(list(row[1:])))
+            compare("theta", theta, right, {key: theta})
 
 
 def check_sgd(ask):
@@ -47,7 +95,7 @@ def check_sgd(ask):
 
     def descend(update):
         def rule(gradients):
-            velocity, steps = 0.0, []
+            velocity, steps = 0 * gradients[0], []
             for gradient in gradients:
                 velocity, step = update(velocity, gradient)
                 steps.append(step)
@@ -59,123 +107,130 @@ def check_sgd(ask):
         v = momentum * v + g
         return v, -lr * v
 
-    def averaged(v, g):
-        v = momentum * v + (1 - momentum) * g
-        return v, -lr * v
+    def simple(update):
+        """Return a rule that moves theta by -lr times the velocity, after `update`."""
 
-    def late(v, g):
-        return momentum * v + g, -lr * v
+        def both(v, g):
+            v = update(v, g)
+            return v, -lr * v
 
-    def nesterov(v, g):
-        v = momentum * v + g
-        return v, -lr * (g + momentum * v)
+        return descend(both)
 
     mistakes = {
-        "there is no momentum: keep the velocity of the last step": descend(
-            lambda v, g: (v, -lr * g)
+        "no_momentum": descend(lambda v, g: (v, -lr * g)),
+        "averaged": simple(lambda v, g: momentum * v + (1 - momentum) * g),
+        "average_the_other_way": simple(lambda v, g: (1 - momentum) * v + momentum * g),
+        "late_velocity": descend(lambda v, g: (momentum * v + g, -lr * v)),
+        "nesterov": descend(
+            lambda v, g: (momentum * v + g, -lr * (g + momentum * (momentum * v + g)))
         ),
-        "dtheta has the factor (1 - momentum), which makes an average: take the sum": descend(
-            averaged
+        "only_last_gradient": lambda gradients: [
+            -lr * (g + momentum * before)
+            for before, g in zip([0 * gradients[0], *gradients], gradients, strict=False)
+        ],
+        "lr_is_missing": descend(lambda v, g: (momentum * v + g, -(momentum * v + g))),
+        "lr_and_momentum_exchanged": descend(lambda v, g: (lr * v + g, -momentum * (lr * v + g))),
+        "bracket": simple(lambda v, g: momentum * (v + g)),
+        "momentum_on_dtheta": simple(lambda v, g: v + momentum * g),
+        "all_gradients_alike": simple(lambda v, g: v + g),
+        "minus_dtheta": simple(lambda v, g: momentum * v - g),
+        "minus_velocity": simple(lambda v, g: g - momentum * v),
+        "one_plus_momentum": simple(lambda v, g: (1 + momentum) * v + g),
+        "one_minus_momentum": simple(lambda v, g: (1 - momentum) * v + g),
+        "momentum_is_added": simple(lambda v, g: v + momentum + g),
+        "momentum_is_squared": simple(lambda v, g: momentum**2 * v + g),
+        "lr_on_velocity": simple(lambda v, g: lr * v + g),
+        "lr_twice": simple(lambda v, g: momentum * v + lr * g),
+        "lr_twice_all": simple(lambda v, g: lr * (momentum * v + g)),
+        "divided_by_lr": descend(lambda v, g: (momentum * v + g, -(momentum * v + g) / lr)),
+        "momentum_in_step": descend(
+            lambda v, g: (momentum * v + g, -lr * momentum * (momentum * v + g))
         ),
-        "theta moves by the velocity of the last step: update the velocity first": descend(late),
-        "this is Nesterov's variant; plain momentum moves theta by lr times the velocity": descend(
-            nesterov
-        ),
-        "only the last gradient is kept: velocity = momentum * velocity + dtheta, in self": (
-            lambda gradients: [
-                -lr * (g + momentum * before)
-                for before, g in zip([0 * gradients[0], *gradients], gradients, strict=False)
-            ]
-        ),
-        "lr is missing": descend(lambda v, g: (momentum * v + g, -(momentum * v + g))),
-        "lr and momentum are exchanged": descend(
-            lambda v, g: (lr * v + g, -momentum * (lr * v + g))
-        ),
+        "velocity_is_not_kept": descend(lambda v, g: (0 * g, -lr * g)),
+        "dtheta_twice": descend(lambda v, g: (momentum * v + g, -lr * (momentum * v + 2 * g))),
+        "dtheta_squared": simple(lambda v, g: momentum * v + g**2),
+        "sign_of_dtheta": simple(lambda v, g: momentum * v + np.sign(g)),
+        "absolute_dtheta": simple(lambda v, g: momentum * v + np.abs(g)),
+        "added_velocity": descend(lambda v, g: (momentum * v - lr * g, -(momentum * v - lr * g))),
+        "one_number": simple(lambda v, g: momentum * v + np.full(g.shape, g.mean())),
     }
     check_steps(ask, "SGD", (lr, momentum), descend(right), mistakes)
 
 
-def adam(lr, beta1, beta2, eps, **wrong):
-    """Return Adam's rule, with the mistake that `wrong` names, if any."""
-
-    def rule(gradients):
-        m = v = 0.0
-        steps = []
-        for t, g in enumerate(gradients, 1):
-            m = beta1 * m + (1 - beta1) * g
-            v = beta2 * v + (1 - beta2) * (g if "not squared" in wrong else g**2)
-            by = 1 if "uncorrected" in wrong else 1 - beta1**t
-            by2 = 1 if "uncorrected" in wrong or "only m" in wrong else 1 - beta2**t
-            if "first step" in wrong:
-                by, by2 = 1 - beta1, 1 - beta2
-            if "late" in wrong:
-                by, by2 = 1 - beta1 ** (t + 1), 1 - beta2 ** (t + 1)
-            if "only v" in wrong:
-                by = 1
-            top, bottom = (g if "no m" in wrong else m / by), v / by2
-            with np.errstate(all="ignore"):
-                if "no root" in wrong:
-                    steps.append(-lr * top / (bottom + eps))
-                elif "eps inside" in wrong:
-                    steps.append(-lr * top / np.sqrt(bottom + eps))
-                elif "no eps" in wrong:
-                    steps.append(-lr * top / np.sqrt(bottom))
-                elif "folded" in wrong:
-                    steps.append(-lr * np.sqrt(by2) / by * m / (np.sqrt(v) + eps))
-                else:
-                    steps.append(-lr * top / (np.sqrt(bottom) + eps))
-        return steps
-
-    return rule
-
-
-def check_adam(ask):
-    """Kingma and Ba (2015), algorithm 1; eps is large enough to be seen."""
-    uniform = ask.rng.uniform
-    settings = uniform(0.01, 0.1), uniform(0.8, 0.9), uniform(0.95, 0.99), uniform(0.05, 0.1)
-    lr, beta1, beta2, eps = settings
-    names = {
-        "the bias corrections are missing: m / (1 - beta1^t) and v / (1 - beta2^t)": "uncorrected",
-        "v is not corrected: v / (1 - beta2^t)": "only m",
-        "m is not corrected: m / (1 - beta1^t)": "only v",
-        "t does not count the steps: it must be 1 in the first step, then 2, 3, ...": "first step",
-        "t is too large by 1: it must be 1 in the first step": "late",
-        "dtheta must be squared in v": "not squared",
-        "the square root is missing: divide by sqrt(v)": "no root",
-        "eps must be outside the square root: sqrt(v) + eps": "eps inside",
-        "eps is missing": "no eps",
-        "both corrections are in the learning rate: then eps must be scaled too": ("folded"),
-        "theta moves along dtheta: it must move along m, the running mean": "no m",
-    }
-    mistakes = {words: adam(*settings, **{name: True}) for words, name in names.items()}
-    mistakes["beta1 and beta2 are exchanged"] = adam(lr, beta2, beta1, eps)
-    for fixed in (1e-8, 1e-7):
-        mistakes[f"eps is {fixed:g}, not the given eps"] = adam(lr, beta1, beta2, fixed)
-    check_steps(ask, "Adam", settings, adam(*settings), mistakes)
-
-
+STEPS_SENTENCES = {
+    "no_class": "it must be a class with a method step",
+    "theta_unchanged": "step does not change theta",
+    "step_is_added": "it adds the step, so the loss grows: subtract it",
+    "theta_is_lost": "theta becomes the step: subtract the step from theta",
+    "theta_is_lost_and_added": "theta becomes the step: subtract the step from theta",
+    "theta_times_step": "theta is multiplied: subtract the step from it",
+    "divided_by_size": "the step is divided by the size of theta",
+    "step_twice": "the step is made twice, or has a factor 2 too many",
+    "theta_of_the_start": "the step starts from the first theta: change the given array",
+    "stops_after_first_step": "only the first step changes theta",
+    "keeps_dtheta": (
+        "the array dtheta itself is kept, and the caller writes the next gradient into it: keep a "
+        "copy, dtheta.copy()"
+    ),
+    "shared_state": (
+        "two optimisers share what they keep from step to step: keep it in self, not in the class "
+        "or in a global variable"
+    ),
+}
 EXERCISES = {
     "sgd_momentum": {
         "title": "Gradient descent with momentum",
         "minutes": 15,
         "parts": {"SGD": check_sgd},
+        "mistakes": {
+            **STEPS_SENTENCES,
+            "no_momentum": "there is no momentum: keep the velocity of the last step",
+            "averaged": (
+                "dtheta has the factor (1 - momentum), which makes an average: take the sum"
+            ),
+            "average_the_other_way": (
+                "this is an average with momentum and 1 - momentum exchanged: velocity = momentum "
+                "velocity + dtheta"
+            ),
+            "late_velocity": (
+                "theta moves by the velocity of the last step: update the velocity first"
+            ),
+            "nesterov": (
+                "this is Nesterov's variant; plain momentum moves theta by lr times the velocity"
+            ),
+            "only_last_gradient": (
+                "only the last gradient is kept: velocity = momentum * velocity + dtheta, in self"
+            ),
+            "lr_is_missing": "lr is missing",
+            "lr_and_momentum_exchanged": "lr and momentum are exchanged",
+            "bracket": (
+                "momentum multiplies dtheta too: momentum velocity + dtheta, without a bracket"
+            ),
+            "momentum_on_dtheta": "momentum multiplies dtheta: it must multiply the velocity",
+            "all_gradients_alike": "momentum is missing: the velocity must be multiplied by it",
+            "minus_dtheta": "dtheta is subtracted in the velocity: add it",
+            "minus_velocity": "the velocity is subtracted: momentum velocity + dtheta",
+            "one_plus_momentum": "it has 1 + momentum: the velocity is multiplied by momentum",
+            "one_minus_momentum": "it has 1 - momentum: the velocity is multiplied by momentum",
+            "momentum_is_added": "momentum is added: multiply the velocity by it",
+            "momentum_is_squared": "momentum is there twice",
+            "lr_on_velocity": "the velocity is multiplied by lr: multiply it by momentum",
+            "lr_twice": "lr is there twice: in the velocity and in the step",
+            "lr_twice_all": "lr is there twice: in the velocity and in the step",
+            "divided_by_lr": "the step is divided by lr: multiply by it",
+            "momentum_in_step": "the step has a factor momentum: it is lr times the velocity",
+            "velocity_is_not_kept": "the velocity starts at 0 in every step: keep it in self",
+            "dtheta_twice": "dtheta is there twice: the velocity contains it already",
+            "dtheta_squared": "dtheta is squared: this is not Adam",
+            "sign_of_dtheta": "it has the sign of dtheta only",
+            "absolute_dtheta": "it has |dtheta|: the sign is lost",
+            "added_velocity": "the velocity contains -lr dtheta already: add it to theta",
+            "one_number": "it has the mean of dtheta: each entry has its own gradient",
+        },
         "hints": (
             "Keep the velocity in self from step to step. Before the first step it is zero.",
             "velocity = momentum * velocity + dtheta; then theta moves by -lr * velocity.",
             "Write theta -= ...: this changes the caller's array in place.",
-        ),
-    },
-    "adam": {
-        "title": "Adam with its bias corrections",
-        "minutes": 25,
-        "parts": {"Adam": check_adam},
-        "hints": (
-            "m is a running mean of dtheta, v is a running mean of dtheta squared. Both start at "
-            "zero.",
-            "Because they start at zero, they are too small at first: by the factor 1 - beta^t "
-            "after t steps. Count the steps, and divide by this factor.",
-            "theta -= lr * m_hat / (sqrt(v_hat) + eps), where m_hat and v_hat are corrected. Keep "
-            "m and v themselves uncorrected.",
         ),
     },
 }

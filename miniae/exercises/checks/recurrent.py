@@ -4,7 +4,7 @@ from itertools import chain, combinations, permutations
 
 import numpy as np
 
-from miniae.exercises.checks.formulas import pairs, wrong_answers
+from miniae.exercises.checks.formulas import pairs, sentences, wrong_answers
 from miniae.numerics import sigmoid
 from miniae.proof.gradcheck import complex_step
 from miniae.recurrent import LSTM
@@ -37,90 +37,188 @@ FORMULAS = {  # in the order in which they are computed; v has what was given an
     "dU": lambda v: v.h.T @ v.da,
     "db": lambda v: v.da.sum(axis=0),
 }
-COMMON = {  # words: wrong formulas instead of those above; two of them are often seen together
-    "dc_new is dropped: c_new acts on later steps too, add dc_new": {"cell": lambda v: v.through},
-    "what comes back through h_new = o tanh(c_new) is missing in dc_new": {"through": lambda v: 0},
-    "the slope of tanh(c_new), 1 - tanh(c_new)^2, is missing": {
-        "through": lambda v: v.dh_new * v.o
-    },
-    "do has c_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.c_new},
+COMMON = {  # key: sentence and wrong formulas; two of them are often seen together
+    "dc_new_is_dropped": (
+        "dc_new is dropped: c_new acts on later steps too, add dc_new",
+        {"cell": lambda v: v.through},
+    ),
+    "through_h_new_is_missing": (
+        "what comes back through h_new = o tanh(c_new) is missing in dc_new",
+        {"through": lambda v: 0},
+    ),
+    "slope_of_tanh_is_missing": (
+        "the slope of tanh(c_new), 1 - tanh(c_new)^2, is missing",
+        {"through": lambda v: v.dh_new * v.o},
+    ),
+    "do_has_c_new": (
+        "do has c_new instead of tanh(c_new)",
+        {"do": lambda v: v.dh_new * v.c_new},
+    ),
 }
 SLIPS = {
     **COMMON,
-    "the slope of tanh is taken as 1 - c_new^2: it is 1 - tanh(c_new)^2": {
-        "through": lambda v: v.dh_new * v.o * (1 - v.c_new**2)
-    },
-    "the factor o is missing in what comes back through h_new": {
-        "through": lambda v: v.dh_new * (1 - v.tanh**2)
-    },
-    "the factor o (1 - tanh(c_new)^2) is missing in what comes back through h_new": {
-        "through": lambda v: v.dh_new
-    },
-    "the slope of tanh is taken as 1 - tanh(c_new): it is 1 - tanh(c_new)^2": {
-        "through": lambda v: v.dh_new * v.o * (1 - v.tanh)
-    },
-    "the slope of tanh has c: it is 1 - tanh(c_new)^2": {
-        "through": lambda v: v.dh_new * v.o * (1 - np.tanh(v.c) ** 2)
-    },
-    "the slope of tanh has the wrong sign: it is 1 - tanh(c_new)^2": {
-        "through": lambda v: v.dh_new * v.o * (1 + v.tanh**2)
-    },
-    "do has h_new instead of tanh(c_new)": {"do": lambda v: v.dh_new * v.o * v.tanh},
-    "do has the gradient of c_new, but h_new = o tanh(c_new): do = dh_new tanh(c_new)": {
-        "do": lambda v: v.cell * v.tanh
-    },
-    "do has a factor 1 - tanh(c_new)^2: that is the slope of h_new in c_new": {
-        "do": lambda v: v.dh_new * (1 - v.tanh**2)
-    },
-    "df has c_new instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.c_new},
-    "df has h instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.h},
-    "dc is passed on without f: c_new = f c + i g": {"dc": lambda v: v.cell},
-    "dc_new is dropped in dc: c_new acts on later steps too": {"dc": lambda v: v.through * v.f},
-    "dc is dc_new f: what comes back through h_new is missing": {"dc": lambda v: v.dc_new * v.f},
-    "dc_new is added to dc a second time: dc is f times the gradient of c_new": {
-        "dc": lambda v: v.cell * v.f + v.dc_new
-    },
-    "di and dg are exchanged: di has the factor g, dg the factor i": {
-        "di": lambda v: v.cell * v.i, "dg": lambda v: v.cell * v.g,
-    },
-    "di has i instead of g: c_new = f c + i g": {"di": lambda v: v.cell * v.i},
-    "dg has g instead of i: c_new = f c + i g": {"dg": lambda v: v.cell * v.g},
-    "dg has f instead of i: c_new = f c + i g": {"dg": lambda v: v.cell * v.f},
-    "df has f instead of c: c_new = f c + i g": {"df": lambda v: v.cell * v.f},
-    "dc has c instead of f: c_new = f c + i g": {"dc": lambda v: v.cell * v.c},
-    "di and df are exchanged": {"di": lambda v: v.cell * v.c, "df": lambda v: v.cell * v.g},
-    "dU has h_new instead of h: a = x W + h U + b": {
-        "dU": lambda v: (v.o * v.tanh).T @ v.da
-    },
-    "dU has c instead of h: a = x W + h U + b": {"dU": lambda v: v.c.T @ v.da},
-    "dh contains dh_new: h acts only through a = x W + h U + b": {
-        "dh": lambda v: v.da @ v.U.T + v.dh_new
-    },
-    "dW is divided by n: dh_new already contains the 1 / n of the loss": {
-        "dW": lambda v: v.x.T @ v.da / len(v.x)
-    },
-    "dU is divided by n: dh_new already contains the 1 / n of the loss": {
-        "dU": lambda v: v.h.T @ v.da / len(v.x)
-    },
-    "db is a mean: b acts on each sample, so db is the sum": {"db": lambda v: v.da.mean(axis=0)},
-    "db is not summed over the samples": {"db": lambda v: v.da},
-    "db is summed over the gates (axis 1): sum over the samples": {
-        "db": lambda v: v.da.sum(axis=1)
-    },
-    "db is one number: sum over the samples only (axis 0)": {"db": lambda v: v.da.sum()},
-}  # fmt: skip
-OF_SIGMOIDS = {  # words: wrong slopes of i, f or o with value s
-    "is s alone: the factor 1 - s is missing": lambda s: s,
-    "is 1 - s alone: the factor s is missing": lambda s: 1 - s,
-    "is that of tanh: i, f and o are sigmoids": lambda s: 1 - s**2,
-    "has the wrong sign: it is s (1 - s)": lambda s: s * (1 + s),
-    "is that of a sigmoid taken twice: s is the value already": lambda s: sigmoid_slope(sigmoid(s)),
+    "slope_tanh_has_c_new": (
+        "the slope of tanh is taken as 1 - c_new^2: it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * (1 - v.c_new**2)},
+    ),
+    "factor_o_is_missing": (
+        "the factor o is missing in what comes back through h_new",
+        {"through": lambda v: v.dh_new * (1 - v.tanh**2)},
+    ),
+    "factor_o_and_slope_missing": (
+        "the factor o (1 - tanh(c_new)^2) is missing in what comes back through h_new",
+        {"through": lambda v: v.dh_new},
+    ),
+    "slope_tanh_not_squared": (
+        "the slope of tanh is taken as 1 - tanh(c_new): it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * (1 - v.tanh)},
+    ),
+    "slope_tanh_square_outside": (
+        "the square is outside the bracket: 1 - tanh(c_new)^2, not (1 - tanh(c_new))^2",
+        {"through": lambda v: v.dh_new * v.o * (1 - v.tanh) ** 2},
+    ),
+    "slope_tanh_is_tanh_squared": (
+        "the slope of tanh is taken as tanh(c_new)^2: it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * v.tanh**2},
+    ),
+    "slope_tanh_of_sigmoid": (
+        "the slope of tanh is taken as that of a sigmoid: it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * v.tanh * (1 - v.tanh)},
+    ),
+    "slope_of_o_in_through": (
+        "what comes back through h_new has the slope of o: it has o itself",
+        {"through": lambda v: v.dh_new * v.o * (1 - v.o) * (1 - v.tanh**2)},
+    ),
+    "slope_tanh_has_c": (
+        "the slope of tanh has c: it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * (1 - np.tanh(v.c) ** 2)},
+    ),
+    "slope_tanh_has_wrong_sign": (
+        "the slope of tanh has the wrong sign: it is 1 - tanh(c_new)^2",
+        {"through": lambda v: v.dh_new * v.o * (1 + v.tanh**2)},
+    ),
+    "do_has_h_new": (
+        "do has h_new instead of tanh(c_new)",
+        {"do": lambda v: v.dh_new * v.o * v.tanh},
+    ),
+    "do_has_gradient_c_new": (
+        "do has the gradient of c_new, but h_new = o tanh(c_new): do = dh_new tanh(c_new)",
+        {"do": lambda v: v.cell * v.tanh},
+    ),
+    "do_has_slope_of_tanh": (
+        "do has a factor 1 - tanh(c_new)^2: that is the slope of h_new in c_new",
+        {"do": lambda v: v.dh_new * (1 - v.tanh**2)},
+    ),
+    "df_has_c_new_instead_c": (
+        "df has c_new instead of c: c_new = f c + i g",
+        {"df": lambda v: v.cell * v.c_new},
+    ),
+    "df_has_h_instead_c": (
+        "df has h instead of c: c_new = f c + i g",
+        {"df": lambda v: v.cell * v.h},
+    ),
+    "dc_is_passed_on_without_f": (
+        "dc is passed on without f: c_new = f c + i g",
+        {"dc": lambda v: v.cell},
+    ),
+    "dc_new_is_dropped_in_dc": (
+        "dc_new is dropped in dc: c_new acts on later steps too",
+        {"dc": lambda v: v.through * v.f},
+    ),
+    "dc_is_dc_new_f": (
+        "dc is dc_new f: what comes back through h_new is missing",
+        {"dc": lambda v: v.dc_new * v.f},
+    ),
+    "dc_new_twice_in_dc": (
+        "dc_new is added to dc a second time: dc is f times the gradient of c_new",
+        {"dc": lambda v: v.cell * v.f + v.dc_new},
+    ),
+    "di_and_dg_are_exchanged": (
+        "di and dg are exchanged: di has the factor g, dg the factor i",
+        {
+            "di": lambda v: v.cell * v.i,
+            "dg": lambda v: v.cell * v.g,
+        },
+    ),
+    "di_has_i_instead_g": (
+        "di has i instead of g: c_new = f c + i g",
+        {"di": lambda v: v.cell * v.i},
+    ),
+    "dg_has_g_instead_i": (
+        "dg has g instead of i: c_new = f c + i g",
+        {"dg": lambda v: v.cell * v.g},
+    ),
+    "dg_has_f_instead_i": (
+        "dg has f instead of i: c_new = f c + i g",
+        {"dg": lambda v: v.cell * v.f},
+    ),
+    "df_has_f_instead_c": (
+        "df has f instead of c: c_new = f c + i g",
+        {"df": lambda v: v.cell * v.f},
+    ),
+    "dc_has_c_instead_f": (
+        "dc has c instead of f: c_new = f c + i g",
+        {"dc": lambda v: v.cell * v.c},
+    ),
+    "di_and_df_are_exchanged": (
+        "di and df are exchanged",
+        {"di": lambda v: v.cell * v.c, "df": lambda v: v.cell * v.g},
+    ),
+    "du_has_h_new_instead_h": (
+        "dU has h_new instead of h: a = x W + h U + b",
+        {"dU": lambda v: (v.o * v.tanh).T @ v.da},
+    ),
+    "du_has_c_instead_h": (
+        "dU has c instead of h: a = x W + h U + b",
+        {"dU": lambda v: v.c.T @ v.da},
+    ),
+    "dh_contains_dh_new": (
+        "dh contains dh_new: h acts only through a = x W + h U + b",
+        {"dh": lambda v: v.da @ v.U.T + v.dh_new},
+    ),
+    "dw_is_mean": (
+        "dW is divided by n: dh_new already contains the 1 / n of the loss",
+        {"dW": lambda v: v.x.T @ v.da / len(v.x)},
+    ),
+    "du_is_mean": (
+        "dU is divided by n: dh_new already contains the 1 / n of the loss",
+        {"dU": lambda v: v.h.T @ v.da / len(v.x)},
+    ),
+    "db_is_mean": (
+        "db is a mean: b acts on each sample, so db is the sum",
+        {"db": lambda v: v.da.mean(axis=0)},
+    ),
+    "db_is_not_summed_over_samples": ("db is not summed over the samples", {"db": lambda v: v.da}),
+    "db_is_summed_over_gates": (
+        "db is summed over the gates (axis 1): sum over the samples",
+        {"db": lambda v: v.da.sum(axis=1)},
+    ),
+    "db_is_one_number": (
+        "db is one number: sum over the samples only (axis 0)",
+        {"db": lambda v: v.da.sum()},
+    ),
 }
-OF_TANH = {  # words: wrong slopes of g
-    "is that of a sigmoid, g (1 - g): g is a tanh, 1 - g^2": sigmoid_slope,
-    "is 1 - g: g must be squared": lambda g: 1 - g,
-    "has the wrong sign: it is 1 - g^2": lambda g: 1 + g**2,
-    "is that of a tanh taken twice: g is the value already": lambda g: 1 - np.tanh(g) ** 2,
+OF_SIGMOIDS = {  # key: sentence and wrong slope of i, f or o with value s
+    "is_s": ("is s alone: the factor 1 - s is missing", lambda s: s),
+    "is_one_minus_s": ("is 1 - s alone: the factor s is missing", lambda s: 1 - s),
+    "is_that_of_tanh": ("is that of tanh: i, f and o are sigmoids", lambda s: 1 - s**2),
+    "has_wrong_sign": ("has the wrong sign: it is s (1 - s)", lambda s: s * (1 + s)),
+    "is_of_sigmoid_twice": (
+        "is that of a sigmoid taken twice: s is the value already",
+        lambda s: sigmoid_slope(sigmoid(s)),
+    ),
+}
+OF_TANH = {  # key: sentence and wrong slope of g
+    "is_that_of_sigmoid": (
+        "is that of a sigmoid, g (1 - g): g is a tanh, 1 - g^2",
+        sigmoid_slope,
+    ),
+    "is_one_minus_g": ("is 1 - g: g must be squared", lambda g: 1 - g),
+    "has_wrong_sign": ("has the wrong sign: it is 1 - g^2", lambda g: 1 + g**2),
+    "is_of_tanh_twice": (
+        "is that of a tanh taken twice: g is the value already",
+        lambda g: 1 - np.tanh(g) ** 2,
+    ),
 }
 
 
@@ -136,51 +234,67 @@ def gate_slips():
     """Return the slips that each gate can have, alone or with others, and all orders of gates."""
     found = {}
     for gates in chain.from_iterable(combinations("ifog", size) for size in (1, 2, 3, 4)):
-        words = f"the slope is missing for {', '.join(gates)}: it is s (1 - s) for a sigmoid with "
-        found[f"{words}value s, 1 - g^2 for g"] = with_slope(gates, lambda s: 1)
+        words = (
+            f"the slope is missing for {', '.join(gates)}: it is s (1 - s) for a sigmoid with "
+            "value s, 1 - g^2 for g"
+        )
+        found[f"no_slope_{''.join(gates)}"] = words, with_slope(gates, lambda s: 1)
     for gates in "i", "f", "o", "ifo":
-        for words, slope in OF_SIGMOIDS.items():
-            found[f"the slope of {', '.join(gates)} {words}"] = with_slope(gates, slope)
-    for words, slope in OF_TANH.items():
-        found[f"the slope of g {words}"] = with_slope("g", slope)
+        for key, (words, slope) in OF_SIGMOIDS.items():
+            words = f"the slope of {', '.join(gates)} {words}"
+            found[f"slope_{gates}_{key}"] = words, with_slope(gates, slope)
+    for key, (words, slope) in OF_TANH.items():
+        found[f"slope_g_{key}"] = f"the slope of g {words}", with_slope("g", slope)
     for gate, other in permutations("ifo", 2):
-        found[f"d{gate} is multiplied by the slope of {other}: take that of {gate}"] = {
-            f"a{gate}": lambda v, gate=gate, other=other: (
-                getattr(v, f"d{gate}") * sigmoid_slope(getattr(v, other))
-            )
-        }
+        found[f"d{gate}_has_slope_of_{other}"] = (
+            f"d{gate} is multiplied by the slope of {other}: take that of {gate}",
+            {
+                f"a{gate}": lambda v, gate=gate, other=other: (
+                    getattr(v, f"d{gate}") * sigmoid_slope(getattr(v, other))
+                )
+            },
+        )
     for name, factor in {"di": "g", "df": "c", "dg": "i"}.items():
-        for words, part in {
-            "what comes back through h_new is missing": "dc_new",
-            "dc_new is dropped": "through",
-        }.items():
-            found[f"{words} in {name}: c_new = f c + i g gets the sum of both"] = {
-                name: lambda v, part=part, factor=factor: getattr(v, part) * getattr(v, factor)
-            }
+        for key, words, part in (
+            ("no_h_new", "what comes back through h_new is missing", "dc_new"),
+            ("no_dc_new", "dc_new is dropped", "through"),
+        ):
+            found[f"{name}_{key}"] = (
+                f"{words} in {name}: c_new = f c + i g gets the sum of both",
+                {name: lambda v, part=part, factor=factor: getattr(v, part) * getattr(v, factor)},
+            )
     for gate in "ifog":
-        found[f"the part of {gate} is missing in da"] = with_slope(gate, lambda s: 0)
+        words = f"the part of {gate} is missing in da"
+        found[f"no_part_of_{gate}"] = words, with_slope(gate, lambda s: 0)
     for order in list(permutations("ifog"))[1:]:  # the first is the right one
-        found[f"the gates are in the order {', '.join(order)}: the order here is i, f, o, g"] = {
-            "da": lambda v, order=order: np.hstack([getattr(v, f"a{gate}") for gate in order])
-        }
+        found[f"order_{''.join(order)}"] = (
+            f"the gates are in the order {', '.join(order)}: the order here is i, f, o, g",
+            {"da": lambda v, order=order: np.hstack([getattr(v, f"a{gate}") for gate in order])},
+        )
     return found
 
 
 GATE_SLIPS = gate_slips()
 SLIPS |= GATE_SLIPS
-SLIPS |= pairs(
-    COMMON
-    | {
-        words: slip
-        for words, slip in GATE_SLIPS.items()
-        if "for i, f, o, g:" in words or "order i, f, g, o:" in words
-    }
-)
+FREQUENT = "no_slope_ifog", "order_ifgo"
+SLIPS |= pairs(COMMON | {key: GATE_SLIPS[key] for key in FREQUENT})
 EQUAL_SIZES = {  # these have the right shape only if d = k
-    "dx has U instead of W: a = x W + h U + b": {"dx": lambda v: v.da @ v.U.T},
-    "dh has W instead of U: a = x W + h U + b": {"dh": lambda v: v.da @ v.W.T},
-    "dU has x instead of h: a = x W + h U + b": {"dU": lambda v: v.x.T @ v.da},
-    "dW has h instead of x: a = x W + h U + b": {"dW": lambda v: v.h.T @ v.da},
+    "dx_has_u_instead_w": (
+        "dx has U instead of W: a = x W + h U + b",
+        {"dx": lambda v: v.da @ v.U.T},
+    ),
+    "dh_has_w_instead_u": (
+        "dh has W instead of U: a = x W + h U + b",
+        {"dh": lambda v: v.da @ v.W.T},
+    ),
+    "du_has_x_instead_h": (
+        "dU has x instead of h: a = x W + h U + b",
+        {"dU": lambda v: v.x.T @ v.da},
+    ),
+    "dw_has_h_instead_x": (
+        "dW has h instead of x: a = x W + h U + b",
+        {"dW": lambda v: v.h.T @ v.da},
+    ),
 }
 
 
@@ -232,6 +346,7 @@ EXERCISES = {
         "title": "One LSTM step, backward",
         "minutes": 45,
         "parts": {"lstm_step_backward": check},
+        "mistakes": sentences(SLIPS | EQUAL_SIZES),
         "hints": (
             "Go through the forward pass from its last line to its first. h_new = o tanh(c_new) "
             "gives do, and adds to dc_new. c_new = f c + i g then gives df, di, dg and dc.",

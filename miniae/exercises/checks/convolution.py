@@ -1,0 +1,265 @@
+"""Checks of a convolution."""
+
+import copy
+
+import numpy as np
+
+from miniae.conv import Conv2D
+
+
+def conv_arguments(ask):
+    """Return x (n, height, width, c_in), W (k, k, c_in, c_out), b, and a Conv2D that has them."""
+    x, W = ask.rng.standard_normal((2, 8, 9, 4)), ask.rng.standard_normal((3, 3, 4, 5))
+    layer = Conv2D(4, 5, kernel=3, dtype="float64")  # no two of the sizes are equal
+    layer.params["W"], layer.params["b"] = W, ask.rng.standard_normal(5)
+    return x, W, layer.params["b"].copy(), layer
+
+
+def with_kernel(layer, W):
+    """Return a copy of a convolution with another kernel."""
+    other = copy.deepcopy(layer)
+    other.params["W"] = W
+    return other
+
+
+def shares(x, W):
+    """Return what each offset (a, d) of the kernel adds to out, in the order of two loops."""
+    k = len(W)
+    height, width = x.shape[1] - k + 1, x.shape[2] - k + 1
+    return [x[:, a : a + height, d : d + width] @ W[a, d] for a in range(k) for d in range(k)]
+
+
+def check_conv(ask):
+    """Stride 1, no padding."""
+    x, W, b, layer = conv_arguments(ask)
+    k, each, right = len(W), shares(x, W), layer.forward(x)
+    mistakes = {
+        "b_at_each_offset": right + (k**2 - 1) * b,
+        "b_at_each_offset_and_after": right + k**2 * b,
+        "b_at_each_row": right + (k - 1) * b,
+        "b_twice": right + b,
+        "b_is_subtracted": right - 2 * b,
+        "b_averaged": right - b + b.mean(),
+        "b_multiplied": (right - b) * b,
+        "only_last_offset": each[-1] + b,
+        "only_first_offset": each[0] + b,
+        "only_last_row": sum(each[-k:]) + b,
+        "only_diagonal": sum(each[:: k + 1]) + b,
+        "mean_over_kernel": (right - b) / k**2 + b,
+        "relu_inside": np.maximum(right, 0),
+        "size_too_small": right[:, :-1, :-1],
+        "size_too_small_by_k": right[:, :-2, :-2],
+        "stride_of_2": right[:, ::2, ::2],
+        "channels_first": right.transpose(0, 3, 1, 2),
+        "rows_flipped": lambda: with_kernel(layer, W[::-1]).forward(x),
+        "columns_flipped": lambda: with_kernel(layer, W[:, ::-1]).forward(x),
+        "summed_over_channels": right.sum(axis=3),
+        "multiplied_by_c_in": (right - b) * x.shape[3] + b,
+        "wraps_around": sum(
+            np.roll(x, (-a, -d), axis=(1, 2)) @ W[a, d] for a in range(k) for d in range(k)
+        )
+        + b,
+        "padded": padded(x, W, b),
+        "b_is_missing": lambda: layer.forward(x) - b,
+        "kernel_flipped": (lambda: with_kernel(layer, W[::-1, ::-1]).forward(x)),
+        "kernel_transposed": (lambda: with_kernel(layer, W.transpose(1, 0, 2, 3)).forward(x)),
+        "b_is_summed": (lambda: layer.forward(x) - b + b.sum()),
+        "one_input_channel": (lambda: with_kernel(layer, W * np.eye(4)[0][:, None]).forward(x)),
+    }
+    ask.equal(ask("conv2d", x, W, b), right, mistakes, "out")
+
+
+def padded(x, W, b):
+    """Return the convolution of x with a border of zeros, in the size of x."""
+    return sum(shares(np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), W)) + b
+
+
+def dw_of(x, dout, k):
+    """Return dW of some samples."""
+    height, width = dout.shape[1:3]
+    return np.array(
+        [
+            [
+                np.tensordot(x[:, a : a + height, d : d + width], dout, ((0, 1, 2), (0, 1, 2)))
+                for d in range(k)
+            ]
+            for a in range(k)
+        ]
+    )
+
+
+def of_ones(x, dout, k):
+    """Return dx with a kernel of ones."""
+    return with_gradient(np.ones((k, k, x.shape[3], dout.shape[3])), x, dout)
+
+
+def with_gradient(W, x, dout):
+    """Return dx with another kernel."""
+    found = np.zeros(x.shape)
+    height, width = dout.shape[1:3]
+    for a in range(len(W)):
+        for d in range(len(W)):
+            found[:, a : a + height, d : d + width] += dout @ W[a, d].T
+    return found
+
+
+def check_conv_backward(ask):
+    """dx, dW and db of the same convolution."""
+    x, W, _, layer = conv_arguments(ask)
+    dout = ask.rng.standard_normal(layer.forward(x).shape)
+    dx = layer.backward(dout)
+    dW, db = layer.grads["W"].copy(), layer.grads["b"].copy()
+
+    def flipped():
+        other = with_kernel(layer, W[::-1, ::-1])
+        other.forward(x)
+        return other.backward(dout)
+
+    k = len(W)
+    height, width = dout.shape[1:3]
+    overwritten, first, exchanged = np.zeros((3, *x.shape))
+    for a in range(k):
+        for d in range(k):
+            part = dout @ W[a, d].T
+            overwritten[:, a : a + height, d : d + width] = part
+            exchanged[:, d : d + height, a : a + width] += part
+            if a == d == 0:
+                first[:, :height, :width] = part
+    n = len(x)
+    mistakes = {
+        "dx": {
+            "dx_overwritten": overwritten,
+            "dx_of_first_offset": first,
+            "dx_offsets_exchanged": exchanged,
+            "dx_kernel_transposed": (lambda: with_gradient(W.transpose(1, 0, 2, 3), x, dout)),
+            "dx_is_divided_by_n": dx / n,
+            "dx_is_mean_over_pixels": dx / (height * width),
+            "dx_is_mean_over_kernel": dx / k**2,
+            "dx_times_x": dx * x,
+            "dx_without_w": of_ones(x, dout, k),
+            "dx_flipped": (flipped),
+        },
+        "dW": {
+            "dw_is_mean": dW / n,
+            "dw_is_mean_over_pixels": dW / (height * width),
+            "dw_is_mean_over_all": dW / (n * height * width),
+            "dw_transposed": dW.transpose(1, 0, 2, 3),
+            "dw_of_last_sample": dw_of(x[-1:], dout[-1:], k),
+            "dw_of_first_sample": dw_of(x[:1], dout[:1], k),
+            "dw_of_first_offset": dw_of(x, dout, k) * (np.arange(9).reshape(3, 3, 1, 1) == 0),
+            "dw_same_for_all_offsets": np.broadcast_to(dW[0, 0], dW.shape),
+            "dw_of_last_for_all_offsets": np.broadcast_to(dW[-1, -1], dW.shape),
+            "dw_without_dout": np.broadcast_to(
+                dw_of(x, np.ones((*dout.shape[:3], 1)), k), dW.shape
+            ),
+            "dw_times_w": dW * W,
+            "dw_flipped": dW[::-1, ::-1],
+        },
+        "db": {
+            "db_over_samples_only": dout.sum(axis=0),
+            "db_of_each_sample": dout.sum(axis=(1, 2)),
+            "db_mean_over_samples": dout.sum(axis=(1, 2)).mean(axis=0),
+            "db_mean_over_pixels": dout.mean(axis=(1, 2)).sum(axis=0),
+            "db_of_first_sample": dout[0].sum(axis=(0, 1)),
+            "db_of_each_pixel": dout,
+            "db_times_kernel": dout.sum(axis=(0, 1, 2)) * k**2,
+            "db_keepdims": dout.sum(axis=(0, 1, 2), keepdims=True),
+            "db_is_mean": (dout.mean(axis=(0, 1, 2))),
+            "db_is_one_number": dout.sum(),
+        },
+    }
+    got = ask("conv2d_backward", dout, x, W)
+    ask.equal(got, {"dx": dx, "dW": dW, "db": db}, mistakes)
+
+
+EXERCISES = {
+    "convolution": {
+        "title": "A convolution, forward and backward",
+        "minutes": 45,
+        "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
+        "mistakes": {
+            "b_at_each_offset_and_after": (
+                "b is added at each of the k^2 offsets, and once more: add it once, after the loops"
+            ),
+            "b_twice": "b is added twice",
+            "b_at_each_offset": (
+                "b is added at each of the k^2 offsets: add it once, after the loops"
+            ),
+            "b_at_each_row": "b is added k times: add it once, after the loops",
+            "b_is_subtracted": "b is subtracted: add it",
+            "b_averaged": "the mean of b is added: each output channel has its own b",
+            "b_multiplied": "b is multiplied: add it",
+            "only_last_offset": "only the last offset is there: out is overwritten, add to it",
+            "only_first_offset": "only the first offset is there: is the return inside the loop?",
+            "only_last_row": (
+                "only the last row of the kernel is there: is out set to 0 in the loop?"
+            ),
+            "only_diagonal": "only the offsets with a = d are there: use two loops",
+            "mean_over_kernel": "it is divided by k^2: take the sum over the offsets",
+            "relu_inside": "a convolution is linear: ReLU is a separate layer",
+            "size_too_small": "the last row and column are missing: the size is h - k + 1",
+            "size_too_small_by_k": "two rows and columns are missing: the size is h - k + 1",
+            "stride_of_2": "this is a convolution with stride 2: the stride is 1",
+            "channels_first": "the channels come second: here they come last",
+            "rows_flipped": "the rows of the kernel are flipped",
+            "columns_flipped": "the columns of the kernel are flipped",
+            "summed_over_channels": "it is summed over the output channels: keep them apart",
+            "multiplied_by_c_in": "it is multiplied by the number of input channels",
+            "wraps_around": "the image wraps around its border: out has h - k + 1 rows",
+            "padded": "the image is padded with zeros: here there is no padding",
+            "dx_overwritten": "dx is overwritten at each offset: it must be +=",
+            "dx_of_first_offset": "dx has the first offset only: is the return inside the loop?",
+            "dx_offsets_exchanged": (
+                "rows and columns are exchanged in dx: a is for rows, d for columns"
+            ),
+            "dx_kernel_transposed": "rows and columns of the kernel are exchanged in dx",
+            "dx_is_divided_by_n": "dx is divided by n: dout already contains the 1 / n of the loss",
+            "dx_is_mean_over_pixels": "dx is divided by the number of pixels: take the sum",
+            "dx_is_mean_over_kernel": "dx is divided by k^2: take the sum over the offsets",
+            "dx_times_x": "dx has a factor x: the slope of x W in x is W",
+            "dx_without_w": "W is missing in dx",
+            "dw_is_mean_over_pixels": "dW is a mean over pixels: take the sum",
+            "dw_is_mean_over_all": "dW is a mean over samples and pixels: take the sum",
+            "dw_transposed": "rows and columns are exchanged in dW: a is for rows, d for columns",
+            "dw_of_last_sample": "dW is that of the last sample only: is it = where it must be +=?",
+            "dw_of_first_sample": "dW is that of the first sample only: sum over the samples",
+            "dw_of_first_offset": "dW has the first offset only: is the return inside the loop?",
+            "dw_same_for_all_offsets": "dW is the same at all offsets: move the pixels by a and d",
+            "dw_of_last_for_all_offsets": "dW is the same at all offsets: write to dW[a, d]",
+            "dw_without_dout": "dout is missing in dW",
+            "dw_times_w": "dW has a factor W: the slope of x W in W is x",
+            "db_of_each_sample": "db is not summed over the samples",
+            "db_mean_over_samples": "db is a mean over samples: take the sum",
+            "db_mean_over_pixels": "db is a mean over pixels: take the sum",
+            "db_of_first_sample": "db is that of the first sample only: sum over the samples",
+            "db_of_each_pixel": "db is not summed: sum db over samples, rows and columns",
+            "db_times_kernel": "db is added at each of the k^2 offsets: add it once",
+            "db_keepdims": "db has too many axes: without keepdims it has the shape of b",
+            "b_is_missing": "b is missing",
+            "kernel_flipped": (
+                "the kernel is flipped: out[i, j] is the sum of x[i + a, j + d] W[a, d]"
+            ),
+            "kernel_transposed": "rows and columns of the kernel are exchanged",
+            "b_is_summed": "b is summed: each output channel has its own b",
+            "one_input_channel": (
+                "only the first input channel is used: sum over all input channels"
+            ),
+            "dx_flipped": (
+                "the kernel is flipped in dx: dout[i, j] times W[a, d] goes to dx[i + a, j + d]"
+            ),
+            "dw_is_mean": "dW is divided by n: dout already contains the 1 / n of the loss",
+            "dw_flipped": "dW is flipped: x[i + a, j + d] dout[i, j] goes to dW[a, d]",
+            "db_over_samples_only": "sum db over samples, rows and columns",
+            "db_is_mean": "db is a mean: b is added to every pixel, so its gradient is the sum",
+            "db_is_one_number": "db is one number: keep the axis of the channels",
+        },
+        "hints": (
+            "out[:, i, j] = sum over a, d of x[:, i + a, j + d] @ W[a, d], plus the bias. Loop "
+            "over the k times k offsets (a, d), not over pixels.",
+            "For one offset, take the pixels x[:, a : a + out_h, d : d + out_w]. These pixels @ "
+            "W[a, d] have the shape (n, out_h, out_w, c_out).",
+            "Backward, for each offset: add dout @ W[a, d].T to dx at these pixels. dW[a, d] is "
+            "the sum over samples, rows and columns of the pixels times dout.",
+        ),
+    },
+}

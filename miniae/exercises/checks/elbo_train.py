@@ -1,0 +1,163 @@
+"""Check of the training of a VAE."""
+
+import numpy as np
+
+from miniae.exercises.checks.elbo_parts import networks, two_terms
+from miniae.exercises.questions import Named, numbers
+from miniae.layers import Sequential
+
+LATENT = 2
+MOST = 1000  # training steps whose noise is kept
+
+
+class Watched(Sequential):
+    """A network that keeps what it was given and returned; `notes` is shared by two of them."""
+
+    def watch(self, notes):
+        """Keep in this dict; return self."""
+        vars(self).update(notes=notes)
+        return self
+
+
+class Encoder(Watched):
+    """An encoder whose last output is kept."""
+
+    def forward(self, x, training=False):
+        """Return out = [mu, log_var]."""
+        self.notes["h"] = super().forward(x, training)
+        return self.notes["h"].copy()
+
+
+class Decoder(Watched):
+    """A decoder that keeps the noise of each step that is followed by backward."""
+
+    def forward(self, x, training=False):
+        """Return out."""
+        h, z = self.notes.get("h"), np.asarray(x)
+        self.notes["noise"] = None
+        if h is not None and z.shape == (len(h), LATENT) and h.shape[1] == 2 * LATENT:
+            with np.errstate(all="ignore"):
+                self.notes["noise"] = (z - h[:, :LATENT]) / np.exp(h[:, LATENT:] / 2)
+        return super().forward(x, training)
+
+    def backward(self, dout):
+        """Return dx."""
+        if self.notes["noise"] is not None and len(self.notes["noises"]) < MOST:
+            self.notes["noises"].append(self.notes["noise"])
+        return super().backward(dout)
+
+
+def check_noise(noises, n):
+    """Raise Named unless new eps are drawn from N(0, 1) for each batch of the n samples."""
+    if len(noises) < 2:
+        return
+    rows = np.concatenate(noises).round(6)
+    if not np.isfinite(rows).all() or len(rows) < 1.5 * n:
+        return
+    if not rows.any():
+        raise Named("In every step z is mu", ["eps_is_0"])
+    distinct = len(np.unique(rows, axis=0))
+    where = f"In {len(rows)} samples of training steps eps has {distinct} different values"
+    if all(len(np.unique(noise.round(6), axis=0)) == 1 for noise in noises):
+        raise Named(where, ["eps_alike_in_batch"])
+    if distinct <= n:
+        raise Named(where, ["eps_reused"])
+    mean, std = rows.mean(), rows.std()
+    if abs(mean) > 0.2 or abs(std - 1) > 0.2:
+        raise Named(f"(z - mu) / std has mean {mean:.2f} and std {std:.2f}", ["eps_not_normal"])
+
+
+def bars(rng, n, side=4):
+    """Return images of side x side pixels with some noise; in a row all pixels are on, or off."""
+    on = rng.random((n, side, 1)) < 0.5
+    flip = rng.random((n, side, side)) < 0.02
+    return (on ^ flip).reshape(n, -1).astype(np.float64)
+
+
+def check_train(ask):
+    """After training the ELBO must be above the log-likelihood of independent pixels.
+
+    All students start from the same weights: from a few starts in a hundred even right code ends
+    in a poor optimum, and the result must not depend on the student's id.
+    """
+    rng = np.random.default_rng(0)
+    X = bars(rng, 400)
+    notes = {"noises": []}
+    encoder, decoder = (
+        network.watch(notes) for network in networks(rng, X.shape[1], LATENT, (Encoder, Decoder))
+    )
+    before = np.concatenate([encoder.theta, decoder.theta])
+    cut = len(encoder.theta)
+    start = loss_of(encoder, decoder, X)
+    losses = ask("train", encoder, decoder, X, rng)
+    noises = list(notes["noises"])
+    after = np.concatenate([encoder.theta, decoder.theta])
+    if np.array_equal(before, after):
+        raise Named("theta is the same before and after train", ["weights_unchanged"])
+    if np.array_equal(after[:cut], before[:cut]):
+        raise Named("encoder.theta is the same before and after", ["encoder_unchanged"])
+    if np.array_equal(after[cut:], before[cut:]):
+        raise Named("decoder.theta is the same before and after", ["decoder_unchanged"])
+    losses = numbers(losses, "the list of losses")
+    if losses.ndim != 1:
+        raise Named(f"It returns an array of shape {losses.shape}", ["losses_not_a_list"])
+    if len(losses) < 2:
+        raise Named(f"The list has length {len(losses)}", ["one_epoch_in_list"])
+    check_noise(noises, len(X))
+    loss = loss_of(encoder, decoder, X)
+    p = X.mean(axis=0).clip(0.01, 0.99)
+    floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
+    if not loss < start:
+        raise Named(
+            f"Before training the loss is {start:.3g}, after it {loss:.3g}", ["training_got_worse"]
+        )
+    if loss > 0.9 * floor:
+        raise Named(
+            f"after training the loss is {loss:.3g}, but must be below {0.9 * floor:.3g}: that is "
+            f"90 % of {floor:.3g}, the loss of a model in which every pixel is independent. Train "
+            "for longer, or try another learning rate",
+            ["training_too_short"],
+        )
+    if not np.isfinite(losses).all() or losses[-1] >= losses[0]:
+        raise Named(
+            f"the losses that train returns must fall, but the first is {losses[0]:.6g} and the "
+            f"last {losses[-1]:.6g}",
+            ["losses_do_not_fall"],
+        )
+    if not 0.8 < losses[-1] / loss < 1.25:
+        raise Named(
+            f"the last loss that train returns is {losses[-1]:.3g}, but the loss of the trained "
+            f"networks is {loss:.3g}: return the loss of each epoch, as the mean over its samples",
+            ["losses_of_something_else"],
+        )
+
+
+def loss_of(encoder, decoder, X):
+    """Return the loss of all samples, with the same noise each time."""
+    eps = np.random.default_rng(0).standard_normal((len(X), LATENT))
+    with np.errstate(all="ignore"):  # weights that diverge
+        reconstruction, kl, _ = two_terms(encoder, decoder, X, eps)
+    return reconstruction + kl
+
+
+TRAIN_SENTENCES = {
+    "weights_unchanged": (
+        "the weights have not changed: optimizer.step(network.theta, network.dtheta)"
+    ),
+    "encoder_unchanged": "the encoder has not changed: call step for both networks",
+    "decoder_unchanged": "the decoder has not changed: call step for both networks",
+    "losses_not_a_list": "train must return the losses, a list with one number per epoch",
+    "one_epoch_in_list": "the list has the loss of one epoch: add the loss of each epoch to it",
+    "eps_is_0": "eps is 0 in training: draw it with rng.standard_normal",
+    "eps_alike_in_batch": (
+        "all samples of a batch have the same eps: draw an array of shape (batch, d)"
+    ),
+    "eps_reused": "the same eps is used again and again: draw a new eps for each batch",
+    "eps_not_normal": "z is not mu + std eps with eps drawn from N(0, 1): use rng.standard_normal",
+    "training_got_worse": (
+        "training makes the loss larger: is the sign right, or the learning rate too large?"
+    ),
+    "training_too_short": "the loss after training is still too large",
+    "losses_do_not_fall": "the returned losses do not fall",
+    "losses_of_something_else": "the returned losses are not those of the trained networks",
+}
