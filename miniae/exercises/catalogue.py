@@ -14,9 +14,12 @@ from miniae.exercises.checks import (
     dropout,
     elbo,
     experts_backward,
+    free_bits,
     hunts,
+    importance,
     kl,
     latent,
+    loops,
     losses,
     networks,
     normalization,
@@ -38,6 +41,9 @@ MODULES += (
     attention,
     recurrent,
     experts_backward,
+    loops,
+    free_bits,
+    importance,
 )
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
@@ -47,6 +53,9 @@ ORDER = """
     attention_backward
     lstm_step_backward
     product_of_experts
+    minibatch_loop
+    free_bits
+    importance_weighted
 """.split()
 
 
