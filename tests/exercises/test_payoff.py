@@ -34,7 +34,7 @@ def test_the_solutions_make_a_vae_that_learns_and_draws(tmp_path):
     write(tmp_path, {id: solved(id) for id in PARTS})
     status, said = run(tmp_path)
     first, last = losses(said)
-    assert status == 0 and "Yours (15 of 15)" in said and last < 0.9 * first
+    assert status == 0 and "Yours (15 of 15)" in said and last < first - 10
     assert float(said.split("differ by ")[1].split(".\n")[0]) < 1e-12
     assert (tmp_path / "payoff.png").stat().st_size > 10_000
 
