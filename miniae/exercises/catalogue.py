@@ -9,6 +9,7 @@ from miniae.exercises.checks import (
     adam,
     attention,
     checking,
+    concepts,
     convolution,
     dense,
     dropout,
@@ -44,6 +45,7 @@ MODULES += (
     loops,
     free_bits,
     importance,
+    concepts,
 )
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
@@ -56,6 +58,7 @@ ORDER = """
     minibatch_loop
     free_bits
     importance_weighted
+    concepts
 """.split()
 
 

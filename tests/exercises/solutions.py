@@ -280,6 +280,19 @@ BODIES = {
         return -w / w.sum(axis=0) / log_w.shape[1]
         """,
     ],
+    "concepts": [
+        "return 6",
+        "return 2",
+        "return 4",
+        "return 5",
+        "return 1",
+        "return 3",
+        "return 256",
+        "return 188.944",
+        "return 0.1585",
+        "return 2",
+        "return 2.4",
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],

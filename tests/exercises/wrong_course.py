@@ -135,6 +135,26 @@ KEYS = {
         (SHARE, "return -w * log_w / w.sum(axis=0) / log_w.shape[1]", "times_log_w"),
         (SHARE, "return -1.0 * (w == 1.0) / log_w.shape[1]", "best_draw"),
     ],
+    "concepts": [
+        ("return 6\n", "return 9\n", "stop_at_end"),
+        ("return 6\n", "return 1\n", "stop_at_first_epoch"),
+        ("return 6\n", "return 7\n", "stop_late"),
+        ("return 256", "return 1", "beta_is_one"),
+        ("return 256", "return 1 / 256", "beta_inverted"),
+        ("return 188.944", "return 0.241", "loss_unchanged"),
+        ("return 188.944", "return 0.241 * 28", "loss_of_side"),
+        ("return 188.944", "return 272.6", "loss_in_bits"),
+        ("return 0.1585", "return 112.5 / 1024", "bits_are_nats"),
+        ("return 0.1585", "return 162.3", "bits_per_image"),
+        ("return 0.1585", "return -0.1585", "sign"),
+        ("return 0.1585", "return 3.7", "unknown"),
+        ("return 2.4", "return -2.4", "gap_negative"),
+        ("return 2.4", "return [2.4, 2.4]", "several_values"),
+        ("return 2.4", "return 'b'", "not_numbers"),
+        ("return 5\n", "return 11\n", "latent_all"),
+        ("return 4\n", "return 5\n", "not_a_choice"),
+        ('STUDENT = ""', "STUDENT = 5", "student_not_text"),
+    ],
 }  # fmt: skip
 
 
