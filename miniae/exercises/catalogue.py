@@ -9,14 +9,18 @@ from miniae.exercises.checks import (
     adam,
     attention,
     checking,
+    concepts,
     convolution,
     dense,
     dropout,
     elbo,
     experts_backward,
+    free_bits,
     hunts,
+    importance,
     kl,
     latent,
+    loops,
     losses,
     networks,
     normalization,
@@ -38,6 +42,10 @@ MODULES += (
     attention,
     recurrent,
     experts_backward,
+    loops,
+    free_bits,
+    importance,
+    concepts,
 )
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward squared_error bernoulli_nll
@@ -47,6 +55,10 @@ ORDER = """
     attention_backward
     lstm_step_backward
     product_of_experts
+    minibatch_loop
+    free_bits
+    importance_weighted
+    concepts
 """.split()
 
 

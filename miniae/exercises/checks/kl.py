@@ -183,7 +183,11 @@ EXERCISES = {
             **KL_SENTENCES,
         },
         "hints": (
-            "For one latent: 1/2 (mu^2 + variance - log(variance) - 1).",
+            "With z drawn from q, the mean of (z - mu)^2 is std^2, and the mean of z^2 is "
+            "mu^2 + std^2. The terms with log(2 pi) cancel.",
+            "For one latent, three terms and a constant remain, in the bracket of 1/2 (...): mu^2, "
+            "the variance, minus its log, and a constant that makes the KL 0 at mu = 0, "
+            "log_var = 0.",
             "The encoder outputs log_var, so the variance is exp(log_var). Sum over latents, then "
             "take the mean over samples.",
         ),
@@ -238,8 +242,8 @@ EXERCISES = {
             "mu_squared_over_variance": "this is a gradient of the reverse KL",
         },
         "hints": (
-            "Differentiate 1/2 (mu^2 + exp(log_var) - log_var - 1) with respect to mu, then with "
-            "respect to log_var.",
+            "Differentiate the KL of kl_value with respect to mu, then with respect to log_var. "
+            "The slope of exp(log_var) is exp(log_var).",
             "The mean over samples puts 1/n in front of both. The sum over latents adds no factor.",
         ),
     },

@@ -1,7 +1,7 @@
 """kl_gradient: the gradient of the KL.
 
-You can differentiate the KL of the last exercise without sampling. Derive the gradient of
-1/n sum_i sum_j 1/2 (mu^2 + exp(log_var) - log_var - 1).
+The KL is that of the exercise kl_value: KL(N(mu, std^2) || N(0, 1)) with log_var = log(std^2), the
+sum over latents, the mean over samples. You can differentiate its formula without sampling.
 Leave the arguments unchanged, and return new arrays.
 
     python -m miniae.exercises check . kl_gradient

@@ -1,8 +1,8 @@
 """elbo: the ELBO, assembled and trained.
 
-loss = -ELBO = reconstruction + kl, where kl is 1/2 (mu^2 + exp(log_var) - log_var - 1), the sum
-over latents and the mean over samples. The encoder maps x to h = [mu, log_var]. The decoder maps z
-to the logits of the pixels. Both are networks of miniae: forward(x) returns out. After that,
+loss = -ELBO = reconstruction + kl, where kl is the KL of the exercise kl_value, the sum over
+latents and the mean over samples. The encoder maps x to h = [mu, log_var]. The decoder maps z to
+the logits of the pixels. Both are networks of miniae: forward(x) returns out. After that,
 backward(dout) returns dx and fills dtheta, the gradient of all weights. The weights are theta.
 
 BernoulliNLL comes from miniae: loss.forward(logits, x) returns the reconstruction term. After that,

@@ -1,0 +1,212 @@
+"""Checks of free bits: a floor under the KL of each latent."""
+
+import numpy as np
+
+from miniae.exercises.checks.slips import gradients, sentences_of_gradients
+from miniae.exercises.questions import Named, agree, differs, numbers
+
+
+def kl_terms(mu, log_var):
+    """Return the KL of each sample and latent from the standard normal, (n, d)."""
+    return 0.5 * (mu**2 + np.exp(log_var) - log_var - 1)
+
+
+def draw(rng):
+    """Return mu, log_var (n, d), and a floor.
+
+    The floor is above the KL of two latents, below that of the others, above the total of the first
+    sample, and below the mean over latents.
+    """
+    mu, log_var = rng.standard_normal((2, 7, 4)) * [0.1, 0.3, 1.0, 2.0]
+    mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
+    by_latent = np.sort(kl_terms(mu, log_var).mean(axis=0))
+    return mu, log_var, float(by_latent[1] + 0.5 * (by_latent[1:].mean() - by_latent[1]) / 2)
+
+
+def check_free_bits(ask):
+    """Sum over latents of max(floor, mean over samples of the KL)."""
+    mu, log_var, floor = draw(ask.rng)
+    terms = kl_terms(mu, log_var)
+    latents, samples = terms.mean(axis=0), terms.sum(axis=1)
+    n, d = terms.shape
+    total = latents.sum()
+    right = np.maximum(latents, floor).sum()
+    mistakes = {
+        "floor_for_each_sample": np.maximum(terms, floor).sum() / n,
+        "floor_for_each_sample__mean_over_latents": np.maximum(terms, floor).mean(),
+        "floor_for_each_sample__sum_over_samples": np.maximum(terms, floor).sum(),
+        "floor_for_total_per_sample": np.maximum(samples, floor).mean(),
+        "floor_after_sum_over_samples": np.maximum(terms.sum(axis=0), floor).sum(),
+        "floor_after_sum_over_samples__n": np.maximum(terms.sum(axis=0), floor).sum() / n,
+        "floor_for_mean_over_latents": np.maximum(terms.mean(axis=1), floor).sum() / n,
+        "minimum": np.minimum(latents, floor).sum(),
+        "floor_is_added": latents.sum() + floor,
+        "floor_is_added_to_each": (latents + floor).sum(),
+        "floor_is_subtracted": (latents - floor).sum(),
+        "excess": np.maximum(latents - floor, 0).sum(),
+        "excess_of_each_sample": np.maximum(terms - floor, 0).sum() / n,
+        "zero_below": latents[latents > floor].sum(),
+        "floor_times_number": floor * d,
+        "masked_wrong_way": np.where(latents < floor, latents, floor).sum(),
+        "mean_over_latents": np.maximum(latents, floor).mean(),
+        "sum_over_samples": n * right,
+        "minus": -right,
+        "floor_in_bits": np.maximum(latents, floor * np.log(2)).sum(),
+        "result_in_bits": right / np.log(2),
+        "half_is_missing": np.maximum(2 * latents, floor).sum(),
+        "one_is_missing": np.maximum(latents + 0.5, floor).sum(),
+        "log_std": np.maximum(
+            (0.5 * (mu**2 + np.exp(2 * log_var) - 2 * log_var - 1)).mean(0), floor
+        ).sum(),
+        "std_for_variance": np.maximum(
+            (0.5 * (mu**2 + np.exp(log_var / 2) - log_var - 1)).mean(0), floor
+        ).sum(),
+        "not_summed_over_latents": np.maximum(latents, floor),
+    }
+    got = numbers(ask("free_bits_kl", mu, log_var, floor), "the KL")
+    if agree(got, total):
+        again = numbers(ask("free_bits_kl", mu, log_var, 2 * total), "the KL")
+        found = {"floor_for_total": 2 * total, "floor_times_d_for_total": 2 * d * total}
+        keys = [key for key, value in found.items() if agree(again, value)]
+        raise Named(differs("the KL", got, np.asarray(right)), keys or ["no_floor"])
+    ask.equal(got, right, mistakes, "the KL")
+
+
+def check_free_bits_backward(ask):
+    """The gradient of the KL, 0 for the latents below the floor."""
+    mu, log_var, floor = draw(ask.rng)
+    terms = kl_terms(mu, log_var)
+    counted = terms.mean(axis=0) > floor
+    n, d = terms.shape
+    plain = {"dmu": mu / n, "dlog_var": (np.exp(log_var) - 1) / (2 * n)}
+    masks = {
+        "no_floor": np.ones(d),
+        "mask_wrong_way": ~counted,
+        "mask_for_each_sample": terms > floor,
+        "mask_for_each_sample_wrong_way": terms <= floor,
+        "mask_for_total": np.full(d, terms.mean(axis=0).sum() > d * floor),
+        "mask_of_sum_over_samples": terms.sum(axis=0) > floor,
+        "mask_per_sample": (terms.sum(axis=1) > floor)[:, None],
+        "mask_per_sample_mean": (terms.mean(axis=1) > floor)[:, None],
+        "mask_in_bits": terms.mean(axis=0) > floor * np.log(2),
+        "zero": np.zeros(d),
+    }
+    others = {
+        "dmu": {
+            "square_is_there": mu**2 / n,
+            "not_differentiated": mu**2 / (2 * n),
+            "half_in_dmu": mu / (2 * n),
+        },
+        "dlog_var": {
+            "one_is_missing": np.exp(log_var) / (2 * n),
+            "half_is_missing": (np.exp(log_var) - 1) / n,
+            "exp_is_missing": (log_var - 1) / (2 * n),
+            "std_for_variance": (np.exp(log_var / 2) - 1) / (2 * n),
+            "gradient_for_variance": (1 - np.exp(-log_var)) / (2 * n),
+            "log_std": (np.exp(2 * log_var) - 1) / n,
+        },
+    }
+    right = {name: value * counted for name, value in plain.items()}
+    mistakes = {}
+    for name, value in plain.items():
+        wrong = {key: value * mask for key, mask in masks.items()}
+        wrong |= {key: other * counted for key, other in others[name].items()}
+        wrong |= {f"no_floor__{key}": other for key, other in others[name].items()}
+        wrong["floor_below"] = np.where(counted, value, floor)
+        wrong["floor_below_by_n"] = np.where(counted, value, floor / n)
+        wrong["one_below"] = np.where(counted, value, 1.0)
+        mistakes[name] = gradients(wrong, right[name])
+    ask.equal(ask("free_bits_kl_backward", mu, log_var, floor), right, mistakes)
+
+
+EXERCISES = {
+    "free_bits": {
+        "title": "Free bits: a floor under the KL of each latent",
+        "minutes": 20,
+        "parts": {
+            "free_bits_kl": check_free_bits,
+            "free_bits_kl_backward": check_free_bits_backward,
+        },
+        "mistakes": {
+            **sentences_of_gradients("latents"),
+            "floor_for_each_sample": (
+                "the floor is taken for each sample: take the mean over samples first"
+            ),
+            "floor_for_total": "the floor is taken for the total: each latent has its own floor",
+            "floor_for_total_per_sample": (
+                "the floor is taken for the total of each sample: each latent has its own floor"
+            ),
+            "floor_times_d_for_total": (
+                "the total is compared with d times the floor: compare each latent with the floor"
+            ),
+            "floor_after_sum_over_samples": (
+                "the KL is summed over samples before the floor: take the mean over samples"
+            ),
+            "n": "the division by n comes after the floor: divide before",
+            "floor_for_mean_over_latents": (
+                "the floor is taken for the mean over latents: take the mean over samples"
+            ),
+            "no_floor": "this is without the floor",
+            "minimum": "this is the minimum: the KL counts at least as the floor, so take max",
+            "floor_is_added": "the floor is added: take the larger of the two",
+            "floor_is_added_to_each": "the floor is added: take the larger of the two",
+            "floor_is_subtracted": "the floor is subtracted: take the larger of the two",
+            "excess": "this is what exceeds the floor: below it, the floor itself counts",
+            "excess_of_each_sample": (
+                "this is what exceeds the floor in each sample: take the larger of the two, after "
+                "the mean over samples"
+            ),
+            "zero_below": "a latent below the floor counts as 0: it must count as the floor",
+            "floor_times_number": "every latent counts as the floor: take the larger of the two",
+            "masked_wrong_way": "the comparison is the wrong way round",
+            "mean_over_latents": "it is a mean over latents: take the sum",
+            "sum_over_samples": "it is a sum over samples: take the mean",
+            "minus": "it has the wrong sign",
+            "floor_in_bits": "the floor is used in bits: it is in nats already",
+            "result_in_bits": "the result is in bits: give it in nats",
+            "half_is_missing": "the 1/2 of the KL is missing",
+            "one_is_missing": "the -1 of the KL is missing",
+            "log_std": (
+                "log_var is used as the log of the standard deviation, but it is the log of the "
+                "variance"
+            ),
+            "std_for_variance": "the variance is exp(log_var), not exp(log_var / 2)",
+            "not_summed_over_latents": "it is one number for each latent: take the sum",
+            "mask_wrong_way": (
+                "the gradient is 0 above the floor: it must be 0 below, where the KL is constant"
+            ),
+            "mask_for_each_sample": (
+                "the floor is compared with the KL of each sample: compare the mean over samples"
+            ),
+            "mask_for_each_sample_wrong_way": (
+                "the floor is compared with the KL of each sample, and the wrong way round"
+            ),
+            "mask_for_total": "the floor is compared with the total: compare each latent",
+            "mask_of_sum_over_samples": (
+                "the floor is compared with the sum over samples: compare the mean"
+            ),
+            "mask_per_sample": "the floor is compared with the total of a sample, not of a latent",
+            "mask_per_sample_mean": (
+                "the floor is compared with the mean over latents: take the mean over samples"
+            ),
+            "mask_in_bits": "the floor is used in bits: it is in nats already",
+            "square_is_there": "the square is still there: the slope of 1/2 mu^2 is mu",
+            "not_differentiated": "this is a term of the KL, not its slope",
+            "half_in_dmu": "there is a factor 1/2 too many: the slope of 1/2 mu^2 is mu",
+            "exp_is_missing": "exp is missing: the slope of exp(log_var) is exp(log_var)",
+            "gradient_for_variance": (
+                "this is the gradient with respect to the variance, not to log_var"
+            ),
+            "floor_below": "below the floor the gradient is the floor: it must be 0",
+            "floor_below_by_n": "below the floor the gradient is floor / n: it must be 0",
+            "one_below": "below the floor the gradient is 1: it must be 0",
+        },
+        "hints": (
+            "Compute the KL of each sample and latent, an array (n, d). Take the mean over "
+            "samples: d numbers. np.maximum compares each with the floor.",
+            "counted = mean > floor is true for the latents that have a gradient. Their gradient "
+            "is that of the KL without a floor.",
+            "Multiply both gradients of the plain KL, (n, d), by counted, (d,).",
+        ),
+    },
+}
