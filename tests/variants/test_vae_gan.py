@@ -26,6 +26,7 @@ from miniae import (
     Sigmoid,
     SquaredError,
     Tanh,
+    gaussian_kl,
     gradient_check,
 )
 from miniae.proof.players import check_player
@@ -587,3 +588,12 @@ def test_the_seed_draws_the_weights_of_networks_that_are_given_and_hidden_is_rea
 def test_by_default_each_player_has_adam_with_little_momentum():
     rules = VAEGAN(6, 2, (5,)).fit(X, epochs=1, verbose=0).optimizers
     assert {repr(rule) for rule in rules.values()} == {repr(Adam(1e-3, betas=(0.5, 0.999)))}
+
+
+def test_the_kl_and_the_reconstruction_are_recorded_without_their_weights():
+    model = VAEGAN(6, 2, (5,), beta=0.7, gamma=0.3, dtype="float64")
+    losses = model.losses(X)
+    terms = model.terms
+    kl = gaussian_kl(*model.posterior(X)).sum(axis=1).mean()
+    assert terms["kl"] == pytest.approx(kl, rel=1e-12)
+    assert losses["encoder"] == pytest.approx(terms["reconstruction"] + 0.7 * kl, rel=1e-12)
