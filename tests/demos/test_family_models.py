@@ -188,6 +188,12 @@ def test_k_means_ends_where_each_centre_is_the_mean_of_its_rows_and_rounding_use
         assert np.array_equal(distance.argmin(axis=1), index[:, part])
 
 
+def test_rounding_takes_its_centres_from_the_training_data_only(vq):
+    Z = np.repeat([[0.0], [1.0]], 5, axis=0)
+    codes, index = vq.rounded(Z, np.array([[0.4], [0.9], [7.0]]), 1, 2, np.random.default_rng(3))
+    assert set(codes.ravel()) <= {0.0, 1.0} and index.shape == (3, 1)
+
+
 @pytest.mark.demo
 def test_vq_vae_quick_prints_its_baselines_and_what_the_codebook_is_used_for(tmp_path):
     table, pictures = quick(tmp_path, "vq_vae")
@@ -313,6 +319,26 @@ def test_importance_weights_of_two_layers_average_to_the_exact_likelihood(layers
     assert abs(w.mean() - exact) < 4 * w.std() / np.sqrt(len(w))
 
 
+def test_the_code_is_the_mean_of_z1_at_the_mean_of_z2(layers):
+    model, x, _ = small_layers(layers)
+    code = model.draw(x, np.zeros((7, 5)))[2][0]
+    assert np.array_equal(model.encode(x), code)
+
+
+def test_warm_up_ends_at_the_whole_kl_and_latents_in_use_are_those_with_a_kl(layers):
+    model, x, eps = small_layers(layers, False, kl_warmup=4)
+    shares = []
+    for epoch in (0, 1, 4, 9):
+        model.start_epoch(epoch)
+        shares.append(model.kl_share)
+    assert shares == [0, 0.25, 1, 1]
+    last = model.encoder.layers[-1].params  # q(z2|x) = N(0, I) but for the mean of its first latent
+    last["W"][:, 6:], last["b"][6:] = 0, [1, 0, 0, 0]
+    model.loss(x, eps=eps)
+    assert model.terms["used2"] == 1 and model.terms["kl2"] == pytest.approx(0.5, rel=1e-14)
+    assert model.terms["used"] == 3
+
+
 @pytest.mark.demo
 def test_hierarchical_quick_prints_models_of_equal_size(tmp_path):
     table, pictures = quick(tmp_path, "hierarchical")
@@ -418,6 +444,15 @@ def test_log_det_keeps_its_digits_where_the_map_is_almost_flat(flow, dtype):
     np.testing.assert_allclose(log_det, np.log(np.log1p(np.exp(a.astype(float)))), rtol=1e-6)
     gradients = planar.backward(0 * a, one)
     np.testing.assert_allclose(gradients[2], one, rtol=0.01)  # du of log det, about w
+
+
+def test_the_code_of_a_flow_has_no_noise_and_its_draws_have_noise_for_each_row(flow):
+    model, x, _ = small_flow(flow)
+    assert np.array_equal(model.encode(x), model.draw(x, np.zeros((7, 2)))[0])
+    same = np.repeat(x[:1], 4, axis=0)
+    draws = model.posterior_sample(same, seed=0)[0]
+    assert len(np.unique(draws, axis=0)) == 4
+    assert np.array_equal(draws, model.posterior_sample(same, seed=0)[0])
 
 
 def test_without_flows_it_is_a_vae_whose_kl_is_that_of_its_draw(flow):

@@ -26,6 +26,7 @@ from miniae import (
     Sigmoid,
     SquaredError,
     Tanh,
+    gaussian_kl,
     gradient_check,
 )
 from miniae.proof.players import check_player
@@ -522,3 +523,77 @@ def test_the_players_are_three_slices_of_one_vector():
     assert ends[-1] == model.theta.size
     for player, start, end in zip(PLAYERS, [0, *ends], ends, strict=False):
         assert np.shares_memory(getattr(model, player).theta, model.theta[start:end])
+
+
+@both
+def test_terms_are_the_losses_of_the_players_and_the_means_of_d(cls):
+    model = cls(6, 2, (5,), dtype="float64")
+    losses = model.losses(X, z_prior=Z)
+    names = {"encoder": "loss", "decoder": "decoder_loss", "discriminator": "discriminator_loss"}
+    assert {p: model.terms[name] for p, name in names.items()} == losses
+    real = X if cls is VAEGAN else Z
+    d = 1 / (1 + np.exp(-model.discriminator.forward(real)))
+    assert model.terms["d_real"] == pytest.approx(d.mean(), rel=1e-12)
+    assert abs(model.terms["d_fake"] - d.mean()) > 1e-3
+    if cls is AdversarialAutoencoder:
+        d = 1 / (1 + np.exp(-model.discriminator.forward(model.encode(X))))
+        assert model.terms["d_fake"] == pytest.approx(d.mean(), rel=1e-12)
+
+
+def test_the_history_has_means_over_rows_although_the_last_batch_is_small():
+    frozen, batches = SGD(lambda step: 0.0), []
+
+    class Spy(AdversarialAutoencoder):
+        def record(self, losses, logits, n_real, **terms):
+            batches.append((n_real, losses["encoder"]))
+            return super().record(losses, logits, n_real, **terms)
+
+    model = Spy(6, 2, (5,), dtype="float64").fit(
+        X, epochs=1, batch_size=3, optimizer=frozen, verbose=0
+    )
+    sizes, losses = zip(*batches, strict=True)
+    assert sizes == (3, 3, 1)
+    assert model.history["loss"] == pytest.approx([np.average(losses, weights=sizes)], rel=1e-12)
+
+
+def test_weights_that_the_last_step_ruins_stop_the_training():
+    class Ruin:
+        def step(self, theta, dtheta):
+            theta[0] = np.nan
+
+    model = VAEGAN(6, 2, (5,))
+    with pytest.raises(FloatingPointError, match="after its last step, weights are NaN"):
+        model.fit(X, epochs=1, optimizer={"decoder": Ruin()}, verbose=0)
+
+
+def test_the_range_of_the_data_is_that_of_the_decoder_which_is_used():
+    def decoder(*end):
+        return Sequential(Dense(2, 6), *end)
+
+    VAEGAN(6, 2, decoder=decoder(), encoder=Sequential(Dense(6, 4))).losses(5 * X)
+    ends = VAEGAN(6, 2, output="linear", decoder=decoder(Sigmoid()))
+    with pytest.raises(ValueError, match="but .* within"):
+        ends.losses(5 * X)
+
+
+def test_the_seed_draws_the_weights_of_networks_that_are_given_and_hidden_is_read_in_order():
+    one, two, three = (VAEGAN(6, 2, seed=seed, **own_networks()) for seed in (1, 1, 2))
+    assert np.array_equal(one.theta, two.theta) and not np.array_equal(one.theta, three.theta)
+    for cls in (VAEGAN, AdversarialAutoencoder):
+        model = cls(6, 2, (5, 4))
+        shapes = [p.layers[0].params["W"].shape for p in (model.encoder, model.decoder)]
+        assert shapes == [(6, 5), (2, 4)]
+
+
+def test_by_default_each_player_has_adam_with_little_momentum():
+    rules = VAEGAN(6, 2, (5,)).fit(X, epochs=1, verbose=0).optimizers
+    assert {repr(rule) for rule in rules.values()} == {repr(Adam(1e-3, betas=(0.5, 0.999)))}
+
+
+def test_the_kl_and_the_reconstruction_are_recorded_without_their_weights():
+    model = VAEGAN(6, 2, (5,), beta=0.7, gamma=0.3, dtype="float64")
+    losses = model.losses(X)
+    terms = model.terms
+    kl = gaussian_kl(*model.posterior(X)).sum(axis=1).mean()
+    assert terms["kl"] == pytest.approx(kl, rel=1e-12)
+    assert losses["encoder"] == pytest.approx(terms["reconstruction"] + 0.7 * kl, rel=1e-12)

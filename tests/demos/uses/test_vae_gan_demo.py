@@ -58,6 +58,8 @@ def test_the_edges_of_a_ramp_are_its_slope_and_blur_makes_them_weaker():
     edge = (np.arange(10) > 4).astype(float) * np.ones((2, 10, 1))
     with load("sample_scores") as scores:
         assert scores.edge_strength(ramp) == pytest.approx(0.05)
+        both = np.array([[[0.0, 3.0], [4.0, 9.0]]])  # both slopes of one pixel, the upper left one
+        assert scores.edge_strength(both) == pytest.approx(5)
         assert scores.grey_share(edge) == 0 and scores.grey_share(0.5 * edge) == 0.5
         noise = np.random.default_rng(0).random(edge.shape)
         assert scores.edge_strength(0.5 * edge) < scores.edge_strength(edge)
