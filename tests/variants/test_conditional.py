@@ -300,3 +300,19 @@ def test_data_and_labels_in_one_list_are_refused_with_what_is_wrong():
     for method in (model.fit, model.encode, model.reconstruct):
         with pytest.raises(ValueError, match=r"X is a list whose 2 entries differ in shape"):
             method([X, LABELS])
+
+
+@pytest.mark.parametrize("method", ["encode", "evaluate", "elbo"])
+def test_backward_after_another_method_is_refused_not_that_of_another_batch(method):
+    model, X = conditional()
+    model.loss(X, labels=LABELS)
+    getattr(model, method)(X[:4], labels=LABELS[:4])
+    with pytest.raises((RuntimeError, ValueError), match="backward"):
+        model.backward()
+
+
+def test_a_loss_leaves_no_labels_in_the_layers_of_the_model():
+    model, X = conditional()
+    model.loss(X, labels=LABELS)
+    layers = [each for _, each in model.walk() if isinstance(each, Condition)]
+    assert len(layers) == 2 and all(each.labels is None for each in layers)

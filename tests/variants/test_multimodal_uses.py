@@ -9,6 +9,9 @@ from miniae import (
     AnomalyDetector,
     Autoencoder,
     CategoricalNLL,
+    ColumnGaussianNLL,
+    Dropout,
+    GaussianPrior,
     MultimodalVAE,
     check_sampler,
     plots,
@@ -16,6 +19,7 @@ from miniae import (
 )
 from miniae.proof.bugzoo import ZOO
 from miniae.proof.bugzoo.multimodal import every_subset, exact_bound, exact_subsets, linear_experts
+from miniae.variants.experts import Shaped
 
 N = 20
 FORWARD_WRONG = [each for each in ZOO if each.instrument in (exact_subsets, exact_bound)]
@@ -153,3 +157,67 @@ def test_a_wrong_product_or_bound_has_a_backward_pass_that_fits_it(each):
     moved.theta += 1e-30j * step
     slope = moved.loss(x, eps=eps).imag / 1e-30
     assert made.dtheta @ step == pytest.approx(slope, rel=1e-10)
+
+
+# Formulas that other tests would not miss.
+
+
+def test_terms_of_incomplete_rows_use_the_noise_of_their_row():
+    made, X = model(), data()
+    X["text"][::2], X["image"][1:6] = np.nan, np.nan
+    x, eps = made.pack(X), np.random.default_rng(3).standard_normal((N, 2))
+    rows, keep = made.draw_terms(x, None)
+    assert len(rows) < 4 * N
+    terms = np.where(np.repeat(keep, made.sizes, axis=1), x[rows], np.nan)
+    by_hand = [made.loss(term[None], eps=eps[[row]]) for term, row in zip(terms, rows, strict=True)]
+    assert made.loss(x, eps=eps, training=True) == pytest.approx(np.mean(by_hand), rel=1e-12)
+
+
+def test_a_random_subset_has_each_modality_with_probability_one_half():
+    made = model(n_subsets=1)
+    x = np.tile(made.pack(data()), (200, 1))
+    _, keep = made.draw_terms(x, np.random.default_rng(0))
+    subsets = keep[4 * len(x) :]  # after all, and each alone; the empty and the full are left out
+    assert len(subsets) / len(x) == pytest.approx(6 / 8, abs=5 * np.sqrt(0.75 * 0.25 / len(x)))
+    np.testing.assert_allclose(subsets.mean(axis=0), 0.5, atol=5 * 0.5 / np.sqrt(len(subsets)))
+
+
+def test_a_missing_expert_leaves_even_a_very_wide_prior_alone():
+    made = model(prior=GaussianPrior(0.0, np.exp(30.0)))
+    _, log_var = made.posterior({"image": np.full((1, 4, 4), np.nan)})
+    np.testing.assert_allclose(log_var, 60, rtol=1e-12)
+
+
+def test_dropout_is_in_each_network_that_hidden_describes_and_in_the_parameters():
+    made = model(dropout=0.3)
+    product = made.encoder.layers[0]
+    for network in product.parts.values():
+        assert any(isinstance(layer, Dropout) for layer in network.layers)
+    assert made.dropout == made.get_params()["dropout"] == 0.3
+
+
+def test_numbers_that_a_scaler_rounds_past_1_are_taken():
+    X = data()
+    X["image"][0, 0, 0] = np.nextafter(1.0, 2.0)
+    assert np.isfinite(model().encode(X)).all()
+
+
+@pytest.mark.parametrize("n_draws", [0, -1, 1.5])
+def test_a_number_of_draws_below_1_is_refused(n_draws):
+    with pytest.raises(ValueError, match="n_draws"):
+        model().generate("text", {"image": data()["image"]}, n_draws=n_draws)
+
+
+def test_an_encoder_that_diverged_is_named():
+    made = model()
+    made.theta *= 1e308
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="product is not"):
+        made.encode(data())
+
+
+def test_a_loss_of_images_draws_what_the_loss_of_flat_images_draws():
+    out = np.random.default_rng(0).standard_normal((5, 6))
+    sigma = 0.5 + np.arange(6.0)
+    flat = ColumnGaussianNLL(sigma).draw(out, np.random.default_rng(1))
+    shaped = Shaped(ColumnGaussianNLL(sigma.reshape(2, 3)), (2, 3))
+    np.testing.assert_array_equal(shaped.draw(out, np.random.default_rng(1)), flat)
