@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from measure_groups import examined, mutants
 from solutions import solved
 
 from miniae.exercises import Result, find
@@ -22,6 +21,9 @@ from miniae.exercises.groups import (
 )
 from miniae.exercises.report import as_row
 from miniae.exercises.sandbox import Verdict
+
+pytest.importorskip("resource")  # Windows has none
+from measure_groups import examined, mutants
 
 DENSE = find("dense_backward")
 RNG = np.random.default_rng(0)
