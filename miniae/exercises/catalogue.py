@@ -120,12 +120,23 @@ def find(id):
 
 
 def diagnoses():
-    """Return all diagnoses, a dict from the stable id to a sentence for the student."""
+    """Return the diagnoses that have a sentence, a dict from the stable id to this sentence.
+
+    The ids of `edits` are not among them; `sentence_of` makes their sentences.
+    """
     return {
         f"{exercise.id}.{key}": sentence
         for exercise in EXERCISES.values()
-        for key, sentence in {**exercise.mistakes, **GENERIC}.items()
+        for key, sentence in {**GENERIC, **exercise.mistakes}.items()
     }
+
+
+def sentence_of(diagnosis):
+    """Return a sentence for the id of a diagnosis, for reports."""
+    _, _, key = diagnosis.partition(".")
+    if key.startswith("edit_"):
+        return f"one edit of the right formula: {key.removeprefix('edit_').replace('_', ' ')}"
+    return diagnoses().get(diagnosis, "the answer is wrong in a way that has no name")
 
 
 def recognise(word):

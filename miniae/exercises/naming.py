@@ -176,7 +176,9 @@ def same_shape(got, right):
     factor = factor_between(got, right)
     if factor is not None:
         words = factor_words(factor, right.shape)
-        return "scaled", f"it is {words} times the right answer in every entry"
+        return "scaled", (
+            f"it has a factor too many: it is {words} times the right answer in every entry"
+        )
     if agree(got, np.full(right.shape, right.sum())):
         return "one_number", "every entry is the sum of all entries of the right answer"
     if agree(got, np.full(right.shape, right.mean())):

@@ -12,6 +12,7 @@ import itertools
 
 import numpy as np
 
+from miniae.exercises.edits import explain
 from miniae.exercises.naming import (
     MATCH,
     NEAR,
@@ -90,6 +91,9 @@ def unchanged(before, after):
     return not isinstance(before, list) or before == after
 
 
+FORMULAS = "formulas"  # the key of right formulas among mistakes; see `edits.explain`
+
+
 class Ask:
     """What the student's file defines, and the random inputs of this student and exercise.
 
@@ -153,6 +157,7 @@ class Ask:
         got : the answer: an array or number, or a tuple of them if `right` is a dict
         right : array or number, or a dict of them in the order of the tuple
         mistakes : dict, from the key of a mistake to the answer with that mistake
+            At `FORMULAS` it has a list of right formulas: the arguments of `edits.explain`.
             If `right` is a dict: a dict with such a dict for each name.
         name : str, the name of the answer in messages
         """
@@ -199,7 +204,11 @@ def compare(name, got, right, mistakes, others=None):
     if agree(got, right):
         return
     where = differs(name, got, right)
-    values = {k: value() if callable(value) else value for k, value in mistakes.items()}
+    values = {
+        key: value() if callable(value) else value
+        for key, value in mistakes.items()
+        if key != FORMULAS
+    }
     keys = [key for key, value in values.items() if agree(got, value)]
     if keys:
         raise Named(where, shortest(keys))
@@ -210,6 +219,11 @@ def compare(name, got, right, mistakes, others=None):
     if found:
         key, words = found
         raise Wrong(f"{words}{'' if words.endswith('?') else '.'} {where}", key)
+    if FORMULAS in mistakes:
+        for formulas in mistakes[FORMULAS]:
+            edit = explain(got, *formulas)
+            if edit:
+                raise Wrong(f"{edit[1]}. {where}", edit[0])
     factors = {key: factor_between(got, value) for key, value in values.items()}
     keys = shortest([key for key, factor in factors.items() if factor is not None])
     if keys:

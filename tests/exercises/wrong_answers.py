@@ -473,7 +473,7 @@ WRONG = {
             "Check dx too",
         ),
         ("1e-9 *", "1e-30 *", "is right, but layer_is_right returns False"),
-        ("1e-9 *", "0.1 *", "one entry that is 1 %"),
+        ("1e-9 *", "0.1 *", "the tolerance is too large"),
         ("(f(up) - f(down)) / (2 * h)", "complex_step(f, v)[k]", "h is not used"),
         (
             "gradient = np.empty(v.size)\n    for",

@@ -8,6 +8,7 @@ from miniae.exercises.checks.slips import (
     sentences_of_product,
     sentences_of_sum,
 )
+from miniae.exercises.questions import FORMULAS
 from miniae.numerics import sigmoid, softplus
 
 
@@ -38,7 +39,11 @@ def wrong_sigmoids(x):
 def check_sigmoid(ask):
     """Moderate x first, then x so large that exp(x) or exp(-x) overflows."""
     x = 3 * ask.rng.standard_normal((4, 5))
-    ask.equal(ask("sigmoid", x), sigmoid(x), wrong_sigmoids(x))
+    mistakes = wrong_sigmoids(x)
+    mistakes[FORMULAS] = [
+        ({"out": text}, {"x": x}) for text in ("1 / (1 + exp(-x))", "0.5 * (tanh(0.5 * x) + 1)")
+    ]
+    ask.equal(ask("sigmoid", x), sigmoid(x), mistakes)
     x = np.array([-1000.0, -400, -40, 0, 40, 400, 1000]) + ask.rng.uniform(0, 1, 7)
     ask.equal(ask("sigmoid", x), sigmoid(x), name=f"the result for x = {x[0]:.0f} to {x[-1]:.0f}")
 
@@ -75,7 +80,12 @@ def wrong_softpluses(x):
 def check_softplus(ask):
     """Moderate x, then x so large that exp overflows, then x where 1 + exp(x) rounds to 1."""
     x = 3 * ask.rng.standard_normal((4, 5))
-    ask.equal(ask("softplus", x), softplus(x), wrong_softpluses(x))
+    mistakes = wrong_softpluses(x)
+    mistakes[FORMULAS] = [
+        ({"out": text}, {"x": x})
+        for text in ("log(1 + exp(x))", "maximum(x, 0) + log1p(exp(-abs(x)))")
+    ]
+    ask.equal(ask("softplus", x), softplus(x), mistakes)
     x = np.array([-1000.0, -400, 0, 40, 400, 1000]) + ask.rng.uniform(0, 1, 6)
     ask.equal(ask("softplus", x), softplus(x), name=f"the result for x = {x[0]:.0f} to {x[-1]:.0f}")
     x = ask.rng.uniform(-45, -38, 5)
@@ -93,12 +103,15 @@ def check_relu(ask):
         "mask_of_dout": dout * (dout > 0),
         "times_relu": (dout * np.maximum(x, 0)),
         "times_x": dout * x,
+        "x_below_0": np.where(x > 0, dout, x),
+        "one_below_0": np.where(x > 0, dout, 1),
         "leaky_0_01": dout * np.where(x > 0, 1, 0.01),
         "leaky_0_1": dout * np.where(x > 0, 1, 0.1),
         "leaky_0_2": dout * np.where(x > 0, 1, 0.2),
         "mask_inverted": dout * (x < 0),
         "everything_passes": dout,
     }
+    mistakes[FORMULAS] = [({"dx": "dout * (x > 0)"}, {"dout": dout, "x": x})]
     ask.equal(ask("relu_backward", dout, x), dout * (x > 0), mistakes, "dx")
 
 
@@ -117,6 +130,7 @@ def check_sigmoid_backward(ask):
         "sigmoid_twice": (dout * again * (1 - again)),
         "slope_of_tanh": dout * (1 - out**2),
     }
+    mistakes[FORMULAS] = [({"dx": "dout * out * (1 - out)"}, {"dout": dout, "out": out})]
     ask.equal(ask("sigmoid_backward", dout, out), dout * out * (1 - out), mistakes, "dx")
 
 
@@ -139,6 +153,7 @@ def check_tanh_backward(ask):
         "slope_of_sigmoid": dout * out * (1 - out),
         "plus_for_minus": dout * (1 + out**2),
     }
+    mistakes[FORMULAS] = [({"dx": "dout * (1 - out**2)"}, {"dout": dout, "out": out})]
     ask.equal(ask("tanh_backward", dout, out), dout * (1 - out**2), mistakes, "dx")
 
 
@@ -207,6 +222,8 @@ EXERCISES = {
             "tanh_backward": check_tanh_backward,
         },
         "mistakes": {
+            "x_below_0": "dx is x where x < 0: it must be 0 there",
+            "one_below_0": "dx is 1 where x < 0: it must be 0 there",
             "one_plus_out": "it has 1 + out: the slope is out (1 - out)",
             "no_one_minus": "it has out^2: the slope is out (1 - out)",
             **sentences_of_product(

@@ -323,6 +323,19 @@ def adam(lr, beta1, beta2, eps, **wrong):
     return rule
 
 
+def formulas(settings):
+    """Return the state before the first step, and the formulas of a step."""
+    state = dict(zip(("lr", "beta1", "beta2", "eps"), settings, strict=True))
+    steps = {
+        "m": "beta1 * m + (1 - beta1) * dtheta",
+        "v": "beta2 * v + (1 - beta2) * dtheta**2",
+        "m_hat": "m / (1 - beta1**t)",
+        "v_hat": "v / (1 - beta2**t)",
+        "change": "-lr * m_hat / (sqrt(v_hat) + eps)",
+    }
+    return {**state, "m": np.zeros(6), "v": np.zeros(6)}, steps
+
+
 def check_adam(ask):
     """Kingma and Ba (2015), algorithm 1; eps is large enough to be seen."""
     uniform = ask.rng.uniform
@@ -331,7 +344,7 @@ def check_adam(ask):
     mistakes = {key: adam(*settings, **wrong) for key, (_, wrong) in ADAM_SLIPS.items()}
     mistakes["betas_exchanged"] = adam(lr, beta2, beta1, eps)
     mistakes["lr_and_eps_exchanged"] = adam(eps, beta1, beta2, lr)
-    check_steps(ask, "Adam", settings, adam(*settings), mistakes)
+    check_steps(ask, "Adam", settings, adam(*settings), mistakes, formulas(settings))
 
 
 EXERCISES = {

@@ -3,6 +3,7 @@
 import numpy as np
 
 from miniae.attention import Attention, softmax
+from miniae.exercises.questions import FORMULAS
 
 
 def draw(ask, n, T, S, d, e):
@@ -16,7 +17,20 @@ def check(ask):
     size = int(ask.rng.choice([3, 5]))
     arrays = draw(ask, *[size] * 5)
     got = ask("attention_backward", *arrays, None)
-    ask.equal(got, exact(*arrays), slips(*arrays))
+    mistakes = slips(*arrays)
+    given = {**dict(zip(("dout", "q", "k", "v"), arrays, strict=True)), "n": size}
+    given["p"] = softmax(given["q"] @ turn(given["k"]) / np.sqrt(size))
+    ds = {
+        "dp": "dout @ turn(v)",
+        "ds": "p * (dp - sum(p * dp, axis=2, keepdims=True))",
+    }
+    for name, steps in {
+        "dq": {**ds, "dq": f"ds @ k / sqrt({size})"},
+        "dk": {**ds, "dk": f"turn(ds) @ q / sqrt({size})"},
+        "dv": {**ds, "dv": "turn(p) @ dout"},
+    }.items():
+        mistakes[name][FORMULAS] = [(steps, given)]
+    ask.equal(got, exact(*arrays), mistakes)
 
     n, T, d, e = ask.rng.permutation([2, 3, 4, 5]).tolist()
     S = 6

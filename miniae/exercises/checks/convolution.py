@@ -38,6 +38,13 @@ def check_conv(ask):
         "b_at_each_offset_and_after": right + k**2 * b,
         "b_at_each_row": right + (k - 1) * b,
         "b_twice": right + b,
+        "first_weight_for_all": lambda: with_kernel(
+            layer, np.broadcast_to(W[0, 0], W.shape)
+        ).forward(x),
+        "last_weight_for_all": lambda: with_kernel(
+            layer, np.broadcast_to(W[-1, -1], W.shape)
+        ).forward(x),
+        "pixels_do_not_move": x[:, : x.shape[1] - k + 1, : x.shape[2] - k + 1] @ W.sum((0, 1)) + b,
         "b_is_subtracted": right - 2 * b,
         "b_averaged": right - b + b.mean(),
         "b_multiplied": (right - b) * b,
@@ -132,6 +139,8 @@ def check_conv_backward(ask):
             "dx_of_first_offset": first,
             "dx_offsets_exchanged": exchanged,
             "dx_kernel_transposed": (lambda: with_gradient(W.transpose(1, 0, 2, 3), x, dout)),
+            "dx_first_weight_for_all": with_gradient(np.broadcast_to(W[0, 0], W.shape), x, dout),
+            "dx_last_weight_for_all": with_gradient(np.broadcast_to(W[-1, -1], W.shape), x, dout),
             "dx_is_divided_by_n": dx / n,
             "dx_is_mean_over_pixels": dx / (height * width),
             "dx_is_mean_over_kernel": dx / k**2,
@@ -178,6 +187,11 @@ EXERCISES = {
         "minutes": 45,
         "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
         "mistakes": {
+            "first_weight_for_all": "all offsets have the weight W[0, 0]: each has its own W[a, d]",
+            "last_weight_for_all": "all offsets have the last weight: each has its own W[a, d]",
+            "pixels_do_not_move": "the pixels do not move with a and d: x[:, i + a, j + d]",
+            "dx_first_weight_for_all": "all offsets have the weight W[0, 0] in dx",
+            "dx_last_weight_for_all": "all offsets have the last weight in dx",
             "b_at_each_offset_and_after": (
                 "b is added at each of the k^2 offsets, and once more: add it once, after the loops"
             ),

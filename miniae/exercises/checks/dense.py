@@ -3,6 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import of_sum, sentences_of_sum
+from miniae.exercises.questions import FORMULAS
 from miniae.numerics import sigmoid
 
 
@@ -36,6 +37,7 @@ def check_forward(ask):
         "mean_over_samples": right.mean(axis=0),
         "mean_over_features": x @ W / len(W) + b,
     }
+    mistakes[FORMULAS] = [({"out": "x @ W + b"}, {"x": x, "W": W, "b": b, "n": len(x)})]
     ask.equal(ask("dense_forward", x, W, b), right, mistakes, "out")
 
 
@@ -86,6 +88,9 @@ def check_backward(ask):
             "db_from_x": x.sum(axis=0),
         },
     }
+    given = {"dout": dout, "x": x, "W": W, "n": n}
+    for name, text in {"dx": "dout @ W.T", "dW": "x.T @ dout", "db": "sum(dout, axis=0)"}.items():
+        mistakes[name][FORMULAS] = [({name: text}, given)]
     right = {"dx": dout @ W.T, "dW": x.T @ dout, "db": dout.sum(axis=0)}
     ask.equal(ask("dense_backward", dout, x, W), right, mistakes)
 

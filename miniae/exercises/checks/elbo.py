@@ -36,6 +36,8 @@ def check_loss(ask):
             "half_of_loss": (reconstruction + kl) / 2,
             "loss_divided_by_n": (reconstruction + kl) / len(x),
             "loss_times_n": (reconstruction + kl) * len(x),
+            "kl_divided_in_loss": reconstruction + kl / len(x),
+            "kl_times_n_in_loss": reconstruction + kl * len(x),
             "terms_are_multiplied": reconstruction * kl,
             **{f"loss_has_beta_{key}": reconstruction + beta * kl for key, beta in BETAS.items()},
         },
@@ -80,6 +82,8 @@ LOSS_SENTENCES = {
     "half_of_loss": "the loss is half of reconstruction + kl",
     "loss_divided_by_n": "the loss is divided by n: both terms contain the 1/n already",
     "loss_times_n": "the loss is a sum over samples: take the mean over samples",
+    "kl_divided_in_loss": "kl is divided by n in the loss: it contains the 1/n already",
+    "kl_times_n_in_loss": "kl is a sum over samples in the loss: take the mean",
     "terms_are_multiplied": "the two terms are multiplied: add them",
     **{
         f"loss_has_beta_{key}": f"kl has the factor {beta} in the loss: beta is 1 here"

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from miniae.exercises.checks.elbo_parts import networks, two_terms
-from miniae.exercises.questions import Named, Wrong, agree, compare
+from miniae.exercises.edits import run
+from miniae.exercises.questions import FORMULAS, Named, Wrong, agree, compare
 from miniae.numerics import sigmoid
 
 LATENT = 3
@@ -244,6 +245,12 @@ def slips_of_backward(n):
     return {**BACKWARD, **scaled}
 
 
+STEPS = {
+    "dmu": "dz + mu / n",
+    "dlog_var": "dz * eps * std / 2 + (exp(log_var) - 1) / (2 * n)",
+}
+
+
 def check_backward(ask):
     """The gradient of both networks."""
     encoder, decoder = networks(ask.rng)
@@ -278,7 +285,20 @@ def check_backward(ask):
             **{key: vector[cut:] for key, vector in zs.items()},
         },
     )
+
+    def compute(edit):
+        """Return the encoder's gradient with an edited formula, or None."""
+
+        def change(v):
+            found = run(STEPS, vars(v), edit)
+            return found["dmu"] + 0 * v.mu, found["dlog_var"] + 0 * v.mu
+
+        return gradients(*copies, x, eps, change=change)[:cut]
+
     known = {key: vector[:cut] for key, vector in {**vectors, **zs}.items()}
+    known[FORMULAS] = [
+        (STEPS, {name: None for name in ("dz", "mu", "log_var", "eps", "std", "n")}, compute)
+    ]
     known["encoder_backward_not_called"] = 0 * right[:cut]
     compare("encoder.dtheta", got[:cut], right[:cut], known)
     if not agree(got, right):

@@ -6,12 +6,12 @@ from miniae.layers import Dense, Sequential, Tanh
 from miniae.losses import BernoulliNLL
 
 
-def networks(rng, pixels=6, latent=3, kinds=(Sequential, Sequential)):
+def networks(rng, pixels=6, latent=3):
     """Return a small encoder and decoder with random weights; the encoder outputs mu, log_var."""
     sizes = (pixels, 5, 2 * latent), (latent, 5, pixels)
     pair = []
-    for kind, (a, b, c) in zip(kinds, sizes, strict=True):
-        network = kind(Dense(a, b, dtype="float64"), Tanh(), Dense(b, c, dtype="float64"))
+    for a, b, c in sizes:
+        network = Sequential(Dense(a, b, dtype="float64"), Tanh(), Dense(b, c, dtype="float64"))
         network.theta = 0.7 * rng.standard_normal(network.theta.shape)
         pair.append(network)
     return pair

@@ -1,50 +1,45 @@
 """Check of the training of a VAE."""
 
+import copy
+
 import numpy as np
 
 from miniae.exercises.checks.elbo_parts import networks, two_terms
 from miniae.exercises.questions import Named, numbers
-from miniae.layers import Sequential
 
 LATENT = 2
 MOST = 1000  # training steps whose noise is kept
 
 
-class Watched(Sequential):
-    """A network that keeps what it was given and returned; `notes` is shared by two of them."""
+def watch(encoder, decoder):
+    """Return a list that gets the noise of each step that is followed by the decoder's backward.
 
-    def watch(self, notes):
-        """Keep in this dict; return self."""
-        vars(self).update(notes=notes)
-        return self
+    The networks must keep their class: a check in another process builds them again there, and
+    then the list stays empty.
+    """
+    noises, notes = [], {"h": None, "noise": None}
+    encode, decode, back = encoder.forward, decoder.forward, decoder.backward
 
+    def forward_of_encoder(x, training=False):
+        notes["h"] = encode(x, training)
+        return notes["h"].copy()
 
-class Encoder(Watched):
-    """An encoder whose last output is kept."""
-
-    def forward(self, x, training=False):
-        """Return out = [mu, log_var]."""
-        self.notes["h"] = super().forward(x, training)
-        return self.notes["h"].copy()
-
-
-class Decoder(Watched):
-    """A decoder that keeps the noise of each step that is followed by backward."""
-
-    def forward(self, x, training=False):
-        """Return out."""
-        h, z = self.notes.get("h"), np.asarray(x)
-        self.notes["noise"] = None
+    def forward_of_decoder(x, training=False):
+        h, z = notes["h"], np.asarray(x)
+        notes["noise"] = None
         if h is not None and z.shape == (len(h), LATENT) and h.shape[1] == 2 * LATENT:
             with np.errstate(all="ignore"):
-                self.notes["noise"] = (z - h[:, :LATENT]) / np.exp(h[:, LATENT:] / 2)
-        return super().forward(x, training)
+                notes["noise"] = (z - h[:, :LATENT]) / np.exp(h[:, LATENT:] / 2)
+        return decode(x, training)
 
-    def backward(self, dout):
-        """Return dx."""
-        if self.notes["noise"] is not None and len(self.notes["noises"]) < MOST:
-            self.notes["noises"].append(self.notes["noise"])
-        return super().backward(dout)
+    def backward_of_decoder(dout):
+        if notes["noise"] is not None and len(noises) < MOST:
+            noises.append(notes["noise"])
+        return back(dout)
+
+    vars(encoder).update(forward=forward_of_encoder)
+    vars(decoder).update(forward=forward_of_decoder, backward=backward_of_decoder)
+    return noises
 
 
 def check_noise(noises, n):
@@ -82,15 +77,14 @@ def check_train(ask):
     """
     rng = np.random.default_rng(0)
     X = bars(rng, 400)
-    notes = {"noises": []}
-    encoder, decoder = (
-        network.watch(notes) for network in networks(rng, X.shape[1], LATENT, (Encoder, Decoder))
-    )
+    encoder, decoder = networks(rng, X.shape[1], LATENT)
     before = np.concatenate([encoder.theta, decoder.theta])
     cut = len(encoder.theta)
     start = loss_of(encoder, decoder, X)
+    noises = watch(encoder, decoder)
+    state = copy.deepcopy(rng.bit_generator.state)
     losses = ask("train", encoder, decoder, X, rng)
-    noises = list(notes["noises"])
+    noises = list(noises)
     after = np.concatenate([encoder.theta, decoder.theta])
     if np.array_equal(before, after):
         raise Named("theta is the same before and after train", ["weights_unchanged"])
@@ -104,12 +98,21 @@ def check_train(ask):
     if len(losses) < 2:
         raise Named(f"The list has length {len(losses)}", ["one_epoch_in_list"])
     check_noise(noises, len(X))
+    drawn = draws_between(state, rng.bit_generator.state)
+    if drawn < 0.5 * LATENT * len(X):  # less than half of an epoch
+        raise Named(f"train takes {drawn} random numbers from rng", ["rng_not_used"])
     loss = loss_of(encoder, decoder, X)
     p = X.mean(axis=0).clip(0.01, 0.99)
     floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
-    if not loss < start:
+    if not loss < start and not loss_of(encoder, decoder, X, 0) < start:
         raise Named(
             f"Before training the loss is {start:.3g}, after it {loss:.3g}", ["training_got_worse"]
+        )
+    without = loss_of(encoder, decoder, X, 0)
+    if loss > 0.9 * floor > without:
+        raise Named(
+            f"The loss is {loss:.3g} with eps from N(0, 1), but {without:.3g} with eps = 0",
+            ["good_without_noise_only"],
         )
     if loss > 0.9 * floor:
         raise Named(
@@ -132,9 +135,24 @@ def check_train(ask):
         )
 
 
-def loss_of(encoder, decoder, X):
-    """Return the loss of all samples, with the same noise each time."""
-    eps = np.random.default_rng(0).standard_normal((len(X), LATENT))
+def draws_between(before, after):
+    """Return how many numbers PCG64 has drawn between two of its states.
+
+    Its state follows s <- a s + c modulo 2^128. So the lowest bit of the distance is the lowest
+    bit in which the states differ, and 2^k steps at once have a known a and c.
+    """
+    s, goal, c = before["state"]["state"], after["state"]["state"], before["state"]["inc"]
+    a, mask, count, bit = 0x2360ED051FC65DA44385DF649FCCF645, (1 << 128) - 1, 0, 1
+    while s != goal and bit <= mask:
+        if (s ^ goal) & bit:
+            s, count = (a * s + c) & mask, count | bit
+        a, c, bit = a * a & mask, c * (a + 1) & mask, bit << 1
+    return count
+
+
+def loss_of(encoder, decoder, X, scale=1):
+    """Return the loss of all samples, with the same noise each time, multiplied by `scale`."""
+    eps = scale * np.random.default_rng(0).standard_normal((len(X), LATENT))
     with np.errstate(all="ignore"):  # weights that diverge
         reconstruction, kl, _ = two_terms(encoder, decoder, X, eps)
     return reconstruction + kl
@@ -148,6 +166,7 @@ TRAIN_SENTENCES = {
     "decoder_unchanged": "the decoder has not changed: call step for both networks",
     "losses_not_a_list": "train must return the losses, a list with one number per epoch",
     "one_epoch_in_list": "the list has the loss of one epoch: add the loss of each epoch to it",
+    "rng_not_used": "the noise does not come from rng: draw a new eps with it for each batch",
     "eps_is_0": "eps is 0 in training: draw it with rng.standard_normal",
     "eps_alike_in_batch": (
         "all samples of a batch have the same eps: draw an array of shape (batch, d)"
@@ -156,6 +175,9 @@ TRAIN_SENTENCES = {
     "eps_not_normal": "z is not mu + std eps with eps drawn from N(0, 1): use rng.standard_normal",
     "training_got_worse": (
         "training makes the loss larger: is the sign right, or the learning rate too large?"
+    ),
+    "good_without_noise_only": (
+        "the model is good only without noise: eps must be drawn from N(0, 1) in training"
     ),
     "training_too_short": "the loss after training is still too large",
     "losses_do_not_fall": "the returned losses do not fall",

@@ -5,7 +5,7 @@ A message says what the check measured. It does not say where the fault is.
 
 import numpy as np
 
-from miniae.exercises.checks.adam import ADAM_SLIPS, adam
+from miniae.exercises.checks.adam import ADAM_SLIPS, adam, formulas
 from miniae.exercises.checks.formulas import sentences
 from miniae.exercises.checks.kl import KL_SENTENCES, check_kl
 from miniae.exercises.checks.optimisers import STEPS_SENTENCES, check_steps
@@ -56,21 +56,15 @@ def check_adam(ask):
     """Adam: the first step, and the steps after it."""
     uniform = ask.rng.uniform
     settings = uniform(0.01, 0.1), uniform(0.8, 0.9), uniform(0.95, 0.99), uniform(0.05, 0.1)
+    faults = {key: adam(*settings, **wrong) for key, (_, wrong) in ADAM_SLIPS.items()}
     try:
-        check_steps(ask, "Adam", settings, adam(*settings), new_faults(settings))
+        check_steps(ask, "Adam", settings, adam(*settings), faults, formulas(settings))
     except Named as named:
+        if named.keys[0].startswith("corrected_"):  # the fault in the file, or half of it
+            raise Wrong(f"the fault is still there: {named}", "still_there") from None
         raise Named(f"The fault in the file, or a new one: {named}", named.keys) from None
     except Wrong as wrong:
         raise Wrong(f"the fault is still there: {wrong}", wrong.diagnosis) from None
-
-
-def new_faults(settings):
-    """Return Adam's mistakes, without those that name the fault in the file."""
-    return {
-        key: adam(*settings, **wrong)
-        for key, (_, wrong) in ADAM_SLIPS.items()
-        if not key.startswith("corrected_")
-    }
 
 
 def check_vae(ask):

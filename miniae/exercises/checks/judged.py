@@ -1,21 +1,24 @@
 """Layers for a gradient check to judge: right ones, and each kind of wrong gradient.
 
-All are subclasses of the library's layers, made in the same way, with the same names. So only their
-numbers tell which of them are right.
+Most are subclasses of the library's layers, made in the same way, with the same names; some right
+ones are of unknown classes. So only their numbers tell which of them are right.
 """
 
 import numpy as np
 
-from miniae.layers import Dense, ReLU, Sigmoid, Tanh
+from miniae.layers import Dense, Layer, ReLU, Sigmoid, Tanh
+
+SAMPLES, FEATURES = 4, 3  # of x
 
 
-def layer(kind, *sizes, **changes):
+def layer(kind, *sizes, from_dout=None, **changes):
     """Return a layer whose backward is right except for `changes`.
 
     Parameters
     ----------
     kind : class of the library
     *sizes : its arguments
+    from_dout : function of the layer and dout that returns a wrong dx, or None
     **changes : functions of the right "dx" or of the right gradient of a parameter, by its name
     """
 
@@ -25,6 +28,8 @@ def layer(kind, *sizes, **changes):
         for name, change in changes.items():
             if name != "dx":
                 self.grads[name] = change(self.grads[name])
+        if from_dout:
+            return from_dout(self, dout)
         return changes.get("dx", np.copy)(dx)
 
     names = ("__module__", "__qualname__", "__doc__")
@@ -33,19 +38,34 @@ def layer(kind, *sizes, **changes):
     return found(*sizes, dtype="float64") if sizes else found()
 
 
-def doubled(kind, *sizes, name):
-    """Return a right layer with a name that the library does not have: out is doubled."""
+class Cube(Layer):
+    """A right layer that the library does not have: out = x^3."""
 
     def forward(self, x, training=False):
-        """Return out."""
-        return 2 * kind.forward(self, x, training)
+        """x of any shape -> out, the same shape."""
+        x = np.asarray(x)
+        return self.remember(x, x**3)
 
     def backward(self, dout):
-        """Return dx, and fill grads."""
-        return kind.backward(self, 2 * dout)
+        """The slope is 3 x^2."""
+        return 3 * dout * self.recall(dout) ** 2
 
-    found = type(name, (kind,), {"forward": forward, "backward": backward})
-    return found(*sizes, dtype="float64") if sizes else found()
+
+class Scale(Layer):
+    """A right layer that the library does not have: out = x g, with a number for each feature."""
+
+    def __init__(self, n):
+        super().__init__(g=np.ones(n))
+
+    def forward(self, x, training=False):
+        """x (n, d) -> out (n, d)."""
+        x = np.asarray(x)
+        return self.remember(x, x * self.params["g"])
+
+    def backward(self, dout):
+        """The slope is g in x, and x in g."""
+        self.grads["g"] = (dout * self.recall(dout)).sum(axis=0)
+        return dout * self.params["g"]
 
 
 def largest(x, change):
@@ -113,16 +133,38 @@ SQUARE = {  # of gradients with rows and columns
 }
 
 
+OF_DX = (  # those that dx has too; a gradient check of each layer takes time
+    "has the wrong sign",
+    "has one entry with the wrong sign",
+    "has its entries in reverse order",
+    "has two entries rotated, with the right norm",
+    "has the right sum and wrong entries",
+    "is half of what it should be",
+    "is too large everywhere",
+    "is too small everywhere",
+    "has a wrong last entry",
+    "has one entry that is 1 % off",
+)
+OF_DB = (
+    "has the wrong sign",
+    "has its entries in reverse order",
+    "is half of what it should be",
+    "is too large everywhere",
+    "is too small everywhere",
+    "is one number everywhere",
+)
+
+
 def right_layers():
     """Return right layers, by what is said if one is refused."""
     return {
-        "a Dense layer": layer(Dense, 4, 3),
-        "a square Dense layer": layer(Dense, 4, 4),
+        "a Dense layer": layer(Dense, FEATURES, 2),
+        "a square Dense layer": layer(Dense, FEATURES, FEATURES),
         "Tanh": layer(Tanh),
         "ReLU": layer(ReLU),
         "Sigmoid": layer(Sigmoid),
-        "a layer of an unknown class": doubled(Dense, 4, 3, name="Broken"),
-        "a layer of an unknown class without parameters": doubled(Tanh, name="Unscaled"),
+        "a layer of an unknown class": Scale(FEATURES),
+        "a layer of an unknown class without parameters": Cube(),
     }
 
 
@@ -130,15 +172,21 @@ def wrong_layers():
     """Return wrong layers by (which gradient is wrong, what is wrong with it)."""
     found = {}
     for words, change in CHANGES.items():
-        found["dW", words] = layer(Dense, 4, 3, W=change)
-        found["db", words] = layer(Dense, 4, 3, b=change)
-        found["dx", words] = layer(Dense, 4, 4, dx=change)
+        found["dW", words] = layer(Dense, FEATURES, 2, W=change)
+        if words in OF_DB:
+            found["db", words] = layer(Dense, FEATURES, 2, b=change)
+        if words in OF_DX:
+            found["dx", words] = layer(Tanh, dx=change)
     for words, change in SQUARE.items():
-        found["dW", words] = layer(Dense, 4, 3, W=change)
-        found["dx", words] = layer(Tanh, dx=change)
-    for words in ("has the wrong sign", "is half of what it should be", "has a wrong last entry"):
-        for kind in Tanh, Sigmoid, ReLU:
-            found["dx", f"{words} ({kind.__name__})"] = layer(kind, dx=CHANGES[words])
-    found["db", "is the mean over samples"] = layer(Dense, 4, 3, b=lambda x: x / 5)
-    found["dW", "is the mean over samples"] = layer(Dense, 4, 3, W=lambda x: x / 5)
+        found["dW", words] = layer(Dense, FEATURES, 2, W=change)
+    found["dx", "has two rows exchanged"] = layer(Sigmoid, dx=SQUARE["has two rows exchanged"])
+    found["dx", "of ReLU has the wrong sign"] = layer(ReLU, dx=lambda x: -x)
+    found["dx", "is not multiplied by the slope"] = layer(
+        Tanh, from_dout=lambda layer, dout: dout.copy()
+    )
+    found["dx", "uses W, not its transpose"] = layer(
+        Dense, FEATURES, FEATURES, from_dout=lambda layer, dout: dout @ layer.params["W"]
+    )
+    found["db", "is the mean over samples"] = layer(Dense, FEATURES, 2, b=lambda x: x / SAMPLES)
+    found["dW", "is the mean over samples"] = layer(Dense, FEATURES, 2, W=lambda x: x / SAMPLES)
     return found

@@ -10,6 +10,7 @@ from miniae.exercises.checks.slips import (
     sentences_of_reduced,
     sentences_of_sum,
 )
+from miniae.exercises.questions import FORMULAS
 
 
 def wrong_kls(mu, log_var):
@@ -54,7 +55,10 @@ def wrong_kls(mu, log_var):
         "prior_density": 0.5 * (square + np.log(2 * np.pi)),
         "terms_squared": terms**2,
     }
+    given = {"mu": mu, "log_var": log_var, "n": n}
+    text = "0.5 * sum(mu**2 + exp(log_var) - log_var - 1) / n"
     return {
+        FORMULAS: [({"kl": text}, given)],
         **reduced(entries, terms),
         "one_only_once": 0.5 * ((terms.sum() * 2 + mu.size) - 1) / n,
         "one_once_per_sample": 0.5 * (terms.sum() * 2 + mu.size - n) / n,
@@ -116,6 +120,9 @@ def check_kl_gradient(ask):
         "dmu": gradients(dmus, right["dmu"]),
         "dlog_var": gradients(dlog_vars, right["dlog_var"]),
     }
+    given = {"mu": mu, "log_var": log_var, "n": n}
+    mistakes["dmu"][FORMULAS] = [({"dmu": "mu / n"}, given)]
+    mistakes["dlog_var"][FORMULAS] = [({"dlog_var": "(exp(log_var) - 1) / (2 * n)"}, given)]
     ask.equal(ask("gaussian_kl_backward", mu, log_var), right, mistakes)
 
 

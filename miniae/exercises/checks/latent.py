@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import of_product, sentences_of_product
-from miniae.exercises.questions import Wrong, numbers
+from miniae.exercises.questions import FORMULAS, Wrong, numbers
 
 
 def check_reparameterise(ask):
@@ -55,6 +55,11 @@ def check_reparameterise(ask):
         "mean_over_samples": right.mean(axis=0),
         "sum_over_latents": right.sum(axis=1),
     }
+    given = {"mu": mu, "log_var": log_var, "eps": eps, "n": len(h)}
+    mistakes[FORMULAS] = [
+        ({"std": std, "z": "mu + std * eps"}, given)
+        for std in ("exp(log_var / 2)", "sqrt(exp(log_var))")
+    ]
     got, again = (numbers(ask("reparameterise", h, eps), "z") for _ in range(2))
     if got.shape == again.shape and not np.array_equal(got, again, equal_nan=True):
         raise Wrong(
@@ -111,6 +116,10 @@ def check_reparameterise_backward(ask):
             f"{name}_averaged_over_samples": value.mean(axis=0),
             f"{name}_is_one_number": value.sum(),
         }
+    given = {"dz": dz, "log_var": log_var, "eps": eps, "n": n}
+    mistakes["dmu"][FORMULAS] = [({"dmu": "dz"}, given)]
+    steps = {"std": "exp(log_var / 2)", "dlog_var": "dz * eps * std / 2"}
+    mistakes["dlog_var"][FORMULAS] = [(steps, given)]
     got = ask("reparameterise_backward", dz, log_var, eps)
     ask.equal(got, right, mistakes)
 

@@ -10,7 +10,7 @@ from miniae.exercises.checks.slips import (
     sentences_of_reduced,
     sentences_of_sum,
 )
-from miniae.exercises.questions import NEAR, Wrong, agree, numbers
+from miniae.exercises.questions import FORMULAS, NEAR, Wrong, agree, numbers
 from miniae.numerics import sigmoid, softplus
 
 
@@ -40,8 +40,12 @@ def check_squared_error(ask):
         "square_after_mean": e.mean() ** 2,
         "square_of_loss": ((e**2).sum() / n) ** 2,
         "variance": e.var(),
+        "largest_entry": (e**2).max(),
+        "sum_of_norms": np.sqrt((e**2).sum(axis=1)).sum(),
         "divided_by_target": (e**2).sum() / n / (target**2).sum(),
     }
+    given = {"out": out, "target": target, "n": n}
+    mistakes[FORMULAS] = [({"loss": "sum((out - target) ** 2) / n"}, given)]
     ask.equal(ask("squared_error", out, target), (e**2).sum() / n, mistakes, "the loss")
 
 
@@ -61,7 +65,10 @@ def check_squared_error_backward(ask):
         "difference_of_squares": (out**2 - target**2) / n,
     }
     got = ask("squared_error_backward", out, target)
-    ask.equal(got, 2 * e / n, gradients(entries, 2 * e / n), "dout")
+    mistakes = gradients(entries, 2 * e / n)
+    given = {"out": out, "target": target, "n": n}
+    mistakes[FORMULAS] = [({"dout": "2 * (out - target) / n"}, given)]
+    ask.equal(got, 2 * e / n, mistakes, "dout")
 
 
 def bernoulli(logits, target):
@@ -97,6 +104,17 @@ def check_bernoulli(ask):
         "target_rounded": bernoulli(logits, np.round(target)),
     }
     mistakes = reduced(entries, nll)
+    given = {"logits": logits, "target": target, "n": n}
+    mistakes[FORMULAS] = [
+        ({"loss": "sum(softplus(logits) - target * logits) / n"}, given),
+        (
+            {
+                "p": "sigmoid(logits)",
+                "loss": "sum(-target * log(p) - (1 - target) * log(1 - p)) / n",
+            },
+            given,
+        ),
+    ]
     loss = numbers(ask("bernoulli_nll", logits, target), "the loss")
     if not agree(loss, nll.sum() / n, NEAR):
         ask.equal(loss, nll.sum() / n, mistakes, "the loss")
@@ -143,6 +161,9 @@ def check_bernoulli_backward(ask):
         "target_rounded": (p - np.round(target)) / n,
     }
     mistakes = gradients(entries, (p - target) / n)
+    given = {"logits": logits, "target": target, "n": n}
+    steps = {"p": "sigmoid(logits)", "dlogits": "(p - target) / n"}
+    mistakes[FORMULAS] = [(steps, given)]
     got = ask("bernoulli_nll_backward", logits, target)
     ask.equal(got, (p - target) / n, mistakes, "dlogits")
     logits = np.array([[-1000.0, -50, 50, 1000]]) + ask.rng.uniform(0, 1, 4)
@@ -186,6 +207,8 @@ EXERCISES = {
             "square_after_all": "the sum is squared: square each difference, then sum",
             "square_after_mean": "the mean is squared: square each difference, then sum",
             "square_of_loss": "the loss is squared: square the differences only",
+            "largest_entry": "this is the largest squared difference: take the sum, then the mean",
+            "sum_of_norms": "this is a sum of norms: do not take the square root, and divide by n",
             "variance": "this is a variance: do not subtract the mean of the differences",
             "divided_by_target": "it is divided by the size of target: divide by n only",
             "square_is_there": "the square is still there: the slope of e^2 is 2 e",

@@ -4,7 +4,8 @@ import copy
 
 import numpy as np
 
-from miniae.exercises.questions import Named, agree, compare
+from miniae.exercises import edits
+from miniae.exercises.questions import FORMULAS, Named, agree, compare
 from miniae.layers import Dense, Tanh
 
 
@@ -45,6 +46,13 @@ def outputs(layers, x):
     return found
 
 
+def relus(layers, x):
+    """Return the output of layers with a ReLU after each of them."""
+    for layer in layers:
+        x = np.maximum(layer.forward(x), 0)
+    return x
+
+
 def skips(layers, x):
     """Return the output of layers to each of which its input is added."""
     for layer in layers:
@@ -62,6 +70,7 @@ def check_chain_forward(ask):
         "first_layer_is_left_out": run(layers[1:], x),
         "only_first_layer": layers[0].forward(x),
         "input_returned": x,
+        "relu_after_each_layer": relus(layers, x),
         "outputs_are_added": sum(outputs(layers, x)),
         "input_is_added": skips(layers, x),
         "layers_run_twice": run(layers, run(layers, x)),
@@ -166,6 +175,16 @@ def check_train_step(ask):
         "one_for_gradient": along(np.ones(x.shape)),
         "plus_for_minus": along(2 * (out + x) / len(x)),
     }
+    steps = {"dout": "2 * (out - x) / n", "theta": "before - lr * dtheta"}
+    given = {"out": out, "x": x, "n": len(x), "before": before, "lr": lr}
+
+    def compute(edit):
+        """Return the weights after the step, with an edited formula or None."""
+        dout = edits.run({"dout": steps["dout"]}, given, edit)["dout"]
+        dtheta = grads_of(copies, x, dout + 0 * x)
+        return edits.run({"theta": steps["theta"]}, {**given, "dtheta": dtheta}, edit)["theta"]
+
+    mistakes[FORMULAS] = [(steps, {**given, "dtheta": gradient}, compute)]
     compare("the weights after the step", after, before - lr * gradient, mistakes)
     mistakes = {
         "loss_after_step": (((run(theirs, x) - x) ** 2).sum() / len(x)),
@@ -194,6 +213,7 @@ EXERCISES = {
         },
         "library": {"forward": run, "backward": backprop},
         "mistakes": {
+            "relu_after_each_layer": "there is a ReLU after each layer: the list has all layers",
             "first_layer_is_left_out": "the first layer is left out",
             "only_first_layer": (
                 "this is the output of the first layer: is the return inside the loop?"

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from miniae.exercises.questions import FORMULAS
+
 
 def draw(ask):
     """Return x, dout (n, d), gamma, beta (d,) and eps, large enough to be seen; n is not d."""
@@ -58,6 +60,14 @@ def check_forward(ask):
     mistakes["beta_is_missing"] = gamma * xhat
     mistakes["gamma_is_missing"] = xhat + beta
     mistakes["gamma_and_beta_exchanged"] = beta * xhat + gamma
+    given = {"x": x, "gamma": gamma, "beta": beta, "eps": eps, "n": len(x)}
+    steps = {
+        "m": "mean(x, axis=0)",
+        "v": "mean((x - m) ** 2, axis=0)",
+        "s": "sqrt(v + eps)",
+        "out": "gamma * (x - m) / s + beta",
+    }
+    mistakes[FORMULAS] = [(steps, given)]
     ask.equal(ask("batchnorm", x, gamma, beta, eps), gamma * xhat + beta, mistakes, "out")
 
 
@@ -135,6 +145,11 @@ def check_backward(ask):
             "dbeta_is_one_number": dout.sum(),
         },
     }
+    given = {"x": x, "dout": dout, "gamma": gamma, "s": s, "xhat": xhat, "n": n}
+    dx = "(dxhat - mean(dxhat, axis=0) - xhat * mean(dxhat * xhat, axis=0)) / s"
+    mistakes["dx"][FORMULAS] = [({"dxhat": "gamma * dout", "dx": dx}, given)]
+    mistakes["dgamma"][FORMULAS] = [({"dgamma": "sum(dout * xhat, axis=0)"}, given)]
+    mistakes["dbeta"][FORMULAS] = [({"dbeta": "sum(dout, axis=0)"}, given)]
     right = {"dx": exact, "dgamma": (dout * xhat).sum(axis=0), "dbeta": dout.sum(axis=0)}
     ask.equal(ask("batchnorm_backward", dout, x, gamma, eps), right, mistakes)
 

@@ -1,13 +1,16 @@
 """Checks of the optimisers: several steps, theta compared after each."""
 
+import itertools
+
 import numpy as np
 
+from miniae.exercises.edits import explain, run
 from miniae.exercises.questions import Wrong, agree, compare, parameters
 
 STEPS = 4
 
 
-def check_steps(ask, name, settings, rule, mistakes):
+def check_steps(ask, name, settings, rule, mistakes, formulas):
     """Let the student's class take some steps, and compare theta with the right one.
 
     Parameters
@@ -15,7 +18,9 @@ def check_steps(ask, name, settings, rule, mistakes):
     name : str, the name of the class
     settings : tuple, the arguments of its constructor
     rule : function that takes the gradients and returns the change of theta in each step
-    mistakes : dict, from a sentence for the student to a rule with that mistake
+    mistakes : dict, from the key of a mistake to a rule with that mistake
+    formulas : the state before the first step, and the formulas of a step, of which the last is
+        the change of theta; a dict each
     """
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
     changes = {key: other(gradients) for key, other in mistakes.items()}
@@ -46,6 +51,21 @@ def check_steps(ask, name, settings, rule, mistakes):
     }
     # A mistake must explain all steps: many are alike in the first.
     known = {key: value for key, value in known.items() if agree(taken, value)}
+    state, steps = formulas
+
+    def compute(edit):
+        """Return theta after each step."""
+        v, found = {**state, "t": 0}, []
+        for t, gradient in enumerate(gradients, 1):
+            v = run(steps, {**v, "dtheta": gradient, "t": t}, edit)
+            found.append(v["change"])
+        return start + np.cumsum(np.broadcast_arrays(*found), axis=0)
+
+    if not known and not agree(taken, start + moved):
+        names = {**state, "dtheta": gradients[0], "t": 1}
+        edit = explain(taken, steps, names, compute)
+        if edit:
+            raise Wrong(f"{edit[1]}. {name}.step moves theta wrongly", edit[0])
     for k in range(STEPS):
         mistakes = {key: value[k] for key, value in known.items()}
         compare(f"theta after step {k + 1}", taken[k], (start + moved)[k], mistakes)
@@ -68,22 +88,22 @@ def check_memory(ask, name, settings, rule):
     The caller writes each new gradient into the same array, as a model does with its dtheta. And
     two optimisers take steps in turn, as those of an encoder and a decoder do.
     """
-    for key, count in ("keeps_dtheta", 1), ("shared_state", 2):
+    for key, count in ("shared_state", 2), ("keeps_dtheta", 1):
         draws = ask.rng.standard_normal((count, 1 + STEPS, 6))
         optimizers = [construct(ask, name, settings) for _ in range(count)]
         thetas, dthetas = [row[0].copy() for row in draws], [row[1].copy() for row in draws]
-        for k in range(STEPS):
-            for optimizer, theta, dtheta, row in zip(
-                optimizers, thetas, dthetas, draws, strict=True
-            ):
-                dtheta[:] = row[1 + k]
-                ask.call(optimizer.step, f"{name}.step", theta, dtheta, changes=(0, 1))
-                if not agree(dtheta, row[1 + k]):
-                    raise Wrong(
-                        f"{name}.step changed dtheta: work on a copy, because the caller still "
-                        "needs it",
-                        "argument_changed",
-                    )
+        for k, i in itertools.product(range(STEPS), range(count)):
+            if key == "keeps_dtheta":
+                dthetas[i][:] = draws[i, 1 + k]
+            else:
+                dthetas[i] = draws[i, 1 + k].copy()
+            ask.call(optimizers[i].step, f"{name}.step", thetas[i], dthetas[i], changes=(0, 1))
+            if not agree(dthetas[i], draws[i, 1 + k]):
+                raise Wrong(
+                    f"{name}.step changed dtheta: work on a copy, because the caller still needs "
+                    "it",
+                    "argument_changed",
+                )
         for theta, row in zip(thetas, draws, strict=True):
             right = row[0] + sum(rule(list(row[1:])))
             compare("theta", theta, right, {key: theta})
@@ -154,7 +174,9 @@ def check_sgd(ask):
         "added_velocity": descend(lambda v, g: (momentum * v - lr * g, -(momentum * v - lr * g))),
         "one_number": simple(lambda v, g: momentum * v + np.full(g.shape, g.mean())),
     }
-    check_steps(ask, "SGD", (lr, momentum), descend(right), mistakes)
+    state = {"lr": lr, "momentum": momentum, "velocity": np.zeros(6)}
+    steps = {"velocity": "momentum * velocity + dtheta", "change": "-lr * velocity"}
+    check_steps(ask, "SGD", (lr, momentum), descend(right), mistakes, (state, steps))
 
 
 STEPS_SENTENCES = {

@@ -4,6 +4,7 @@ from itertools import chain, combinations, permutations
 
 import numpy as np
 
+from miniae.exercises import questions
 from miniae.exercises.checks.formulas import pairs, sentences, wrong_answers
 from miniae.numerics import sigmoid
 from miniae.proof.gradcheck import complex_step
@@ -36,6 +37,23 @@ FORMULAS = {  # in the order in which they are computed; v has what was given an
     "dW": lambda v: v.x.T @ v.da,
     "dU": lambda v: v.h.T @ v.da,
     "db": lambda v: v.da.sum(axis=0),
+}
+STEPS = {  # the same as text, for edits of it
+    "tanh_c": "tanh(c_new)",
+    "cell": "dc_new + dh_new * o * (1 - tanh_c**2)",
+    "do": "dh_new * tanh_c",
+    "di": "cell * g",
+    "df": "cell * c",
+    "dg": "cell * i",
+    "da": "hstack(di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2))",
+}
+OUTPUTS = {
+    "dx": "da @ W.T",
+    "dh": "da @ U.T",
+    "dc": "cell * f",
+    "dW": "x.T @ da",
+    "dU": "h.T @ da",
+    "db": "sum(da, axis=0)",
 }
 COMMON = {  # key: sentence and wrong formulas; two of them are often seen together
     "dc_new_is_dropped": (
@@ -338,7 +356,11 @@ def check(ask):
         got = ask("lstm_step_backward", *given.values())
         right = exact(dh_new, dc_new, x, h, c, W, U, b)
         slips = SLIPS | EQUAL_SIZES if d == k else SLIPS
-        ask.equal(got, right, wrong_answers(FORMULAS, given, NAMES, slips))
+        mistakes = wrong_answers(FORMULAS, given, NAMES, slips)
+        for name in NAMES:
+            steps = {**STEPS, name: OUTPUTS[name]}
+            mistakes[name][questions.FORMULAS] = [(steps, given)]
+        ask.equal(got, right, mistakes)
 
 
 EXERCISES = {

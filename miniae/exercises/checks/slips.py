@@ -82,6 +82,11 @@ def reduced(entries, right):
     found["mean_per_feature"] = right.mean(axis=0)
     found["mean_per_sample"] = right.mean(axis=1)
     found["not_reduced"] = right
+    found["first_sample_only"] = right[0].sum()
+    found["last_sample_only"] = right[-1].sum()
+    found["largest_sample"] = right.sum(axis=1).max()
+    found["median_of_samples"] = np.median(right.sum(axis=1))
+    found["n_twice_in_loss"] = right.sum() / len(right) ** 2
     found["n_minus_one"] = right.sum() / (len(right) - 1)
     found["bits"] = right.sum() / len(right) / np.log(2)
     for key, value in entries.items():
@@ -113,6 +118,11 @@ def sentences_of_reduced(features="features"):
         "mean_per_feature": f"it is one number for each of the {features}: {both}",
         "mean_per_sample": f"it is one number per sample, and a mean over {features}: {both}",
         "not_reduced": f"it is neither summed nor averaged: {both}",
+        "first_sample_only": "this is the first sample only: is the return inside the loop?",
+        "last_sample_only": "this is the last sample only: is it = where it must be +=?",
+        "largest_sample": "this is the largest sample: take the mean over samples",
+        "median_of_samples": "it is the median over samples: take the mean",
+        "n_twice_in_loss": "it is divided by n twice",
         "n_minus_one": "it is divided by n - 1: divide by n",
         "bits": "it is in bits, with log2: take the natural logarithm",
         "minus": "it has the wrong sign",
