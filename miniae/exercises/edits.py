@@ -6,7 +6,7 @@ formula, the edit is the diagnosis.
 """
 
 import ast
-import copy
+import functools
 import itertools
 import re
 
@@ -150,15 +150,18 @@ def brackets(node):
         yield "left", ast.BinOp(ast.BinOp(a, node.op, b.left), b.op, b.right)
 
 
-class Swap(ast.NodeTransformer):
-    """Put a new node in place of an old one."""
-
-    def __init__(self, old, new):
-        self.old, self.new = old, new
-
-    def visit(self, node):
-        """Return the new node for the old one."""
-        return self.new if node is self.old else super().visit(node)
+def swapped(tree, old, new):
+    """Return a tree with a new node in place of an old one; the given tree stays as it is."""
+    if tree is old:
+        return new
+    fields = dict(ast.iter_fields(tree))
+    others = {}
+    for name, value in fields.items():
+        if isinstance(value, ast.AST):
+            others[name] = swapped(value, old, new)
+        elif isinstance(value, list):
+            others[name] = [swapped(v, old, new) if isinstance(v, ast.AST) else v for v in value]
+    return type(tree)(**{**fields, **others})
 
 
 def parts_of(node):
@@ -175,22 +178,25 @@ def parts_of(node):
 
 def edited(text, names, kind_of_edits=edits_of):
     """Yield (key, sentence, text) of each formula that differs from `text` by one edit."""
-    count = sum(1 for _ in parts_of(ast.parse(text, mode="eval").body))
-    for place in range(count):
-        node = list(parts_of(ast.parse(text, mode="eval").body))[place]
+    tree = ast.parse(text, mode="eval").body
+    for node in parts_of(tree):
         for kind, words, new in kind_of_edits(node, names):
-            tree = ast.parse(text, mode="eval")
-            old = list(parts_of(tree.body))[place]
-            tree.body = Swap(old, copy.deepcopy(new)).visit(tree.body)
-            said = ast.unparse(node) if kind != "no" else words.split("`")[1]
-            yield key_of(kind, said), words, ast.unparse(tree.body)
+            said = words.split("`")[1] if kind == "no" else ast.unparse(node)
+            yield key_of(kind, said), words, ast.unparse(swapped(tree, node, new))
+
+
+@functools.lru_cache(maxsize=4096)  # the formulas that an edit leaves alone run again and again
+def compiled(text):
+    """Return the code of a formula."""
+    return compile(text, "formula", "eval")
 
 
 def run(steps, given, edit=None):
     """Return what was given and all steps, by name; `edit` is a name and another formula."""
     v = {**FUNCTIONS, **REDUCTIONS, **OTHERS, **given}
     for name, text in steps.items():
-        v[name] = eval(edit[1] if edit and edit[0] == name else text, {"__builtins__": {}}, v)
+        code = compiled(edit[1] if edit and edit[0] == name else text)
+        v[name] = eval(code, {"__builtins__": {}}, v)
     return v
 
 

@@ -1,6 +1,7 @@
 """Diagnoses: their ids, the sentences for them, and how many wrong answers they name."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from second_answers import SECOND
 from solutions import replace, solved
 from wrong_answers import WRONG
 
-from miniae.exercises import EXERCISES, find
+from miniae.exercises import EXERCISES, find, questions
 from miniae.exercises.catalogue import diagnoses, sentence_of
 from miniae.exercises.edits import edited, explain
 from miniae.exercises.naming import GENERIC, Named, Wrong, generic, with_ids
@@ -25,6 +26,33 @@ def diagnosed(tmp_path, id, old, new):
     path.write_text(replace(solved(id), old, new), "utf-8")
     rows = examine(find(id), load(path))
     return next(((row[1], row[3]) for row in rows if row[1] != "done"), ("done", ""))
+
+
+def keys_of(mistakes):
+    """Return the keys of mistakes, each of two mistakes apart."""
+    return {one for key in mistakes if key != questions.FORMULAS for one in key.split("__")}
+
+
+@pytest.mark.parametrize(
+    "id",
+    [pytest.param(id, marks=[pytest.mark.slow] if i % 4 else []) for i, id in enumerate(EXERCISES)],
+)
+def test_every_mistake_that_a_check_compares_with_has_a_sentence(tmp_path, monkeypatch, id):
+    seen = set()
+
+    def recorded(name, got, right, mistakes, others=None):
+        seen.update(keys_of(mistakes))
+        return compare(name, got, right, mistakes, others)
+
+    modules = [m for name, m in sys.modules.items() if name.startswith("miniae.exercises.")]
+    for module in modules:
+        if getattr(module, "compare", None) is compare:
+            monkeypatch.setattr(module, "compare", recorded)
+    path = tmp_path / find(id).file
+    path.write_text(solved(id), "utf-8")
+    assert {row[1] for row in examine(find(id), load(path))} == {"done"}
+    assert seen <= find(id).mistakes.keys(), seen - find(id).mistakes.keys()
+    assert seen or id == "gradient_check"
 
 
 def test_ids_are_lower_case_and_belong_to_an_exercise():

@@ -241,8 +241,8 @@ def gap(rng):
     distance, kl, k = round(rng.uniform(2, 5), 1), round(rng.uniform(18, 24), 1), 5000
     text = (
         f"For one image the ELBO of a VAE is {elbo} nats, and its KL from the prior is {kl}. "
-        f"The log-likelihood, from {k} importance samples, is {elbo + distance:.1f}. How large is the "
-        "KL of the encoder's posterior from the true posterior p(z|x), in nats?"
+        f"The log-likelihood, from {k} importance samples, is {elbo + distance:.1f}. How large is "
+        "the KL of the encoder's posterior from the true posterior p(z|x), in nats?"
     )
     wrong = {
         "gap_negative": -distance,

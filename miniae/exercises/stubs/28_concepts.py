@@ -6,8 +6,8 @@ run this file, and it prints the questions:
     python 28_concepts.py
 
 Replace each line that raises NotImplementedError with your answer, such as `return 3` or
-`return 110.4`. For a choice, return its number. 1 % more or less does not matter. Leave the names of
-the functions as they are.
+`return 110.4`. For a choice, return its number. 1 % more or less does not matter. Leave the names
+of the functions as they are.
 
     python -m miniae.exercises check . concepts
     python -m miniae.exercises hint concepts
