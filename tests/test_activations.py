@@ -101,10 +101,10 @@ def test_x_and_dout_stay_and_results_are_new_arrays(layer):
 
 @each_name
 def test_models_take_it_by_name_with_the_initial_weights_of_he(name, tmp_path):
-    X = np.random.default_rng(3).random((20, 6))
+    X = np.random.default_rng(3).random((20, 4))
     for model in (
-        Autoencoder(6, 2, (8,), activation=name, code_activation=name, loss="mse"),
-        VAE(6, 2, (8, 5), activation=name),
+        Autoencoder(4, 2, (3,), activation=name, code_activation=name, loss="mse"),
+        VAE(4, 2, (3, 3), activation=name),
     ):
         assert type(model.encoder.layers[1]) is NAMES[name]
         dense = [layer for layer in model.encoder.layers if isinstance(layer, Dense)]

@@ -25,7 +25,7 @@ LINES = {  # of all code, to find quotations in
     for line in path.read_text("utf-8").split("\n")
 }
 # Pages whose code takes longest.
-SLOW = {"20", "RE", "01", "03", "04", "05", "06", "07", "08", "10", "11", "13"}
+SLOW = {"20", "RE", "01", "03", "04", "05", "06", "07", "08", "10", "11", "13", "19", "22", "23"}
 
 
 def blocks(page):

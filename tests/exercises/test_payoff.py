@@ -30,6 +30,7 @@ def losses(said):
     ]
 
 
+@pytest.mark.slow
 def test_the_solutions_make_a_vae_that_learns_and_draws(tmp_path):
     write(tmp_path, {id: solved(id) for id in PARTS})
     status, said = run(tmp_path)
@@ -39,6 +40,7 @@ def test_the_solutions_make_a_vae_that_learns_and_draws(tmp_path):
     assert (tmp_path / "payoff.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_what_is_not_solved_comes_from_the_library_and_the_result_is_the_same(tmp_path):
     write(tmp_path, {id: solved(id) for id in PARTS})
     whole = losses(run(tmp_path)[1])

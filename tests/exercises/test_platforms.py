@@ -56,6 +56,7 @@ def graded(autograder, tmp_path, files, users=None, **environment):
     return json.loads((tmp_path / "results" / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_archive_holds_the_package_and_the_scripts_and_is_the_same_each_time(tmp_path, capsys):
     for name in ("a.zip", "b.zip"):
         assert main(["gradescope", str(tmp_path / name), "adam"]) == 0

@@ -232,6 +232,7 @@ def test_a_notebook_may_be_longer_than_a_file_because_of_its_pictures(tmp_path):
         assert b"def dense_backward" in one.source(DENSE.id)
 
 
+@pytest.mark.slow
 def test_an_archive_with_a_class_has_the_limits_of_many_students(tmp_path):
     files = {f"student{k}/{DENSE.file}": "x = 1" for k in range(6000)}
     (tmp_path / "class.zip").write_bytes(packed(files))

@@ -25,6 +25,7 @@ def test_word_dropout_puts_more_into_the_code_and_costs_perplexity(tmp_path, see
     assert kl["word dropout 0"][0] + 0.1 < kl["word dropout 0.5"][0]
 
 
+@pytest.mark.slow
 def test_the_grammars_entropy_is_that_of_the_sentences_it_draws():
     with load("grammar") as grammar:
         rules = grammar.sentence_grammar()

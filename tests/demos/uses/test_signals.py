@@ -33,6 +33,7 @@ def test_both_autoencoders_rank_faults_better_than_pca_with_the_same_code(tmp_pa
     assert max(areas[DISTANCE], areas[LARGEST]) < 0.5 + 3 * 0.06
 
 
+@pytest.mark.slow
 def test_the_sequence_autoencoders_gradient_is_right_and_windows_become_steps():
     with load("signals") as demo:
         demo.UNITS, demo.STEPS, demo.SAMPLES = 3, 4, 2
