@@ -33,6 +33,43 @@ def test_a_wrong_answer_has_its_diagnosis_for_each_student(tmp_path, id, old, ne
         assert found == f"{id}.{key}" and message
 
 
+RIGHT = [  # unusual, but right
+    ("minibatch_loop", "shuffled = rng.permutation(X)", "shuffled = X[rng.permutation(len(X))]"),
+    ("minibatch_loop", "shuffled = rng.permutation(X)",
+     "shuffled = X.copy()\n    rng.shuffle(shuffled)"),
+    ("minibatch_loop", "[shuffled[i : i + size] for i in range(0, len(X), size)]",
+     "np.array_split(shuffled, range(size, len(X), size))"),
+    ("minibatch_loop", "[shuffled[i : i + size] for i in range(0, len(X), size)]",
+     "tuple(shuffled[i * size : (i + 1) * size] for i in range(-(-len(X) // size)))"),
+    ("minibatch_loop", "return losses", "return np.array(losses)"),
+    ("minibatch_loop", "for batch in batches(X, size, rng):",
+     "order = rng.permutation(len(X))\n"
+     "        for batch in (X[order[i : i + size]] for i in range(0, len(X), size)):"),
+    ("free_bits", "np.maximum(kl.mean(axis=0), floor).sum()",
+     "sum(max(k, floor) for k in kl.mean(axis=0))"),
+    ("free_bits", "np.maximum(kl.mean(axis=0), floor).sum()",
+     "float(np.where(kl.mean(0) > floor, kl.mean(0), floor).sum())"),
+    ("free_bits", "counted = kl.mean(axis=0) > floor",
+     "counted = (kl.mean(axis=0, keepdims=True) >= floor).astype(float)"),
+    ("importance_weighted", "bound = top + np.log(np.exp(log_w - top).mean(axis=0))",
+     "bound = np.logaddexp.reduce(log_w, axis=0) - np.log(len(log_w))"),
+    ("importance_weighted", "bound = top + np.log(np.exp(log_w - top).mean(axis=0))",
+     "from scipy.special import logsumexp\n"
+     "    bound = logsumexp(log_w, axis=0) - np.log(log_w.shape[0])"),
+    ("importance_weighted", "return -w / w.sum(axis=0) / log_w.shape[1]",
+     "return -np.exp(log_w - np.logaddexp.reduce(log_w, axis=0)) / log_w.shape[1]"),
+    ("concepts", "return 188.944", "return 0.241 * 784"),
+    ("concepts", "return 0.1585", "return 112.5 / 0.693 / 1024"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("id", "old", "new"), RIGHT)
+def test_an_unusual_right_answer_passes(tmp_path, id, old, new):
+    if "scipy" in new:
+        pytest.importorskip("scipy")
+    assert diagnosis(tmp_path, id, replace(solved(id), old, new)) == ("", "")
+
+
 @pytest.mark.parametrize("id", KEYS)
 def test_each_exercise_has_at_least_ten_wrong_answers(id):
     assert len({key for *_, key in KEYS[id]}) >= 10

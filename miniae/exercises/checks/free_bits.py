@@ -39,6 +39,14 @@ def check_free_bits(ask):
         "floor_after_sum_over_samples": np.maximum(terms.sum(axis=0), floor).sum(),
         "floor_after_sum_over_samples__n": np.maximum(terms.sum(axis=0), floor).sum() / n,
         "floor_for_mean_over_latents": np.maximum(terms.mean(axis=1), floor).sum() / n,
+        "floor_for_mean_over_latents__sum_over_samples": np.maximum(
+            terms.mean(axis=1), floor
+        ).sum(),
+        "floor_divided_by_d": np.maximum(latents, floor / d).sum(),
+        "largest_latent": max(latents.max(), floor),
+        "absolute_excess": np.abs(latents - floor).sum(),
+        "no_floor__sum_over_samples": terms.sum(),
+        "no_floor__mean_over_latents": terms.mean(),
         "minimum": np.minimum(latents, floor).sum(),
         "floor_is_added": latents.sum() + floor,
         "floor_is_added_to_each": (latents + floor).sum(),
@@ -88,8 +96,12 @@ def check_free_bits_backward(ask):
         "mask_of_sum_over_samples": terms.sum(axis=0) > floor,
         "mask_per_sample": (terms.sum(axis=1) > floor)[:, None],
         "mask_per_sample_mean": (terms.mean(axis=1) > floor)[:, None],
+        "mask_is_the_kl": terms.mean(axis=0),
+        "mask_is_the_larger": np.maximum(terms.mean(axis=0), floor),
+        "mask_is_the_excess": terms.mean(axis=0) - floor,
+        "mask_is_the_positive_excess": np.maximum(terms.mean(axis=0) - floor, 0),
+        "mask_is_a_sign": np.sign(terms.mean(axis=0) - floor),
         "mask_in_bits": terms.mean(axis=0) > floor * np.log(2),
-        "zero": np.zeros(d),
     }
     others = {
         "dmu": {
@@ -114,8 +126,10 @@ def check_free_bits_backward(ask):
         wrong |= {f"no_floor__{key}": other for key, other in others[name].items()}
         wrong["floor_below"] = np.where(counted, value, floor)
         wrong["floor_below_by_n"] = np.where(counted, value, floor / n)
+        wrong["columns_left_out"] = value[:, counted]
         wrong["one_below"] = np.where(counted, value, 1.0)
-        mistakes[name] = gradients(wrong, right[name])
+        same_shape = {key: v for key, v in wrong.items() if v.shape == value.shape}
+        mistakes[name] = {**wrong, **gradients(same_shape, right[name])}
     ask.equal(ask("free_bits_kl_backward", mu, log_var, floor), right, mistakes)
 
 
@@ -147,6 +161,9 @@ EXERCISES = {
                 "the floor is taken for the mean over latents: take the mean over samples"
             ),
             "no_floor": "this is without the floor",
+            "floor_divided_by_d": "the floor is divided by d: it is the floor of one latent",
+            "largest_latent": "only the largest latent counts: take the sum over latents",
+            "absolute_excess": "this is the distance from the floor: take the larger of the two",
             "minimum": "this is the minimum: the KL counts at least as the floor, so take max",
             "floor_is_added": "the floor is added: take the larger of the two",
             "floor_is_added_to_each": "the floor is added: take the larger of the two",
@@ -188,6 +205,20 @@ EXERCISES = {
             "mask_per_sample": "the floor is compared with the total of a sample, not of a latent",
             "mask_per_sample_mean": (
                 "the floor is compared with the mean over latents: take the mean over samples"
+            ),
+            "mask_is_the_kl": "it is multiplied by the KL: multiply by 1 or 0",
+            "mask_is_the_larger": (
+                "it is multiplied by the KL that counts: multiply by 1 above the floor, else by 0"
+            ),
+            "mask_is_the_excess": (
+                "it is multiplied by KL - floor: multiply by 1 above the floor, else by 0"
+            ),
+            "mask_is_the_positive_excess": (
+                "it is multiplied by KL - floor: multiply by 1 above the floor"
+            ),
+            "mask_is_a_sign": "below the floor it has the wrong sign: it must be 0",
+            "columns_left_out": (
+                "the latents below the floor are left out: keep them, with a gradient of 0"
             ),
             "mask_in_bits": "the floor is used in bits: it is in nats already",
             "square_is_there": "the square is still there: the slope of 1/2 mu^2 is mu",

@@ -60,6 +60,15 @@ def check_loss(ask):
         "maximum_subtracted_again": -(bound - 2 * top).mean(),
         "maximum_not_subtracted": -(bound + top).mean(),
         "maximum_of_all_added": -(bound - top).mean() - log_w.max(),
+        "no_log_but_maximum": -(np.exp(log_w - top).mean(axis=0) + top).mean(),
+        "maximum_is_multiplied": -(top * (bound - top)).mean(),
+        "maximum_has_wrong_sign": -(top - (bound - top)).mean(),
+        "divided_by_k_too": right / k,
+        "divided_by_n_twice": right / n,
+        "best_sample": -bound.max(),
+        "worst_sample": -bound.min(),
+        "first_sample": -bound[0],
+        "median_sample": -np.median(bound),
         "bits": right / np.log(2),
         "log10": right / np.log(10),
         "log_of_k_minus_one": right - np.log(k) + np.log(k - 1),
@@ -88,12 +97,13 @@ def check_loss_backward(ask):
     k, n = 5, 7
     log_w = ask.rng.standard_normal((k, n)) - ask.rng.uniform(2, 3, n)
     w, share = np.exp(log_w), shares(log_w)
-    best = log_w == log_w.max(axis=0)
+    best, shifted = log_w == log_w.max(axis=0), np.exp(log_w - log_w.max(axis=0))
     entries = {
         "elbo": np.full((k, n), -1 / (k * n)),
         "equal_weights": np.full((k, n), -1 / n),
         "over_samples": -shares(log_w, 1) / n,
         "over_samples_by_k": -shares(log_w, 1) / k,
+        "over_samples_shifted": -shifted / shifted.sum(axis=1, keepdims=True) / n,
         "over_all": -shares(log_w, (0, 1)),
         "not_normalised": -w / n,
         "not_normalised_shifted": -np.exp(log_w - log_w.max(axis=0)) / n,
@@ -146,6 +156,9 @@ EXERCISES = {
             "sum_over_samples": "it is a sum over samples: take the mean",
             "sum_of_all": "it is a sum over samples: take the mean",
             "over_samples": "the axes are exchanged: axis 0 has the draws, axis 1 the samples",
+            "over_samples_shifted": (
+                "the weights are divided by their sum over samples: sum over draws, axis 0"
+            ),
             "over_samples_by_k": "the axes are exchanged: axis 0 has the draws, axis 1 the samples",
             "log_of_mean_of_all": (
                 "the log comes after a mean over everything: take the log for each sample"
@@ -164,6 +177,15 @@ EXERCISES = {
             "maximum_of_all_added": (
                 "the maximum of each sample is subtracted, but the maximum of all is added"
             ),
+            "no_log_but_maximum": "the log is missing before the maximum is added",
+            "maximum_is_multiplied": "it is multiplied by the maximum: add it",
+            "maximum_has_wrong_sign": "the log is subtracted from the maximum: add the two",
+            "divided_by_k_too": "it is divided by k once more: the mean is inside the log",
+            "divided_by_n_twice": "it is divided by n twice",
+            "best_sample": "this is the best sample only: take the mean over samples",
+            "worst_sample": "this is the worst sample only: take the mean over samples",
+            "first_sample": "this is the first sample only: take the mean over samples",
+            "median_sample": "this is the median sample: take the mean over samples",
             "bits": "it is in bits: take the natural logarithm",
             "log10": "it has log10: take the natural logarithm",
             "log_of_k_minus_one": "it is divided by k - 1: divide by k",

@@ -39,6 +39,9 @@ def check_batches(ask):
     if np.array_equal(np.sort(rows[:, 0]), rows[:, 0]) or np.array_equal(rows, X[::-1]):
         raise Named("The rows are sorted", ["no_shuffle"])
     where = [int(np.flatnonzero((X == row).all(axis=1))[0]) for row in rows]
+    starts = range(0, n, size)
+    if all(sorted(where[i : i + size]) == [*range(i, min(i + size, n))] for i in starts):
+        raise Named("Each batch has rows that are neighbours in X", ["shuffled_in_batches"])
     follows = sum(b == a + 1 for a, b in zip(where, where[1:], strict=False))
     if follows > n / 2:
         raise Named(f"{follows} of {n - 1} rows follow each other as in X", ["blocks_shuffled"])
@@ -134,6 +137,9 @@ def check_fit(ask):
         raise Named("The rows of the first epoch are in the order of X", ["no_shuffle"])
     if np.array_equal(orders[0], orders[1]) and np.array_equal(orders[1], orders[2]):
         raise Named("The order is the same in every epoch", ["same_order_each_time"])
+    members = [{tuple(row) for row in order[:size]} for order in orders]
+    if members[0] == members[1] == members[2]:
+        raise Named("The first batch has the same rows in every epoch", ["same_batches_each_time"])
     check_losses(ask, got, np.reshape(step.losses, (epochs, 3)), np.array([4.0, 4.0, 3.0]))
 
 
@@ -146,6 +152,8 @@ def check_losses(ask, got, losses, sizes):
         "sum_of_batches": losses.sum(axis=1),
         "sum_over_samples": losses @ sizes,
         "sum_divided_by_n": losses.sum(axis=1) / n,
+        "divided_by_rows": losses @ (1 / sizes),
+        "divided_by_rows_and_n": losses @ (1 / sizes) / n,
         "divided_by_size": losses @ sizes / 4,
         "divided_by_batches": losses @ sizes / 3,
         "full_size_for_all": losses.sum(axis=1) * 4 / n,
@@ -180,6 +188,13 @@ EXERCISES = {
             "blocks_shuffled": (
                 "only the order of the batches is random: shuffle the rows before you cut them"
             ),
+            "shuffled_in_batches": (
+                "the rows are shuffled in each batch, but the batches are the same each time: "
+                "shuffle all rows, and then cut them"
+            ),
+            "same_batches_each_time": (
+                "the batches have the same rows in every epoch: shuffle all rows, and then cut them"
+            ),
             "same_order_each_time": "the order is the same each time: every epoch needs a new one",
             "rng_not_used": "the order does not come from rng: do not use np.random",
             "columns_shuffled": (
@@ -189,7 +204,10 @@ EXERCISES = {
             "with_replacement": (
                 "rows are drawn with replacement: each row must be there once in an epoch"
             ),
-            "rows_overlap": "the batches overlap: the next one begins where the last one ends",
+            "rows_overlap": (
+                "some rows are in more than one batch: draw the order of all rows once, and then "
+                "cut it, so that the next batch begins where the last one ends"
+            ),
             "last_batch_dropped": "the last, smaller batch is missing: keep it",
             "rows_missing": "some rows are in no batch",
             "size_is_number_of_batches": (
@@ -222,6 +240,8 @@ EXERCISES = {
             "sum_divided_by_n": (
                 "the sum of the mean losses is divided by n: multiply each by its number of rows"
             ),
+            "divided_by_rows": "each loss is divided by its number of rows: multiply by it",
+            "divided_by_rows_and_n": "each loss is divided by its number of rows: multiply by it",
             "divided_by_size": "it is divided by size: divide by the number of samples",
             "divided_by_batches": "it is divided by the number of batches: divide by that of rows",
             "full_size_for_all": (
