@@ -5,6 +5,12 @@ import numpy as np
 from miniae.exercises.questions import Named, Wrong, agree, numbers
 
 
+def shuffled_batches(X, size, rng):
+    """Return the rows of X in batches, in random order."""
+    shuffled = rng.permutation(X)
+    return [shuffled[i : i + size] for i in range(0, len(X), size)]
+
+
 def rows_of(size, batches):
     """Return the batches as arrays; raise Wrong if they are not a list of arrays (m, features)."""
     if batches is None:
@@ -181,6 +187,7 @@ EXERCISES = {
         "title": "A training loop in mini-batches",
         "minutes": 20,
         "parts": {"batches": check_batches, "fit": check_fit},
+        "library": {"batches": shuffled_batches},
         "mistakes": {
             "not_a_list": "batches must return a list",
             "batch_shape": "a batch has a wrong shape",
