@@ -131,3 +131,10 @@ def test_the_loop_can_be_checked_while_batches_is_open(tmp_path):
     path.write_text(text, "utf-8")
     found = {row[0]: row[1] for row in examine(find(id), load(path))}
     assert found == {"batches": "not started", "fit": "done"}
+
+
+@pytest.mark.parametrize("id", ["kl_value", "kl_gradient", "elbo", "free_bits"])
+def test_no_stub_of_the_lesson_hands_over_the_kl(id):
+    text = stub(id)
+    assert "mu^2" not in text and "exp(log_var)" not in text
+    assert not any("- log_var - 1" in hint for hint in find("kl_value").hints)
