@@ -89,10 +89,14 @@ def check_rows(X, rows, sizes, size):
     if max(sizes) == 1:
         raise Named(said, ["one_row_each"])
     expected = [min(size, len(X) - i) for i in range(0, len(X), size)]
-    if sizes != expected:
-        raise Named(
-            said, ["small_batch_not_last" if sorted(sizes) == sorted(expected) else "other_sizes"]
-        )
+    if sizes == expected:
+        return
+    key = "other_sizes"
+    if sorted(sizes) == sorted(expected):
+        key = "small_batch_not_last"
+    elif max(sizes) - min(sizes) == 1:
+        key = "sizes_equalised"
+    raise Named(said, [key])
 
 
 class Recorder:
@@ -223,6 +227,9 @@ EXERCISES = {
             "empty_batch": "there is a batch without rows",
             "small_batch_not_last": (
                 "the smaller batch is not the last: shuffle the rows, and then cut them in order"
+            ),
+            "sizes_equalised": (
+                "the batches are made nearly equal: all have size rows, only the last has fewer"
             ),
             "one_batch": "all rows are in one batch",
             "one_row_each": "every batch has one row",
