@@ -17,6 +17,7 @@ import numpy as np
 from miniae import losses
 from miniae.digits import synthetic_digits
 from miniae.exercises.catalogue import find
+from miniae.exercises.checks.loops import shuffled_batches
 from miniae.exercises.worker import load, verdict
 from miniae.numerics import sigmoid
 from miniae.optim import Adam
@@ -97,11 +98,7 @@ class Library:
         """Return dmu, dlog_var."""
         return [gradient / len(mu) for gradient in losses.gaussian_kl_grad(mu, log_var)]
 
-    @staticmethod
-    def batches(X, size, rng):
-        """Return the batches of one epoch."""
-        shuffled = rng.permutation(X)
-        return [shuffled[i : i + size] for i in range(0, len(X), size)]
+    batches = staticmethod(shuffled_batches)
 
 
 def collect(folder, student=""):

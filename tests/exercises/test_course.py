@@ -1,7 +1,7 @@
 """Exercises on training loops, free bits, importance weights, and the questions on concepts."""
 
 import pytest
-from solutions import replace, solved
+from solutions import replace, solved, stub
 from wrong_course import KEYS
 
 from miniae.exercises import find
@@ -121,3 +121,20 @@ def test_the_questions_state_what_their_answers_are_computed_from():
         q = concepts.question_of(f"s{i}", "latent_size")
         kl = [float(v) for v in q.text.split("nats: ")[1].split(". How")[0].split(", ")]
         assert sum(v > 0.1 for v in kl) == q.right and not any(0.05 < v < 0.5 for v in kl)
+
+
+def test_the_loop_can_be_checked_while_batches_is_open(tmp_path):
+    id = "minibatch_loop"
+    first, second = solved(id), stub(id)
+    text = second[: second.index("def fit")] + first[first.index("def fit") :]
+    path = tmp_path / find(id).file
+    path.write_text(text, "utf-8")
+    found = {row[0]: row[1] for row in examine(find(id), load(path))}
+    assert found == {"batches": "not started", "fit": "done"}
+
+
+@pytest.mark.parametrize("id", ["kl_value", "kl_gradient", "elbo", "free_bits"])
+def test_no_stub_of_the_lesson_hands_over_the_kl(id):
+    text = stub(id)
+    assert "mu^2" not in text and "exp(log_var)" not in text
+    assert not any("- log_var - 1" in hint for hint in find("kl_value").hints)

@@ -98,6 +98,8 @@ KEYS = {
         (MASK, "counted = np.maximum(kl.mean(axis=0), floor)", "mask_is_the_larger"),
         (DKL, "return mu[:, counted] / len(mu), (np.exp(log_var) - 1)[:, counted] / (2 * len(mu))",
          "columns_left_out"),
+        (MASK, "counted = kl.max(axis=0) > floor", "mask_of_largest_sample"),
+        (MAX, "np.maximum(kl.max(axis=0), floor).sum()", "largest_sample"),
         (MASK, "counted = 1.0", "no_floor"),
         (MASK, "counted = kl.mean(axis=0) < floor", "mask_wrong_way"),
         (MASK, "counted = kl > floor", "mask_for_each_sample"),

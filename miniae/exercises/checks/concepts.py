@@ -276,7 +276,8 @@ QUESTIONS = {
 
 def rng_of(student, part):
     """Return the generator that draws the figures of a student's question."""
-    return np.random.default_rng([zlib.crc32(word.encode()) for word in (student, ID, part)])
+    words = (word.encode("utf-8", "surrogatepass") for word in (student, ID, part))
+    return np.random.default_rng([zlib.crc32(word) for word in words])
 
 
 def question_of(student, part):

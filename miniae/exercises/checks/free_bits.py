@@ -14,13 +14,17 @@ def kl_terms(mu, log_var):
 def draw(rng):
     """Return mu, log_var (n, d), and a floor.
 
-    The floor is above the KL of two latents, below that of the others, above the total of the first
-    sample, and below the mean over latents.
+    The KL of two latents is above the floor, and that of three below it. Of these, one has a sample
+    above the floor, one a sum over samples, and one neither. The total of the first sample is below
+    the floor.
     """
-    mu, log_var = rng.standard_normal((2, 7, 4)) * [0.1, 0.3, 1.0, 2.0]
+    mu, log_var = rng.standard_normal((2, 7, 5)) * [0.1, 0.1, 0.1, 0.8, 1.0]
+    mu[:, 3:] += 1.2 * np.sign(mu[:, 3:])
+    mu[:, 0] = 0.36 * np.sign(mu[:, 0])
+    mu[1, 1] += 1.1
     mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
-    by_latent = np.sort(kl_terms(mu, log_var).mean(axis=0))
-    return mu, log_var, float(by_latent[1] + 0.5 * (by_latent[1:].mean() - by_latent[1]) / 2)
+    order = rng.permutation(5)
+    return mu[:, order], log_var[:, order], float(rng.uniform(0.2, 0.3))
 
 
 def check_free_bits(ask):
@@ -43,7 +47,14 @@ def check_free_bits(ask):
             terms.mean(axis=1), floor
         ).sum(),
         "floor_divided_by_d": np.maximum(latents, floor / d).sum(),
+        "floor_times_n": np.maximum(latents, floor * n).sum(),
+        "n_twice": right / n,
+        "excess_or_floor": np.maximum(latents - floor, floor).sum(),
+        "median_sample": np.maximum(np.median(terms, axis=0), floor).sum(),
+        "largest_sample": np.maximum(terms.max(axis=0), floor).sum(),
         "largest_latent": max(latents.max(), floor),
+        "first_latent": max(latents[0], floor),
+        "last_latent": max(latents[-1], floor),
         "absolute_excess": np.abs(latents - floor).sum(),
         "no_floor__sum_over_samples": terms.sum(),
         "no_floor__mean_over_latents": terms.mean(),
@@ -96,6 +107,8 @@ def check_free_bits_backward(ask):
         "mask_of_sum_over_samples": terms.sum(axis=0) > floor,
         "mask_per_sample": (terms.sum(axis=1) > floor)[:, None],
         "mask_per_sample_mean": (terms.mean(axis=1) > floor)[:, None],
+        "mask_of_largest_sample": terms.max(axis=0) > floor,
+        "mask_of_median_sample": np.median(terms, axis=0) > floor,
         "mask_is_the_kl": terms.mean(axis=0),
         "mask_is_the_larger": np.maximum(terms.mean(axis=0), floor),
         "mask_is_the_excess": terms.mean(axis=0) - floor,
@@ -112,6 +125,7 @@ def check_free_bits_backward(ask):
         "dlog_var": {
             "one_is_missing": np.exp(log_var) / (2 * n),
             "half_is_missing": (np.exp(log_var) - 1) / n,
+            "log_var_not_differentiated": (np.exp(log_var) - log_var) / (2 * n),
             "exp_is_missing": (log_var - 1) / (2 * n),
             "std_for_variance": (np.exp(log_var / 2) - 1) / (2 * n),
             "gradient_for_variance": (1 - np.exp(-log_var)) / (2 * n),
@@ -162,6 +176,19 @@ EXERCISES = {
             ),
             "no_floor": "this is without the floor",
             "floor_divided_by_d": "the floor is divided by d: it is the floor of one latent",
+            "floor_times_n": "the floor is multiplied by n: compare it with the mean over samples",
+            "excess_or_floor": "the floor is subtracted from the KL: compare the KL itself",
+            "median_sample": "this is the median over samples: take the mean",
+            "largest_sample": "this is the largest KL of a sample: take the mean over samples",
+            "first_latent": "only the first latent counts: take the sum over latents",
+            "last_latent": "only the last latent counts: take the sum over latents",
+            "mask_of_largest_sample": (
+                "the floor is compared with the largest KL of a sample: compare the mean"
+            ),
+            "mask_of_median_sample": (
+                "the floor is compared with the median over samples: compare the mean"
+            ),
+            "log_var_not_differentiated": "log_var is still there: the slope of -log_var is -1",
             "largest_latent": "only the largest latent counts: take the sum over latents",
             "absolute_excess": "this is the distance from the floor: take the larger of the two",
             "minimum": "this is the minimum: the KL counts at least as the floor, so take max",

@@ -87,6 +87,7 @@ def check_loss(ask):
         f"clipped_at_{bound}": -np.log(np.exp(far.clip(-bound, bound)).mean(axis=0)).mean()
         for bound in (50, 100, 500, 700)
     }
+    clipped["absolute_bound"] = np.abs(log_mean_exp(far)).mean()
     got = ask("iwae_loss", far)
     ask.equal(got, -log_mean_exp(far).mean(), clipped, "the loss with log_w from -1200 to 800")
 
@@ -112,6 +113,8 @@ def check_loss_backward(ask):
         "squares_normalised": -shares(2 * log_w) / n,
         "roots_normalised": -shares(log_w / 2) / n,
         "best_draw": np.where(best, -1.0, 0.0) / n,
+        "one_minus_share": -(1 - share) / n,
+        "divided_by_norm": -shifted / np.sqrt((shifted**2).sum(axis=0)) / n,
         "inverted": -shares(-log_w) / n,
         "divided_by_w": -share / w / n,
         "times_w": -share * w / n,
@@ -211,6 +214,9 @@ EXERCISES = {
             "shares_squared": "the shares are squared: the gradient of the bound has them once",
             "squares_normalised": "the weights are squared before they are divided by their sum",
             "roots_normalised": "the roots of the weights are taken: use exp(log_w)",
+            "one_minus_share": "it is 1 - share: the share itself is the gradient",
+            "divided_by_norm": "the weights are divided by their norm: divide by their sum",
+            "absolute_bound": "the absolute value is taken: the bound may have either sign",
             "inverted": "the sign inside exp is wrong: a large weight has a large share",
             "divided_by_w": "this is the gradient with respect to w, not to log w",
             "times_w": "it is multiplied by w once more",

@@ -5,6 +5,12 @@ import numpy as np
 from miniae.exercises.questions import Named, Wrong, agree, numbers
 
 
+def shuffled_batches(X, size, rng):
+    """Return the rows of X in batches, in random order."""
+    shuffled = rng.permutation(X)
+    return [shuffled[i : i + size] for i in range(0, len(X), size)]
+
+
 def rows_of(size, batches):
     """Return the batches as arrays; raise Wrong if they are not a list of arrays (m, features)."""
     if batches is None:
@@ -83,10 +89,14 @@ def check_rows(X, rows, sizes, size):
     if max(sizes) == 1:
         raise Named(said, ["one_row_each"])
     expected = [min(size, len(X) - i) for i in range(0, len(X), size)]
-    if sizes != expected:
-        raise Named(
-            said, ["small_batch_not_last" if sorted(sizes) == sorted(expected) else "other_sizes"]
-        )
+    if sizes == expected:
+        return
+    key = "other_sizes"
+    if sorted(sizes) == sorted(expected):
+        key = "small_batch_not_last"
+    elif max(sizes) - min(sizes) == 1:
+        key = "sizes_equalised"
+    raise Named(said, [key])
 
 
 class Recorder:
@@ -181,6 +191,7 @@ EXERCISES = {
         "title": "A training loop in mini-batches",
         "minutes": 20,
         "parts": {"batches": check_batches, "fit": check_fit},
+        "library": {"batches": shuffled_batches},
         "mistakes": {
             "not_a_list": "batches must return a list",
             "batch_shape": "a batch has a wrong shape",
@@ -216,6 +227,9 @@ EXERCISES = {
             "empty_batch": "there is a batch without rows",
             "small_batch_not_last": (
                 "the smaller batch is not the last: shuffle the rows, and then cut them in order"
+            ),
+            "sizes_equalised": (
+                "the batches are made nearly equal: all have size rows, only the last has fewer"
             ),
             "one_batch": "all rows are in one batch",
             "one_row_each": "every batch has one row",
