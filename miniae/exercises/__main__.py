@@ -6,6 +6,7 @@ For students:
     python -m miniae.exercises check [DIR] [ID ...]      check all, or these (ID, number or file)
     python -m miniae.exercises watch DIR                 check on each save
     python -m miniae.exercises hint ID [N]               print the first N hints
+    python -m miniae.exercises payoff DIR                train a VAE with the answers, and draw
 
 For teachers:
     python -m miniae.exercises report DIR --csv|--json   results for a gradebook
@@ -21,10 +22,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from miniae.exercises import grading, platforms, practice
+from miniae.exercises import grading, payoff, platforms, practice
 from miniae.exercises.practice import asked_for
 
 __all__ = ["asked_for", "main"]
+
+
+def pay_off(chosen):
+    """Train a VAE with the answers in a folder."""
+    return payoff.run(chosen.folder)
 
 
 def parse(argv):
@@ -55,6 +61,8 @@ def parse(argv):
     check.add_argument("--jobs", type=int, default=0, help="checks at the same time")
     watch = add("watch", practice.watch, "check the next unfinished exercise on each save")
     watch.add_argument("folder", type=Path, nargs="?", default=Path())
+    last = add("payoff", pay_off, "train a VAE with the answers in a folder, and draw")
+    last.add_argument("folder", type=Path, nargs="?", default=Path())
     report = add(
         "report", grading.report, "results of a class, a folder for each student, or of one student"
     )

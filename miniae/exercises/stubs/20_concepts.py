@@ -3,7 +3,7 @@
 Write your id in STUDENT if your teacher gave you one: your questions have their own figures. Then
 run this file, and it prints the questions:
 
-    python 28_concepts.py
+    python 20_concepts.py
 
 Replace each line that raises NotImplementedError with your answer, such as `return 3` or
 `return 110.4`. For a choice, return its number. 1 % more or less does not matter. Leave the names
