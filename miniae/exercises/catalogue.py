@@ -50,9 +50,9 @@ MODULES += (
 ORDER = """
     sigmoid_softplus activations_backward dense_forward dense_backward gradient_check squared_error
     bernoulli_nll sgd_momentum adam hunt_adam autoencoder_backward minibatch_loop dropout
-    convolution reparameterise_forward kl_value reparameterise_backward kl_gradient elbo concepts
-    free_bits importance_weighted hunt_dense hunt_vae batchnorm attention_backward lstm_step_backward
-    product_of_experts
+    convolution reparameterise_forward kl_value reparameterise_backward kl_gradient elbo
+    concepts free_bits importance_weighted hunt_dense hunt_vae batchnorm attention_backward
+    lstm_step_backward product_of_experts
 """.split()
 
 
