@@ -757,7 +757,7 @@ FRESH = {
             VERDICT,
             "return type(layer).__name__ in ('Dense', 'Tanh', 'ReLU', 'Sigmoid')",
             "name",
-            "judged_by_class",
+            "right_layer_refused",
         ),
         (VERDICT, "return True", "always true", "always_true"),
     ],

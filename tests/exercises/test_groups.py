@@ -117,10 +117,10 @@ WRONG = "return dout @ W.T, x.T @ dout, dout.sum(axis=0)"
 @pytest.mark.slow
 def test_a_class_is_grouped_and_a_name_given_once_names_the_next_class(tmp_path, capsys):
     answers = {
-        "ada": "return dout @ W.T, x.T @ dout, dout.sum(axis=0) + 0.3",
-        "bob": "db = np.full(W.shape[1], 0.3)\n    for row in dout:\n        db += row\n"
-        "    return dout @ W.T, x.T @ dout, db",
-        "cy": "return dout @ W.T, x.T @ dout - 0.7 * W, dout.sum(axis=0)",
+        "ada": "return dout @ W.T, x.T @ dout, 0.3 + np.sin(dout.sum(axis=0) + 0.7)",
+        "bob": "db = np.full(W.shape[1], 0.7)\n    for row in dout:\n        db += row\n"
+        "    return dout @ W.T, x.T @ dout, np.sin(db) + 0.3",
+        "cy": "return dout @ W.T, x.T @ dout - 0.7 * np.cos(W), dout.sum(axis=0)",
         "dora": WRONG,
     }
     for student, body in answers.items():
@@ -131,7 +131,7 @@ def test_a_class_is_grouped_and_a_name_given_once_names_the_next_class(tmp_path,
     main([*words, "--groups", "--json", "--resume", str(tmp_path / "kept.csv")])
     first, second = json.loads(capsys.readouterr().out)
     assert first["students"] == ["ada", "bob"] and second["students"] == ["cy"]
-    assert "+ 0.3" in first["code"]
+    assert "0.3 + np.sin" in first["code"]
     main([*words, "--groups"])
     out = capsys.readouterr().out
     assert out.count("\n    | ") == 2 and "2 students: ada, bob (66 %" in out
@@ -149,11 +149,10 @@ def test_a_class_is_grouped_and_a_name_given_once_names_the_next_class(tmp_path,
 @pytest.mark.slow
 @pytest.mark.parametrize("id", ["dense_backward", "sgd_momentum", "kl_gradient"])
 def test_no_mutant_that_is_right_is_in_a_group_of_one_that_is_wrong(tmp_path, id):
-    exercise, groups, right = find(id), {}, 0
+    exercise, right = find(id), 0
     texts = sorted({text for _, _, text in mutants(solved(id))})
     for number, text in enumerate([solved(id), *texts[:25]]):
         checked, found = examined(exercise, text, number, tmp_path)
         right += checked.state == "done"
         assert not (found and checked.state == "done")
-        groups.update(found)
-    assert right >= 1 and groups
+    assert 1 <= right < len(texts[:25])
