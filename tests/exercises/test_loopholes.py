@@ -185,3 +185,10 @@ def test_noise_that_repeats_is_told_from_new_noise():
         with pytest.raises(Named) as named:
             check_noise(noises, 400)
         assert named.value.keys == [key]
+
+
+def test_a_sentence_that_two_mistakes_share_is_said_once():
+    sentences = {"a": "the bias is missing", "b": "the bias is missing", "c": "the sign is wrong"}
+    assert Named("x is 1", ["a", "b"]).explain(sentences) == "the bias is missing. x is 1"
+    both = "the bias is missing; or: the sign is wrong. x is 1"
+    assert Named("x is 1", ["a", "b", "c"]).explain(sentences) == both
