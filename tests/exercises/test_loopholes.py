@@ -158,7 +158,7 @@ def test_a_training_with_noise_that_is_not_new_or_not_normal_is_refused(tmp_path
 @pytest.mark.slow
 @pytest.mark.elbo
 def test_a_training_without_noise_is_found_by_its_result_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("miniae.exercises.checks.elbo_train.watch", lambda *networks: [])
+    monkeypatch.setattr("miniae.exercises.checks.elbo_train.noises_of", lambda *networks: [])
     found, said = first_fault(tmp_path, "elbo", [(EPS, "np.zeros((len(batch), 2))")])
     assert found == "elbo.good_without_noise_only" and "with eps = 0" in said
 
