@@ -34,6 +34,8 @@ import wire  # noqa: E402
 
 sys.path.remove(HERE)
 
+OPEN = "other folders were not hidden from this code, although they are in other checks"
+
 
 class Objects:
     """How values that are not plain reach the grader, and come from it."""
@@ -219,10 +221,11 @@ def known_error(name, said):
         return RuntimeError(said)
 
 
-def run(channel, folder, seconds):
-    """Be the child of one check."""
+def run(channel, folder, seconds, notes=()):
+    """Be the child of one check; `notes` says what the grader did not reach."""
     sys.dont_write_bytecode = True
     watched = noticed.Watched(folder)
+    watched.notes.extend(notes)
     sys.addaudithook(watched)
     sys.meta_path.insert(0, noticed.Again())
     np.random.seed()  # noqa: NPY002, or all children of a server draw the same numbers
@@ -250,7 +253,10 @@ def server(descriptor):
     needed -= {os.path.dirname(os.path.dirname(miniae.__file__)), ""}
     needed = sorted({os.path.realpath(path) for path in needed if os.path.isdir(path)})
     tests = os.path.realpath(os.path.join(os.path.dirname(miniae.__file__), "..", "tests"))
+    # pytest adds the folders of tests to sys.path, but students' code does not need them.
+    needed = [path for path in needed if not f"{path}/".startswith(f"{tests}/")]
     job = {"processes": confine.PROCESSES, "needed": needed, "tests": tests}
+    job["separates"] = confine.can_separate(needed, tests)
     users = [
         user
         for user in (confine.USERS, confine.NOBODY)
@@ -299,7 +305,8 @@ def supervise(job, channel, printed, status):
     status = socket.socket(fileno=status)
     confine.adopt()
     covered = confine.to_cover(job["path"], [*job["needed"], job["folder"]], job["tests"])
-    confine.separate(covered, job["needed"], job["folder"])
+    whole = confine.separate(covered, job["needed"], job["folder"])
+    job["notes"] = [] if whole or not job["separates"] else [OPEN]
     child = os.fork()
     if child == 0:
         status.close()
@@ -350,7 +357,7 @@ def begin(job, channel, printed):
         confine.give_up_privileges()
         confine.prctl(confine.PARENT_DIES, signal.SIGKILL)
         files = (os.fdopen(kept, mode, closefd=False) for mode in ("rb", "wb"))
-        run(wire.Channel(*files), job["folder"], job["seconds"])
+        run(wire.Channel(*files), job["folder"], job["seconds"], job["notes"])
     except BaseException:
         sys.excepthook(*sys.exc_info())
         os._exit(1)
