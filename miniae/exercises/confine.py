@@ -165,6 +165,14 @@ def may_read(user, paths, needed):
     return os.waitpid(child, 0)[1] == 0
 
 
+def can_separate(needed, tests):
+    """Return whether `separate` works here, a test in a child."""
+    child = os.fork()
+    if child == 0:
+        os._exit(not separate(to_cover("/", needed, tests), needed))
+    return os.waitpid(child, 0)[1] == 0
+
+
 def limit(megabytes, processes=None):
     """Limit memory, file sizes and processes of this process.
 

@@ -77,10 +77,8 @@ class Named(Wrong):
 
     def explain(self, sentences):
         """Return the sentences of the keys, what is known of a factor, and the message."""
-        words = "; or: ".join(
-            "; and: ".join(sentences.get(one, one) for one in key.split("__"))
-            for key in self.keys[:2]
-        )
+        said = ["; and: ".join(sentences.get(k, k) for k in key.split("__")) for key in self.keys]
+        words = "; or: ".join(list(dict.fromkeys(said))[:2])  # some keys share a sentence
         if self.factor:
             words += f"; and it has a factor of {self.factor} too many"
         if not words.endswith("?"):

@@ -6,6 +6,7 @@ and sends back what the student's function returned, and its arguments as they a
 
 import inspect
 import itertools
+import weakref
 
 import numpy as np
 
@@ -55,7 +56,8 @@ class Handle:
     def __call__(self, *arguments):
         """Call it there; arrays, lists, layers and generators are changed as the call did."""
         arguments = list(arguments)
-        answer = self._remote.request("call", function=self, arguments=arguments)
+        numbers = [self._remote.objects.number(value) for value in arguments]
+        answer = self._remote.request("call", function=self, arguments=arguments, numbers=numbers)
         after = answer["arguments"]
         if not isinstance(after, list) or len(after) != len(arguments):
             raise Broken("the arguments did not come back")
@@ -72,6 +74,23 @@ class Objects:
 
     def __init__(self, remote):
         self.remote, self.functions, self.layers = remote, [], {}
+        self.arrays, self.count = weakref.WeakValueDictionary(), 0  # by number: those sent
+
+    def number(self, value):
+        """Return the number of an array, the same in each call; for a list a list of numbers.
+
+        By it the student's process knows an array again that its code has kept.
+        """
+        if isinstance(value, list | tuple):
+            return [self.number(item) for item in value]
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+            return None  # what is sent as something else
+        for number, array in self.arrays.items():
+            if array is value:
+                return number
+        self.count += 1
+        self.arrays[self.count] = value
+        return self.count
 
     def keep(self, function):
         """Return the number of a function that the student's process may call."""

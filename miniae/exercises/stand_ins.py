@@ -7,10 +7,14 @@ what it computes.
 Both processes use this module.
 """
 
+import time
+
 import numpy as np
 
 from miniae.layers import Layer, Sequential
 from miniae.plumbing.storage import as_json, rebuild
+
+PASSES, RECORDED = 2000, 1 << 15  # passes and their numbers that a recorded network keeps
 
 
 class StandIn:
@@ -110,6 +114,38 @@ def stand_in_of(layer):
     return StandIn(answering(layer), layer.theta.copy(), layer.dtheta.copy(), shapes)
 
 
+class Recorded:
+    """A pass of a network that also writes into the network's `passes`: (time in ns, array).
+
+    Parameters
+    ----------
+    network : Layer
+    name : str, "forward" or "backward"
+    kept : str, the array to keep: "argument", "result", or "" for an empty one
+    """
+
+    def __init__(self, network, name, kept):
+        self.network, self.name, self.kept = network, name, kept
+
+    def __call__(self, x, *rest, **named):
+        out = getattr(type(self.network), self.name)(self.network, x, *rest, **named)
+        passes, array = self.network.passes[self.name], {"argument": x, "result": out}
+        if len(passes) < PASSES and sum(a.size for _, a in passes) < RECORDED:
+            passes.append((time.perf_counter_ns(), np.array(array.get(self.kept, ()))))
+        return out
+
+
+def record(network, kept):
+    """Let a network record its first passes, here and in the student's process.
+
+    kept : "argument" or "result" of forward; of backward only the time is kept.
+    """
+    # In vars, not as a subclass: the class says how to build it again in the other process.
+    both = {"forward": Recorded(network, "forward", kept)}
+    both["backward"] = Recorded(network, "backward", "")
+    vars(network).update(passes={"kept": kept, "forward": [], "backward": []}, **both)
+
+
 def describe(layer):
     """Return how to build a layer of the library again; None if it cannot be built again."""
     description = as_json(layer)
@@ -123,6 +159,8 @@ def describe(layer):
 def build(description, state):
     """Return the layer that `describe` described, with this state."""
     layer = rebuild(description, "layer").astype(state["theta"].dtype)
+    if state["passes"] is not None:
+        record(layer, state["passes"]["kept"])
     set_state(layer, state)
     return layer
 
@@ -130,7 +168,8 @@ def build(description, state):
 def get_state(layer):
     """Return the vectors of a layer, and what its parts keep for backward."""
     caches = [[p.cache if is_plain(p.cache) else None, p.out_shape] for _, p in layer.walk()]
-    return {"theta": layer.theta, "dtheta": layer.dtheta, "caches": caches}
+    passes = vars(layer).get("passes")
+    return {"theta": layer.theta, "dtheta": layer.dtheta, "caches": caches, "passes": passes}
 
 
 def set_state(layer, state):
@@ -139,6 +178,10 @@ def set_state(layer, state):
     layer.dtheta[...] = state["dtheta"]
     for (_, part), (cache, shape) in zip(layer.walk(), state["caches"], strict=True):
         vars(part).update(cache=cache, out_shape=shape)
+    if "passes" in vars(layer):
+        for name in ("forward", "backward"):
+            passes = [(int(at), np.asarray(array, float)) for at, array in state["passes"][name]]
+            layer.passes[name] = passes
 
 
 def is_plain(value):

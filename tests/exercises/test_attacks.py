@@ -267,6 +267,37 @@ def test_the_solutions_of_the_repository_cannot_be_read(tmp_path):
 
 @namespaces
 @pytest.mark.slow
+def test_the_solutions_are_hidden_where_python_searches_their_folder(tmp_path, monkeypatch):
+    """As pytest does when it has collected the tests of another folder too."""
+    monkeypatch.setattr(sys, "path", [sys.path[0], str(Path(__file__).parent), *sys.path[1:]])
+    monkeypatch.setattr(processes, "SERVERS", {})
+    try:
+        test_the_solutions_of_the_repository_cannot_be_read(tmp_path)
+    finally:
+        processes.server().close()
+
+
+@namespaces
+@pytest.mark.slow
+def test_a_check_that_could_not_hide_other_folders_is_noted(tmp_path, monkeypatch):
+    fails = tmp_path / "fails"
+    for name in ("confine", "errors", "noticed", "stand_ins", "student", "wire"):
+        text = processes.SCRIPT.with_name(f"{name}.py").read_text("utf-8")
+        text = text.replace("whole = True\n", f"whole = not os.path.exists({str(fails)!r})\n")
+        (tmp_path / f"{name}.py").write_text(text, "utf-8")
+    monkeypatch.setattr(processes, "SCRIPT", tmp_path / "student.py")
+    monkeypatch.setattr(processes, "SERVERS", {})
+    try:
+        assert check(tmp_path, solved(DENSE.id)).notes == ()
+        fails.touch()
+        result = check(tmp_path, solved(DENSE.id))
+        assert result.state == "done" and "were not hidden" in result.notes[0]
+    finally:
+        processes.server().close()
+
+
+@namespaces
+@pytest.mark.slow
 def test_a_students_code_cannot_write_where_the_grader_can(tmp_path):
     there = tmp_path / "grades.csv"
     result = check(tmp_path, body(f"open({str(there)!r}, 'w')"))

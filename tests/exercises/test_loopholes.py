@@ -158,7 +158,7 @@ def test_a_training_with_noise_that_is_not_new_or_not_normal_is_refused(tmp_path
 @pytest.mark.slow
 @pytest.mark.elbo
 def test_a_training_without_noise_is_found_by_its_result_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("miniae.exercises.checks.elbo_train.watch", lambda *networks: [])
+    monkeypatch.setattr("miniae.exercises.checks.elbo_train.noises_of", lambda *networks: [])
     found, said = first_fault(tmp_path, "elbo", [(EPS, "np.zeros((len(batch), 2))")])
     assert found == "elbo.good_without_noise_only" and "with eps = 0" in said
 
@@ -185,3 +185,10 @@ def test_noise_that_repeats_is_told_from_new_noise():
         with pytest.raises(Named) as named:
             check_noise(noises, 400)
         assert named.value.keys == [key]
+
+
+def test_a_sentence_that_two_mistakes_share_is_said_once():
+    sentences = {"a": "the bias is missing", "b": "the bias is missing", "c": "the sign is wrong"}
+    assert Named("x is 1", ["a", "b"]).explain(sentences) == "the bias is missing. x is 1"
+    both = "the bias is missing; or: the sign is wrong. x is 1"
+    assert Named("x is 1", ["a", "b", "c"]).explain(sentences) == both

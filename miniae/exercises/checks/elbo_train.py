@@ -6,40 +6,69 @@ import numpy as np
 
 from miniae.exercises.checks.elbo_parts import networks, two_terms
 from miniae.exercises.questions import Named, numbers
+from miniae.exercises.stand_ins import record
 
 LATENT = 2
-MOST = 1000  # training steps whose noise is kept
 
 
-def watch(encoder, decoder):
-    """Return a list that gets the noise of each step that is followed by the decoder's backward.
+def noises_of(encoder, decoder):
+    """Return the noise in each recorded z of the decoder, and whether backward followed.
 
-    The networks must keep their class: a check in another process builds them again there, and
-    then the list stays empty.
+    Returns
+    -------
+    list of (noise (n, d), bool)
     """
-    noises, notes = [], {"h": None, "noise": None}
-    encode, decode, back = encoder.forward, decoder.forward, decoder.backward
+    passes = [(at, "encode", h) for at, h in encoder.passes["forward"]]
+    passes += [(at, "decode", z) for at, z in decoder.passes["forward"]]
+    passes += [(at, "back", empty) for at, empty in decoder.passes["backward"]]
+    found, h = [], None
+    for _, name, array in sorted(passes, key=lambda entry: entry[0]):
+        if name == "encode":
+            h = array
+        elif name == "back" and found:
+            found[-1] = found[-1][0], True
+        elif name == "decode" and h is not None:
+            if h.ndim == 2 and h.shape[1] == 2 * LATENT and array.shape == (len(h), LATENT):
+                with np.errstate(all="ignore"):
+                    noise = (array - h[:, :LATENT]) / np.exp(h[:, LATENT:] / 2)
+                found.append((noise, False))
+            h = None  # the encoder may have recorded all that it can
+    return found
 
-    def forward_of_encoder(x, training=False):
-        notes["h"] = encode(x, training)
-        return notes["h"].copy()
 
-    def forward_of_decoder(x, training=False):
-        h, z = notes["h"], np.asarray(x)
-        notes["noise"] = None
-        if h is not None and z.shape == (len(h), LATENT) and h.shape[1] == 2 * LATENT:
-            with np.errstate(all="ignore"):
-                notes["noise"] = (z - h[:, :LATENT]) / np.exp(h[:, LATENT:] / 2)
-        return decode(x, training)
+def check_source(noises, state, drawn, expected):
+    """Raise Named if rng has drawn too few numbers, and the eps of training are not among them.
 
-    def backward_of_decoder(dout):
-        if notes["noise"] is not None and len(noises) < MOST:
-            noises.append(notes["noise"])
-        return back(dout)
+    Code that draws eps in another way than `standard_normal` does draws enough numbers.
 
-    vars(encoder).update(forward=forward_of_encoder)
-    vars(decoder).update(forward=forward_of_decoder, backward=backward_of_decoder)
-    return noises
+    Parameters
+    ----------
+    noises : list, as from `noises_of`
+    state : of rng before training
+    drawn : int, the count of numbers that it has drawn
+    expected : int, the count for the training alone
+    """
+    parts = [noise.ravel() for noise, _ in noises]
+    trained = [noise.ravel() for noise, training in noises if training]
+    if not trained:
+        return
+    parts, trained = np.concatenate(parts).round(6), np.concatenate(trained)
+    if drawn >= expected * len(np.unique(parts)) / len(np.unique(trained.round(6))):
+        return
+    rng = np.random.Generator(np.random.PCG64())
+    drawable = []
+    for count in range(min(drawn, 1 << 15)):
+        rng.bit_generator.state = {**state, "has_uint32": 0}
+        rng.bit_generator.advance(count)
+        drawable += rng.standard_normal(2, dtype=np.float32).tolist()  # one number for both
+        rng.bit_generator.state = {**state, "has_uint32": 0}
+        rng.bit_generator.advance(count)
+        drawable.append(rng.standard_normal())
+    drawable, some = np.sort(np.abs(drawable)), np.abs(trained[:200])
+    above = np.searchsorted(drawable, some).clip(1, len(drawable) - 1)
+    far = np.minimum(np.abs(drawable[above] - some), np.abs(drawable[above - 1] - some))
+    if (far < 1e-8).mean() < 0.5:
+        raise Named("The eps of training are not among the numbers of rng", ["rng_not_used"])
 
 
 def check_noise(noises, n):
@@ -81,10 +110,11 @@ def check_train(ask):
     before = np.concatenate([encoder.theta, decoder.theta])
     cut = len(encoder.theta)
     start = loss_of(encoder, decoder, X)
-    noises = watch(encoder, decoder)
+    record(encoder, "result")
+    record(decoder, "argument")
     state = copy.deepcopy(rng.bit_generator.state)
     losses = ask("train", encoder, decoder, X, rng)
-    noises = list(noises)
+    noises = noises_of(encoder, decoder)
     after = np.concatenate([encoder.theta, decoder.theta])
     if np.array_equal(before, after):
         raise Named("theta is the same before and after train", ["weights_unchanged"])
@@ -97,10 +127,11 @@ def check_train(ask):
         raise Named(f"It returns an array of shape {losses.shape}", ["losses_not_a_list"])
     if len(losses) < 2:
         raise Named(f"The list has length {len(losses)}", ["one_epoch_in_list"])
-    check_noise(noises, len(X))
+    check_noise([noise for noise, training in noises if training], len(X))
     drawn = draws_between(state, rng.bit_generator.state)
     if drawn < 0.5 * LATENT * len(X):  # less than half of an epoch
         raise Named(f"train takes {drawn} random numbers from rng", ["rng_not_used"])
+    check_source(noises, state, drawn, len(losses) * LATENT * len(X))
     loss = loss_of(encoder, decoder, X)
     p = X.mean(axis=0).clip(0.01, 0.99)
     floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
