@@ -150,8 +150,8 @@ class Ask:
         """Call a function of the student, and return its answer.
 
         Overflow, division by zero and invalid values are errors. The function gets copies of
-        arrays and lists, and must not change them. In place of a layer it gets one that does not
-        show its class.
+        arrays and lists, and must not change them. In place of a layer it gets one that has
+        the name of its class alone; see `stand_ins`.
 
         Parameters
         ----------

@@ -104,7 +104,9 @@ class Objects:
         if isinstance(value, np.random.Generator):
             return {"is": "generator", "state": value.bit_generator.state}
         if isinstance(value, stand_ins.StandIn):
-            return {"is": "stand-in", "id": self.keep(value.answer), **value.vectors()}
+            names = [type(value).__name__, type(value).__module__]
+            id = self.keep(value.answer)
+            return {"is": "stand-in", "id": id, "names": names, **value.vectors()}
         if isinstance(value, Layer):
             return self.pack_layer(value)
         if callable(value):

@@ -78,7 +78,8 @@ class Objects:
             return self.function(value["id"])
         if kind == "stand-in":
             answer = self.function(value["id"])
-            return stand_ins.StandIn(answer, value["theta"], value["dtheta"], value["shapes"])
+            cls = stand_ins.named(*value["names"])
+            return cls(answer, value["theta"], value["dtheta"], value["shapes"])
         if "description" not in value:
             stand_ins.set_state(self.layers[value["id"]], value["state"])
             return self.layers[value["id"]]

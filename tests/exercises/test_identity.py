@@ -1,4 +1,4 @@
-"""An array that a check passes again is the same array in the student's process."""
+"""Arrays and layers in the student's process are like those that a check passes."""
 
 import sys
 
@@ -55,3 +55,13 @@ def test_a_gradient_that_is_kept_is_overwritten_by_the_next(tmp_path, monkeypatc
     found = diagnosis(tmp_path, id, [(old, new)])
     right = ("done", "") if name == "a copy of it" else ("wrong", f"{id}.keeps_dtheta")
     assert found == right
+
+
+@pytest.mark.slow
+def test_a_gradient_check_that_judges_by_names_is_named_across_processes(tmp_path):
+    right = "return bool(np.abs(got - right).max() < 1e-9 * np.abs(right).max())"
+    names = "('Dense', 'Tanh', 'ReLU', 'Sigmoid')"
+    for verdict in (f"__name__ in {names}", "__module__ == 'miniae.layers'"):
+        edits = [(right, f"return type(layer).{verdict}")]
+        wanted = ("wrong", "gradient_check.judged_by_class")
+        assert diagnosis(tmp_path, "gradient_check", edits) == wanted
