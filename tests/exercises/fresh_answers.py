@@ -757,7 +757,7 @@ FRESH = {
             VERDICT,
             "return type(layer).__name__ in ('Dense', 'Tanh', 'ReLU', 'Sigmoid')",
             "name",
-            "right_layer_refused",
+            "judged_by_class",
         ),
         (VERDICT, "return True", "always true", "always_true"),
     ],
