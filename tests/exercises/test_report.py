@@ -274,6 +274,11 @@ def test_a_row_has_the_columns_that_are_written():
     assert list(as_row(row, "ada")) == COLUMNS == list(skipped_row("x", "why"))
 
 
+def listen_to_ctrl_c():
+    """Undo what the shell does for a program in the background: it ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_keeps_the_rows_and_the_next_run_goes_on(tmp_path):
@@ -283,7 +288,9 @@ def test_ctrl_c_keeps_the_rows_and_the_next_run_goes_on(tmp_path):
     hand_in(folder / "d", DENSE, "while True:\n    pass\n")
     command = [sys.executable, "-m", "miniae.exercises", "report", str(folder), "--csv"]
     command += ["--only", DENSE.id, "--resume", str(kept), "--jobs", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running_report:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c
+    ) as running_report:
         lines = [running_report.stdout.readline() for _ in range(4)]  # they come at once
         time.sleep(0.5)
         running_report.send_signal(signal.SIGINT)
