@@ -142,9 +142,10 @@ class Kept:
             return None
         if row["state"] == "error" and not row["diagnosis"]:  # it may be the grader's
             return None
-        vague = row["state"] == "wrong" and not row["groups"]
-        vague = vague and row["diagnosis"].rpartition(".")[2] in groups.VAGUE
-        return None if with_groups and vague else {**row, "student": student}
+        no_group = row["state"] == "wrong" and not row["groups"]
+        if with_groups and no_group and groups.gives_no_reason(row["diagnosis"]):
+            return None
+        return {**row, "student": student}
 
     def write(self, text):
         """Write text so that it is not lost if the program ends."""

@@ -25,9 +25,14 @@ LINES = 14  # of the example's code
 NAME = re.compile(r"([0-9a-f]{10})\s+([a-z0-9_]+\.[a-z0-9_]+)\s+(\S.*)")
 
 
+def gives_no_reason(diagnosis):
+    """Return whether the id of a diagnosis does not say why an answer is wrong."""
+    return diagnosis.rpartition(".")[2] in VAGUE
+
+
 def is_vague(verdict):
     """Return whether an answer is wrong and the verdict does not say why."""
-    return verdict.state == "wrong" and verdict.diagnosis.rpartition(".")[2] in VAGUE
+    return verdict.state == "wrong" and gives_no_reason(verdict.diagnosis)
 
 
 def fingerprint(exercise, part, answers, message=""):
@@ -118,7 +123,7 @@ def name_row(row, names):
         if not diagnosis or diagnosis.partition(".")[0] != row["exercise"]:
             continue
         ids = row["diagnoses"].split()
-        vague = [id for id in ids if id.rpartition(".")[2] in VAGUE]
+        vague = [id for id in ids if gives_no_reason(id)]
         if vague:
             ids.remove(vague[0])
         row["diagnoses"] = " ".join([*ids, diagnosis])

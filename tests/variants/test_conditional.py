@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from some_models import refuses_labels
 
 from miniae import (
     VAE,
@@ -110,16 +111,7 @@ def test_fit_takes_labels_splits_and_shuffles_them_with_the_rows():
     ],
 )
 def test_labels_that_do_not_fit_are_refused_before_any_training(labels, message):
-    model, X = conditional()
-    before = model.theta.copy()
-    for call in (
-        lambda: model.fit(X, labels=labels, verbose=0),
-        lambda: model.encode(X, labels=labels),
-        lambda: model.loss(X, labels=labels),
-    ):
-        with pytest.raises(ValueError, match=message):
-            call()
-    assert np.array_equal(model.theta, before)
+    refuses_labels(*conditional(), labels, message)
 
 
 def test_a_model_without_use_for_labels_says_so():

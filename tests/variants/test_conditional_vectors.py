@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from some_models import refuses_labels
 
 from miniae import (
     Adam,
@@ -251,16 +252,7 @@ WITH_NAN[5, 2] = np.nan
     ],
 )
 def test_vectors_that_do_not_fit_are_refused_before_any_training(labels, message):
-    model, X = conditional()
-    before = model.theta.copy()
-    for call in (
-        lambda: model.fit(X, labels=labels, verbose=0),
-        lambda: model.encode(X, labels=labels),
-        lambda: model.loss(X, labels=labels),
-    ):
-        with pytest.raises(ValueError, match=message):
-            call()
-    assert np.array_equal(model.theta, before)
+    refuses_labels(*conditional(), labels, message)
 
 
 def test_vectors_of_text_and_numbers_too_large_are_refused():
