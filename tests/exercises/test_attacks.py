@@ -507,7 +507,7 @@ def test_without_fork_the_verdicts_are_the_same(tmp_path, monkeypatch):
         assert check(tmp_path, FORGED[name]).done == 0
     for id in ("elbo", "gradient_check"):
         assert check(tmp_path, solved(id), find(id)).state == "done"
-    result = check(tmp_path, body("while True:\n    pass"), seconds=1)
+    result = check(tmp_path, body("while True: pass"), seconds=1)
     assert "did not end within 1 s (it stopped in line 6)" in result.message
     result = check(tmp_path, body("while True:\n    print('x' * 1000)"), seconds=5)
     assert "printed more than 1 MB" in result.message
