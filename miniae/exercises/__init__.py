@@ -7,8 +7,8 @@ In a notebook, `assert_solved` checks functions that are defined there.
 """
 
 from miniae.exercises.catalogue import EXERCISES, Exercise, find
-from miniae.exercises.sandbox import Result, check_file
-from miniae.exercises.worker import examine
+from miniae.exercises.grader.sandbox import Result, check_file
+from miniae.exercises.grader.worker import examine
 
 __all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "find"]
 

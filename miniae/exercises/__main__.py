@@ -22,7 +22,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from miniae.exercises import grading, payoff, platforms, practice
+from miniae.exercises import payoff, practice
+from miniae.exercises.classroom import grading, platforms
 from miniae.exercises.practice import asked_for
 
 __all__ = ["asked_for", "main"]

@@ -18,7 +18,7 @@ from miniae import losses
 from miniae.digits import synthetic_digits
 from miniae.exercises.catalogue import find
 from miniae.exercises.checks.loops import shuffled_batches
-from miniae.exercises.worker import load, verdict
+from miniae.exercises.grader.worker import load, verdict
 from miniae.numerics import sigmoid
 from miniae.optim import Adam
 

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 from miniae.exercises.catalogue import EXERCISES, STUBS, find, recognise
-from miniae.exercises.files import matches
-from miniae.exercises.notebooks import as_notebook
-from miniae.exercises.report import bar, drawn, line
-from miniae.exercises.running import check_all, check_answer, version_of
-from miniae.exercises.sandbox import require_limits
-from miniae.exercises.submissions import answers_in
+from miniae.exercises.classroom.files import matches
+from miniae.exercises.classroom.notebooks import as_notebook
+from miniae.exercises.classroom.report import bar, drawn, line
+from miniae.exercises.classroom.submissions import answers_in
+from miniae.exercises.grader.running import check_all, check_answer, version_of
+from miniae.exercises.grader.sandbox import require_limits
 
 PROGRESS = ".progress.json"  # what `watch` has seen to be done, in the student's folder
 POLL = 0.5  # seconds between two looks at the folder

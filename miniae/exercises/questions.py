@@ -14,6 +14,7 @@ import itertools
 import numpy as np
 
 from miniae.exercises.edits import explain
+from miniae.exercises.grader.stand_ins import is_alone, stand_in_of
 from miniae.exercises.naming import (
     MATCH,
     NEAR,
@@ -25,7 +26,6 @@ from miniae.exercises.naming import (
     generic,
     shortest,
 )
-from miniae.exercises.stand_ins import is_alone, stand_in_of
 from miniae.layers import Layer
 
 KEPT = 1 << 16  # numbers of a student's answers that an Ask keeps

@@ -22,8 +22,8 @@ from pathlib import Path
 from solutions import solved
 
 from miniae.exercises import EXERCISES, check_file, find
-from miniae.exercises.groups import groups_of, is_vague
-from miniae.exercises.running import cores, in_order
+from miniae.exercises.classroom.groups import groups_of, is_vague
+from miniae.exercises.grader.running import cores, in_order
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from mutate import mutants

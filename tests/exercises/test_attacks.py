@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from solutions import replace, solved, stub
 
-from miniae.exercises import assert_solved, check_file, find, processes
-from miniae.exercises.worker import clean, examine
+from miniae.exercises import assert_solved, check_file, find
+from miniae.exercises.grader import processes
+from miniae.exercises.grader.worker import clean, examine
 
 
 def has_namespaces():
@@ -57,7 +58,7 @@ def still_works(folder):
 FORGED = {
     "the checks are replaced": body(
         "return 1, 2, 3",
-        "from miniae.exercises import find, questions, worker\n"
+        "from miniae.exercises import find, questions\nfrom miniae.exercises.grader import worker\n"
         "for part in find('dense_backward').parts:\n"
         "    find('dense_backward').parts[part] = lambda ask: None\n"
         "questions.compare = questions.Ask.equal = lambda *a, **k: None\n"
@@ -501,7 +502,7 @@ def test_a_check_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_without_fork_the_verdicts_are_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("miniae.exercises.processes.FORKS", False)
+    monkeypatch.setattr("miniae.exercises.grader.processes.FORKS", False)
     assert still_works(tmp_path)
     for name in list(FORGED)[2:6]:
         assert check(tmp_path, FORGED[name]).done == 0

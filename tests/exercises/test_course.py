@@ -7,7 +7,7 @@ from wrong_course import KEYS
 from miniae.exercises import find
 from miniae.exercises.checks import concepts
 from miniae.exercises.concepts import show
-from miniae.exercises.worker import examine, load, verdict
+from miniae.exercises.grader.worker import examine, load, verdict
 
 ROWS = [
     pytest.param(id, *row, id=f"{id}-{i}")

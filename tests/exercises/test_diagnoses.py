@@ -13,9 +13,9 @@ from wrong_answers import WRONG
 from miniae.exercises import EXERCISES, find, questions
 from miniae.exercises.catalogue import diagnoses, sentence_of
 from miniae.exercises.edits import edited, explain
+from miniae.exercises.grader.worker import examine, load
 from miniae.exercises.naming import GENERIC, Named, Wrong, generic, with_ids
 from miniae.exercises.questions import compare, compare_all
-from miniae.exercises.worker import examine, load
 
 VAGUE = {"unknown", "shape"}  # the message has the numbers or shapes only
 

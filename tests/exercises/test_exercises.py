@@ -8,8 +8,8 @@ from solutions import replace, solved, stub
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, assert_solved, find
+from miniae.exercises.grader.worker import examine, load, verdict
 from miniae.exercises.questions import Named, compare
-from miniae.exercises.worker import examine, load, verdict
 
 each_exercise = pytest.mark.parametrize(
     "id", [pytest.param(id, marks=getattr(pytest.mark, id)) for id in EXERCISES]

@@ -10,7 +10,7 @@ from solutions import solved
 
 from miniae.exercises import Result, find
 from miniae.exercises.__main__ import main
-from miniae.exercises.groups import (
+from miniae.exercises.classroom.groups import (
     code_of_part,
     collect,
     fingerprint,
@@ -19,8 +19,8 @@ from miniae.exercises.groups import (
     read_names,
     rounded,
 )
-from miniae.exercises.report import as_row
-from miniae.exercises.sandbox import Verdict
+from miniae.exercises.classroom.report import as_row
+from miniae.exercises.grader.sandbox import Verdict
 
 pytest.importorskip("resource")  # Windows has none
 from measure_groups import examined, mutants

@@ -5,7 +5,8 @@ import sys
 import pytest
 from solutions import replace, solved
 
-from miniae.exercises import check_file, find, processes
+from miniae.exercises import check_file, find
+from miniae.exercises.grader import processes
 
 VELOCITY = "self.velocity = self.momentum * self.velocity + dtheta"
 M = "self.m = self.beta1 * self.m + (1 - self.beta1) * dtheta"

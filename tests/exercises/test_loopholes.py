@@ -7,8 +7,8 @@ from solutions import replace, solved
 from miniae.exercises import find
 from miniae.exercises.checks.elbo_train import check_noise, draws_between
 from miniae.exercises.checks.judged import right_layers, wrong_layers
+from miniae.exercises.grader.worker import examine, load
 from miniae.exercises.questions import Named
-from miniae.exercises.worker import examine, load
 from miniae.proof.gradcheck import gradient_check
 
 VERDICT = "return bool(np.abs(got - right).max() < 1e-9 * np.abs(right).max())"

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from solutions import solved
 
-from miniae.exercises import EXERCISES, Result, assert_solved, find, practice, running
+from miniae.exercises import EXERCISES, Result, assert_solved, find, practice
 from miniae.exercises.__main__ import main
-from miniae.exercises.notebooks import as_assignment, as_notebook, code_of
-from miniae.exercises.platforms import student_of
-from miniae.exercises.sandbox import Verdict
+from miniae.exercises.classroom.notebooks import as_assignment, as_notebook, code_of
+from miniae.exercises.classroom.platforms import student_of
+from miniae.exercises.grader import running
+from miniae.exercises.grader.sandbox import Verdict
 
 DENSE, FIRST = find("dense_backward"), find("sigmoid_softplus")
 BASH = pytest.mark.skipif(

@@ -14,12 +14,13 @@ from html.parser import HTMLParser
 import pytest
 from solutions import solved, stub
 
-from miniae.exercises import EXERCISES, Result, find, running
+from miniae.exercises import EXERCISES, Result, find
 from miniae.exercises.__main__ import main
-from miniae.exercises.grading import exercises_of, points_of
-from miniae.exercises.report import COLUMNS, as_csv, as_row, bounded, skipped_row
-from miniae.exercises.sandbox import Verdict
-from miniae.exercises.summary import sentence, summarise
+from miniae.exercises.classroom.grading import exercises_of, points_of
+from miniae.exercises.classroom.report import COLUMNS, as_csv, as_row, bounded, skipped_row
+from miniae.exercises.classroom.summary import sentence, summarise
+from miniae.exercises.grader import running
+from miniae.exercises.grader.sandbox import Verdict
 
 DENSE, FIRST = find("dense_backward"), find("sigmoid_softplus")
 TRAP = "=2+3\x1b]0;title\x07\r\nx" + "y" * 5000 + "<script>alert(1)</script>"

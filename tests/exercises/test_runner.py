@@ -13,10 +13,11 @@ import time
 import pytest
 from solutions import solved, stub
 
-from miniae.exercises import EXERCISES, Result, assert_solved, check_file, find, practice, running
+from miniae.exercises import EXERCISES, Result, assert_solved, check_file, find, practice
 from miniae.exercises.__main__ import asked_for, main
-from miniae.exercises.report import as_csv
-from miniae.exercises.sandbox import Verdict, how_it_ended
+from miniae.exercises.classroom.report import as_csv
+from miniae.exercises.grader import running
+from miniae.exercises.grader.sandbox import Verdict, how_it_ended
 
 FIRST, DENSE = find("sigmoid_softplus"), find("dense_backward")
 

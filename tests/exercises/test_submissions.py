@@ -10,9 +10,9 @@ import pytest
 from solutions import solved, stub
 
 from miniae.exercises import EXERCISES, find
-from miniae.exercises.files import SOURCE, matches
-from miniae.exercises.notebooks import as_notebook, code_of
-from miniae.exercises.submissions import answers_in, submissions_in
+from miniae.exercises.classroom.files import SOURCE, matches
+from miniae.exercises.classroom.notebooks import as_notebook, code_of
+from miniae.exercises.classroom.submissions import answers_in, submissions_in
 
 DENSE, FIRST = find("dense_backward"), find("sigmoid_softplus")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and files of POSIX")

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from miniae.exercises.wire import FRAME, HEADER, SIZES, Broken, Channel, Refused
+from miniae.exercises.grader.wire import FRAME, HEADER, SIZES, Broken, Channel, Refused
 
 
 class Nothing:

@@ -5,8 +5,8 @@ import copy
 import numpy as np
 
 from miniae.exercises.checks.elbo_parts import networks, two_terms
+from miniae.exercises.grader.stand_ins import record
 from miniae.exercises.questions import Named, numbers
-from miniae.exercises.stand_ins import record
 
 LATENT = 2
 

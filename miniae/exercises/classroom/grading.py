@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from miniae.exercises import groups, summary, summary_page
 from miniae.exercises.catalogue import EXERCISES, recognise
-from miniae.exercises.files import readable
-from miniae.exercises.report import (
+from miniae.exercises.classroom import groups, summary, summary_page
+from miniae.exercises.classroom.files import readable
+from miniae.exercises.classroom.report import (
     COLUMNS,
     CsvRows,
     JsonRows,
@@ -19,9 +19,9 @@ from miniae.exercises.report import (
     cell,
     csv_line,
 )
-from miniae.exercises.running import Progress, check_answer, cores, in_order, version_of
-from miniae.exercises.sandbox import require_limits
-from miniae.exercises.submissions import Submission, answers_in, submissions_in
+from miniae.exercises.classroom.submissions import Submission, answers_in, submissions_in
+from miniae.exercises.grader.running import Progress, check_answer, cores, in_order, version_of
+from miniae.exercises.grader.sandbox import require_limits
 from miniae.plumbing.names import choose
 
 NUMBERS = ("score", "points", "max_points")

@@ -9,8 +9,8 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from miniae.exercises.sandbox import STOP, Result, Verdict, check_file
-from miniae.exercises.worker import clean
+from miniae.exercises.grader.sandbox import STOP, Result, Verdict, check_file
+from miniae.exercises.grader.worker import clean
 
 EVERY = 5  # seconds between two lines of progress where the line cannot be written over
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from miniae.exercises.catalogue import EXERCISES, STUBS
-from miniae.exercises.files import JUNK, Found, Walk, is_notebook, matches, readable
-from miniae.exercises.worker import definition
+from miniae.exercises.classroom.files import JUNK, Found, Walk, is_notebook, matches, readable
+from miniae.exercises.grader.worker import definition
 
 ARCHIVES = (".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 CLASS = 20  # times the limits of one student, for an archive with a class

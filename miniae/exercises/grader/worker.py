@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from miniae.exercises.catalogue import STUBS
-from miniae.exercises.errors import problem, sentence
+from miniae.exercises.grader.errors import problem, sentence
+from miniae.exercises.grader.remote import StudentError
+from miniae.exercises.grader.wire import Broken
 from miniae.exercises.questions import Wrong
-from miniae.exercises.remote import StudentError
-from miniae.exercises.wire import Broken
 
 LONGEST = 2000  # characters of a message
 ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")  # of terminals

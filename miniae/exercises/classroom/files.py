@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from miniae.exercises.catalogue import EXERCISES
-from miniae.exercises.notebooks import code_of
-from miniae.exercises.sandbox import SOURCE
-from miniae.exercises.worker import clean
+from miniae.exercises.classroom.notebooks import code_of
+from miniae.exercises.grader.sandbox import SOURCE
+from miniae.exercises.grader.worker import clean
 
 JUNK = {"__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "venv", "node_modules"}
 JUNK |= {"site-packages", ".vscode", ".idea", ".Trashes", ".DS_Store", ".pytest_cache"}

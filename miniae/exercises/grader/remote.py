@@ -10,8 +10,8 @@ import weakref
 
 import numpy as np
 
-from miniae.exercises import stand_ins
-from miniae.exercises.wire import Broken, Refused
+from miniae.exercises.grader import stand_ins
+from miniae.exercises.grader.wire import Broken, Refused
 from miniae.layers import Layer
 
 

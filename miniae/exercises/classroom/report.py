@@ -5,7 +5,7 @@ import io
 import json
 import textwrap
 
-from miniae.exercises.worker import clean
+from miniae.exercises.grader.worker import clean
 
 WIDTH = 24  # characters of the progress bar
 CELL = 1000  # characters of a cell

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 from miniae.exercises.catalogue import EXERCISES
-from miniae.exercises.report import bounded, csv_line, drawn
+from miniae.exercises.classroom.report import bounded, csv_line, drawn
 
 STATES = ("done", "begun", "wrong", "error", "not started", "missing")
 COMMONEST = 5  # misconceptions that are shown for each exercise

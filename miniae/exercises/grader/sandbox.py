@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from miniae.exercises.errors import sentence
-from miniae.exercises.processes import LEAST_MEMORY, PRINTED, STOP, Process
-from miniae.exercises.remote import Remote, StudentError
-from miniae.exercises.wire import Broken, Refused
-from miniae.exercises.worker import ESCAPES, Texts, clean, examine, is_open, visible
+from miniae.exercises.grader.errors import sentence
+from miniae.exercises.grader.processes import LEAST_MEMORY, PRINTED, STOP, Process
+from miniae.exercises.grader.remote import Remote, StudentError
+from miniae.exercises.grader.wire import Broken, Refused
+from miniae.exercises.grader.worker import ESCAPES, Texts, clean, examine, is_open, visible
 
 __all__ = ["STOP", "Result", "Verdict", "check_file"]
 SOURCE = 1 << 20  # bytes of a student's file at most

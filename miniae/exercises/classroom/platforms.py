@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 import miniae
-from miniae.exercises.grading import exercises_of, points_of
-from miniae.exercises.notebooks import as_assignment
+from miniae.exercises.classroom.grading import exercises_of, points_of
+from miniae.exercises.classroom.notebooks import as_assignment
 
 MINUTES = 10  # Gradescope ends an autograder after them
 SPARE = 90  # seconds for everything but the checks
@@ -36,7 +36,7 @@ cat > "$results" <<'END'
 END
 cd /
 export PYTHONPATH="$at/source" OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
-student="$("$python" -m miniae.exercises.platforms "$at/submission_metadata.json")"
+student="$("$python" -m miniae.exercises.classroom.platforms "$at/submission_metadata.json")"
 timeout --kill-after=5 @TIME@ "$python" -m miniae.exercises report "$at/submission" --gradescope \\
     "--student=${student:-student}" --jobs 1 --seconds @SECONDS@ --megabytes @MEGABYTES@ \\
     --points @POINTS@ --only @IDS@ > "$at/results/new.json"

@@ -2,7 +2,7 @@
 
 import html
 
-from miniae.exercises.summary import COMMONEST, STATES
+from miniae.exercises.classroom.summary import COMMONEST, STATES
 
 COLOURS = {
     "done": "#2a9d5c", "begun": "#9bd3ae", "wrong": "#e07a3f", "error": "#b5404a",

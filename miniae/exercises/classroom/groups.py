@@ -15,8 +15,8 @@ from collections import Counter
 import numpy as np
 
 from miniae.exercises.catalogue import EXERCISES
-from miniae.exercises.report import bounded
-from miniae.exercises.worker import visible
+from miniae.exercises.classroom.report import bounded
+from miniae.exercises.grader.worker import visible
 
 VAGUE = ("", "unknown", "shape", "not_finite")  # keys of diagnoses that do not say why
 STEPS = 1e4  # per array's largest entry, and per factor of 10 of that entry

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import miniae
-from miniae.exercises.wire import Channel
+from miniae.exercises.grader.wire import Channel
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
 LEAST_MEMORY = 256  # megabytes, which Python and NumPy alone nearly need
