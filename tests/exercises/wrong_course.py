@@ -45,6 +45,7 @@ KEYS = {
         (CUT, "[X[rng.choice(len(X), size, replace=False)] for _ in range(len(X) // size)]",
          "rows_overlap"),
         (CUT, "[shuffled[i : i + size] for i in range(0, len(X) + 1, size)]", "empty_batch"),
+        (CUT, "np.array_split(shuffled, -(-len(X) // size))", "sizes_equalised"),
         ("total += len(batch) * step(batch)", "total += step(batch) / len(batch)",
          "divided_by_rows_and_n"),
         (CUT, "(shuffled[i : i + size] for i in range(0, len(X), size))", "not_a_list"),

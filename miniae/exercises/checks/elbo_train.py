@@ -132,6 +132,9 @@ def check_train(ask):
     if drawn < 0.5 * LATENT * len(X):  # less than half of an epoch
         raise Named(f"train takes {drawn} random numbers from rng", ["rng_not_used"])
     check_source(noises, state, drawn, len(losses) * LATENT * len(X))
+    epochs = 2 * drawn / (LATENT * len(X))  # at most: of float32, one draw gives two numbers
+    if len(losses) > 1.1 * epochs:
+        raise Named(f"There are {len(losses)} losses of {epochs:.0f} epochs", ["loss_of_each_step"])
     loss = loss_of(encoder, decoder, X)
     p = X.mean(axis=0).clip(0.01, 0.99)
     floor = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1).mean()
@@ -197,6 +200,7 @@ TRAIN_SENTENCES = {
     "decoder_unchanged": "the decoder has not changed: call step for both networks",
     "losses_not_a_list": "train must return the losses, a list with one number per epoch",
     "one_epoch_in_list": "the list has the loss of one epoch: add the loss of each epoch to it",
+    "loss_of_each_step": "it returns more losses than there are epochs: return one for each epoch",
     "rng_not_used": "the noise does not come from rng: draw a new eps with it for each batch",
     "eps_is_0": "eps is 0 in training: draw it with rng.standard_normal",
     "eps_alike_in_batch": (
