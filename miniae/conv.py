@@ -50,14 +50,15 @@ def windows(x, kernel, stride):
     """
     n_axes, c = x.ndim - 2, x.shape[-1]
     view = sliding_window_view(x, [kernel] * n_axes, axis=range(1, 1 + n_axes))
-    view = view[inner([slice(None, None, stride)] * n_axes)]
-    view = np.moveaxis(view, 1 + n_axes, -1)  # channels last: (n, rows, columns, k, k, c)
+    view = view[inner([slice(None, None, stride)] * n_axes)]  # (n, rows, columns, c, k, k)
+    image, window = range(1 + n_axes), range(2 + n_axes, 2 + 2 * n_axes)
     for samples in few_samples(len(x), view[0].size):
         if c == 1:
-            places_first = np.moveaxis(view[samples], range(1 + n_axes), range(-1 - n_axes, 0))
+            places_first = view[samples].transpose(1 + n_axes, *window, *image)
             yield samples, places_first.reshape(kernel**n_axes, -1).T
         else:
-            yield samples, view[samples].reshape(-1, kernel**n_axes * c)
+            channels_last = view[samples].transpose(*image, *window, 1 + n_axes)
+            yield samples, channels_last.reshape(-1, kernel**n_axes * c)
 
 
 def inner(slices):
@@ -84,7 +85,7 @@ def scatter(y, W, stride, size):
     n, *counts, c = y.shape
     *window, _, d = W.shape
     out = np.zeros((n, *size, d), np.result_type(y, W))
-    table = np.moveaxis(W, -2, 0).reshape(c, -1)  # (c, k * k * d)
+    table = W.reshape(-1, c, d).swapaxes(0, 1).reshape(c, -1)  # (c, k * k * d)
     for samples in few_samples(n, math.prod(counts) * table.shape[1]):
         products = (y[samples].reshape(-1, c) @ table).reshape(-1, *counts, *window, d)
         for place in np.ndindex(*window):
@@ -124,7 +125,8 @@ def scatter_by_phases(y, W, stride, size, margins):
 
     W = pad(W.reshape(1, *W.shape[:-2], c * d), around_W).reshape(*[taps, stride] * n_axes, c, d)
     even, odd = range(0, 2 * n_axes + 1, 2), range(1, 2 * n_axes + 2, 2)
-    W = np.flip(W, even[:-1]).transpose(*even, *odd)  # (t, s, t, s, c, d) to (t, t, c, s, s, d)
+    W = W[(slice(None, None, -1), slice(None)) * n_axes]  # the last entry first
+    W = W.transpose(*even, *odd)  # (t, s, t, s, c, d) to (t, t, c, s, s, d)
     W = W.reshape(*[taps] * n_axes, c, -1)
     y = pad(y, around_y)
 
