@@ -5,6 +5,7 @@ the adjoint of the other, <correlate(x, W), y> = <x, scatter(y, W^T)>:
 
 * `correlate` multiplies every window of an image by W: many pixels become one.
 * `scatter` multiplies every pixel by W and adds the result to a window: one becomes many.
+  `scatter_by_phases` computes the same in fewer passes over memory; `spread` chooses one of them.
 
 The forward pass of `Conv2D` is `correlate`, and its backward pass is `scatter`. For
 `ConvTranspose2D` it is the other way round. As in Keras and PyTorch, "convolution" means
@@ -25,7 +26,14 @@ from miniae.numerics import as_float
 from miniae.plumbing.first_draw import draw_first
 from miniae.plumbing.layer_checks import check_padding, check_sizes, check_weights, is_whole
 
-ENTRIES = 2**19  # of the windows in one matrix: it fits the cache, which is up to a fifth faster
+ENTRIES = 2**18  # of one matrix of windows or products: it fits the cache (docs/10_speed.md)
+
+
+def few_samples(n, entries):
+    """Yield slices of n samples with `entries` numbers each: together at most ENTRIES, or one."""
+    step = max(1, ENTRIES // entries)
+    for start in range(0, n, step):
+        yield slice(start, start + step)
 
 
 def windows(x, kernel, stride):
@@ -35,15 +43,22 @@ def windows(x, kernel, stride):
     The windows overlap, so the matrices together have up to kernel^2 times the size of x. Backward
     computes them again, which takes about a tenth of the time of both passes: to keep them would
     take too much memory.
+
+    With many channels, the numbers of a window are copied one after the other: the k * c numbers
+    of one of its rows are side by side in x. With one channel these are few, so each place in the
+    window is copied for all windows, and the matrix is the transpose of what is in memory.
     """
-    n_axes = x.ndim - 2
+    n_axes, c = x.ndim - 2, x.shape[-1]
     view = sliding_window_view(x, [kernel] * n_axes, axis=range(1, 1 + n_axes))
-    view = view[inner([slice(None, None, stride)] * n_axes)]
-    view = np.moveaxis(view, 1 + n_axes, -1)  # channels last: (n, rows, columns, k, k, c)
-    step = max(1, ENTRIES // view[0].size)
-    for start in range(0, len(x), step):
-        samples = slice(start, start + step)
-        yield samples, view[samples].reshape(-1, kernel**n_axes * x.shape[-1])
+    view = view[inner([slice(None, None, stride)] * n_axes)]  # (n, rows, columns, c, k, k)
+    image, window = range(1 + n_axes), range(2 + n_axes, 2 + 2 * n_axes)
+    for samples in few_samples(len(x), view[0].size):
+        if c == 1:
+            places_first = view[samples].transpose(1 + n_axes, *window, *image)
+            yield samples, places_first.reshape(kernel**n_axes, -1).T
+        else:
+            channels_last = view[samples].transpose(*image, *window, 1 + n_axes)
+            yield samples, channels_last.reshape(-1, kernel**n_axes * c)
 
 
 def inner(slices):
@@ -64,17 +79,78 @@ def correlate(x, W, stride):
 def scatter(y, W, stride, size):
     """y (n, rows, columns, c), W (k, k, c, d) -> (n, *size, d), zero where there is no window.
 
-    One product for each of the k * k entries of a window is faster than one large product, whose
-    result must be read from memory again.
+    One product gives what each pixel adds to its window. It is computed for a few samples at a
+    time, so it is still in the cache when it is added.
     """
     n, *counts, c = y.shape
-    out = np.zeros((n, *size, W.shape[-1]), np.result_type(y, W))
-    pixels = y.reshape(-1, c)
-    for place in np.ndindex(W.shape[:-2]):
-        starts = zip(place, counts, strict=True)
-        here = out[inner(slice(i, i + stride * count, stride) for i, count in starts)]
-        here += (pixels @ W[place]).reshape(here.shape)
+    *window, _, d = W.shape
+    out = np.zeros((n, *size, d), np.result_type(y, W))
+    table = W.reshape(-1, c, d).swapaxes(0, 1).reshape(c, -1)  # (c, k * k * d)
+    for samples in few_samples(n, math.prod(counts) * table.shape[1]):
+        products = (y[samples].reshape(-1, c) @ table).reshape(-1, *counts, *window, d)
+        for place in np.ndindex(*window):
+            starts = zip(place, counts, strict=True)
+            here = inner(slice(i, i + stride * count, stride) for i, count in starts)
+            out[samples][here] += products[(..., *place, slice(None))]
     return out
+
+
+def scatter_by_phases(y, W, stride, size, margins):
+    """Return crop(scatter(y, W, stride, ...), margins), shape (n, *size, d), without additions.
+
+    On one axis, y_r W_i is added to pixel rs + i. So pixel qs + a, with 0 <= a < s, is
+
+        sum_m y_(q-m) W_(ms+a), over all m >= 0 with ms + a < k.
+
+    For one phase a this is a correlation of y with every s-th entry of W, the last one first. All
+    phases have the same windows: the t = ceil(k / s) pixels of y that end with q. So one
+    correlation with stride 1 computes the s * s phases of an image, as s * s * d channels, and
+    each number is written once, to its pixel. Shi et al. (2016), section 3.2, call this a sub-pixel
+    convolution.
+
+    Zeros make W ts long: for a phase a >= k they are the whole kernel. Zeros before W move all
+    pixels. They are chosen, if there are enough, so that the first pixel of the result has phase 0;
+    then no window lies in the margin. Zeros around y are for the windows that reach beyond it.
+    """
+    n_axes, (c, d) = y.ndim - 2, W.shape[-2:]
+    taps = -(-len(W) // stride)
+    around_W, around_y, starts = [], [], []
+    for count, length, (margin, _) in zip(y.shape[1:-1], size, margins, strict=True):
+        zeros = min(-margin % stride, taps * stride - len(W))
+        start = margin + zeros  # the result: pixels start to start + length - 1
+        first, end = start // stride, -(-(start + length) // stride)  # q is in range(first, end)
+        around_W.append((zeros, taps * stride - len(W) - zeros))
+        around_y.append((taps - 1 - first, end - count))
+        starts.append(start % stride)
+
+    W = pad(W.reshape(1, *W.shape[:-2], c * d), around_W).reshape(*[taps, stride] * n_axes, c, d)
+    even, odd = range(0, 2 * n_axes + 1, 2), range(1, 2 * n_axes + 2, 2)
+    W = W[(slice(None, None, -1), slice(None)) * n_axes]  # the last entry first
+    W = W.transpose(*even, *odd)  # (t, s, t, s, c, d) to (t, t, c, s, s, d)
+    W = W.reshape(*[taps] * n_axes, c, -1)
+    y = pad(y, around_y)
+
+    counts = [length - taps + 1 for length in y.shape[1:-1]]
+    sizes = [number for count in counts for number in (count, stride)]
+    out = np.empty((len(y), *sizes, d), np.result_type(y, W))  # (n, rows, s, columns, s, d)
+    phases = out.transpose(0, *odd[:-1], *even[1:], -1)  # (n, rows, columns, s, s, d)
+    for samples in few_samples(len(y), out[0].size):
+        here = phases[samples]
+        here[...] = correlate(y[samples], W, 1).reshape(here.shape)
+    out = out.reshape(len(y), *(stride * count for count in counts), d)
+    return out[inner(slice(i, i + length) for i, length in zip(starts, size, strict=True))]
+
+
+def spread(y, W, stride, size, margins):
+    """Return crop(scatter(y, W, ...), margins), shape (n, *size, d), the faster way.
+
+    That is by phases, but with one channel `scatter` adds whole rows of pixels at once, and with
+    windows of one pixel it adds only once (docs/10_speed.md).
+    """
+    if len(W) > 1 and W.shape[-1] > 1:
+        return scatter_by_phases(y, W, stride, size, margins)
+    framed = [length + sum(zeros) for length, zeros in zip(size, margins, strict=True)]
+    return crop(scatter(y, W, stride, framed), margins)
 
 
 def kernel_gradient(x, dout, kernel, stride):
@@ -85,12 +161,32 @@ def kernel_gradient(x, dout, kernel, stride):
     return dW.reshape(*[kernel] * (x.ndim - 2), c, d)
 
 
+def correlate_both(x, W, y, stride):
+    """Return correlate(x, W, stride), which has the shape of y, and kernel_gradient(x, y, ...).
+
+    Both use the same windows, so they are copied only once.
+    """
+    d = y.shape[-1]
+    out, products = np.empty(y.shape, np.result_type(x, W)), 0
+    for samples, matrix in windows(x, len(W), stride):
+        np.matmul(matrix, W.reshape(-1, d), out=out[samples].reshape(-1, d))
+        products += matrix.T @ y[samples].reshape(-1, d)
+    return out, products.reshape(W.shape)
+
+
 def pad(x, margins):
-    """Return x (n, h, w, c) in a frame of zeros; margins are ((top, bottom), (left, right))."""
+    """Return x (n, h, w, c) in a frame of zeros; margins are ((top, bottom), (left, right)).
+
+    Where a margin is negative, as many pixels of x are left out. Without any margin it is x itself.
+    """
+    if all(zeros == (0, 0) for zeros in margins):
+        return x
     n, *size, c = x.shape
     size = [length + sum(zeros) for length, zeros in zip(size, margins, strict=True)]
     out = np.zeros((n, *size, c), x.dtype)  # for a small x np.pad is several times slower
-    crop(out, margins)[...] = x
+    added = [(max(before, 0), max(after, 0)) for before, after in margins]
+    less = [(max(-before, 0), max(-after, 0)) for before, after in margins]
+    crop(out, added)[...] = crop(x, less)
     return out
 
 
@@ -147,6 +243,12 @@ class Convolution(Layer):
         ]
         zeros = [max(end - length, 0) for end, length in zip(ends, size, strict=True)]
         return tuple((extra // 2, extra - extra // 2) for extra in zeros)
+
+    def _fill(self, dW, dout):
+        """Assign grads. db is the sum of dout over samples and pixels."""
+        self.grads["W"] = dW
+        if "b" in self.params:
+            self.grads["b"] = sum_pixels(dout)
 
     def _images(self, x):
         """Return x as floats; raise ValueError unless it is images with c_in channels."""
@@ -212,12 +314,15 @@ class Conv2D(Convolution):
         pixel (rs + i, cs + j) of the padded x, so dout_rc W_ij^T goes back to this pixel. A pixel
         is in several windows, and its dx is the sum over them. The zeros of the padding are
         constants: their part of dx is cut off.
+
+        The same sum, seen from pixel (p, q) of the padded x: it is over all windows (r, c) with
+        0 <= p - rs, q - cs < kernel. Pixels with the same p % s and q % s, a phase, use the same
+        entries of the kernel. `scatter_by_phases` computes dx phase by phase.
         """
         x = self.recall(dout)
         self.backward_params(dout)
         margins = self.margins(x.shape[1:-1])
-        size = [n + sum(zeros) for n, zeros in zip(x.shape[1:-1], margins, strict=True)]
-        return crop(scatter(dout, adjoint(self.params["W"]), self.stride, size), margins)
+        return spread(dout, adjoint(self.params["W"]), self.stride, x.shape[1:-1], margins)
 
     def backward_params(self, dout):
         """dout -> grads. All pixels use the same W_ij: dW_ij = sum_nrc x_(rs+i, cs+j)^T dout_rc.
@@ -226,9 +331,7 @@ class Conv2D(Convolution):
         """
         x = self.recall(dout)
         padded = pad(x, self.margins(x.shape[1:-1]))
-        self.grads["W"] = kernel_gradient(padded, dout, self.kernel, self.stride)
-        if "b" in self.params:
-            self.grads["b"] = sum_pixels(dout)
+        self._fill(kernel_gradient(padded, dout, self.kernel, self.stride), dout)
 
 
 class ConvTranspose2D(Convolution):
@@ -287,10 +390,10 @@ class ConvTranspose2D(Convolution):
                 f"out = (in - 1) stride - 2 padding + kernel + output_padding = {size} must be "
                 "1 or more"
             )
-        margins = self.margins(size)
-        size = [n + sum(zeros) for n, zeros in zip(size, margins, strict=True)]
-        out = crop(scatter(x, self.params["W"], self.stride, size), margins)
-        return self.remember(x, out + self.params["b"] if "b" in self.params else out)
+        out = spread(x, self.params["W"], self.stride, size, self.margins(size))
+        if "b" in self.params:
+            out += self.params["b"]
+        return self.remember(x, out)
 
     def backward(self, dout):
         """dout (n, h, w, c_out) -> dx (n, rows, columns, c_in).
@@ -299,9 +402,11 @@ class ConvTranspose2D(Convolution):
         dx_rc = sum_ij dout_(rs+i, cs+j) W_ij^T, which is the forward pass of Conv2D. The pixels
         that were cut off are not in out: their dout is 0, the padding.
         """
-        self.backward_params(dout)
+        x = self.recall(dout)
         padded = pad(dout, self.margins(dout.shape[1:-1]))
-        return correlate(padded, adjoint(self.params["W"]), self.stride)
+        dx, dW = correlate_both(padded, adjoint(self.params["W"]), x, self.stride)
+        self._fill(adjoint(dW), dout)
+        return dx
 
     def backward_params(self, dout):
         """dout -> grads: dW_ij = sum_nrc x_rc^T dout_(rs+i, cs+j), db = sum dout over all pixels.
@@ -310,6 +415,4 @@ class ConvTranspose2D(Convolution):
         """
         x = self.recall(dout)
         padded = pad(dout, self.margins(dout.shape[1:-1]))
-        self.grads["W"] = adjoint(kernel_gradient(padded, x, self.kernel, self.stride))
-        if "b" in self.params:
-            self.grads["b"] = sum_pixels(dout)
+        self._fill(adjoint(kernel_gradient(padded, x, self.kernel, self.stride)), dout)

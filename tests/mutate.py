@@ -35,7 +35,7 @@ TESTS = {  # one after the other until one fails; what kills no more mutants is 
     "variants/test_importance_weighted proof/test_gradcheck",
     "activations": "test_activations",
     "attention": "test_attention",
-    "conv": "test_conv test_conv1d",
+    "conv": "test_conv test_conv1d test_conv_phases",
     "normalization": "test_normalization",
     "pooling": "test_pooling",
     "recurrent": "test_recurrent test_recurrent_formulas",
