@@ -96,6 +96,12 @@ def unchanged(before, after):
     return not isinstance(before, list) or before == after
 
 
+def overflows(error):
+    """Return whether a student's code stopped at an overflow, a log of 0 or the like."""
+    bases = getattr(error, "problem", {}).get("bases", ())
+    return isinstance(error, FloatingPointError) or "FloatingPointError" in bases
+
+
 FORMULAS = "formulas"  # the key of right formulas among mistakes; see `edits.explain`
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import gradients, sentences_of_gradients
-from miniae.exercises.questions import Named, agree, differs, numbers
+from miniae.exercises.questions import FORMULAS, Named, agree, differs, numbers
 
 
 def kl_terms(mu, log_var):
@@ -14,17 +14,26 @@ def kl_terms(mu, log_var):
 def draw(rng):
     """Return mu, log_var (n, d), and a floor.
 
-    The KL of two latents is above the floor, and that of three below it. Of these, one has a sample
-    above the floor, one a sum over samples, and one neither. The total of the first sample is below
-    the floor.
+    The KL of two latents is above the floor, and that of three below it. Of these, one is above
+    half of the floor and has a sample above it, one has a sum over samples above it, and one has
+    neither. The total of the first sample is below the floor.
     """
     mu, log_var = rng.standard_normal((2, 7, 5)) * [0.1, 0.1, 0.1, 0.8, 1.0]
     mu[:, 3:] += 1.2 * np.sign(mu[:, 3:])
     mu[:, 0] = 0.36 * np.sign(mu[:, 0])
-    mu[1, 1] += 1.1
+    mu[1, 1] = 1.5 * np.sign(mu[1, 1])
     mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
     order = rng.permutation(5)
     return mu[:, order], log_var[:, order], float(rng.uniform(0.2, 0.3))
+
+
+KL = {"kl": "0.5 * (mu**2 + exp(log_var) - log_var - 1)", "latent": "mean(kl, axis=0)"}
+COUNTED = {**KL, "counted": "latent > floor"}
+VALUE = {**KL, "counted": "maximum(latent, floor)", "loss": "sum(counted)"}
+GRADIENTS = {
+    "dmu": {**COUNTED, "dmu": "counted * mu / n"},
+    "dlog_var": {**COUNTED, "dlog_var": "counted * (exp(log_var) - 1) / (2 * n)"},
+}
 
 
 def check_free_bits(ask):
@@ -82,6 +91,8 @@ def check_free_bits(ask):
         ).sum(),
         "not_summed_over_latents": np.maximum(latents, floor),
     }
+    given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
+    mistakes[FORMULAS] = [(VALUE, given)]
     got = numbers(ask("free_bits_kl", mu, log_var, floor), "the KL")
     if agree(got, total):
         again = numbers(ask("free_bits_kl", mu, log_var, 2 * total), "the KL")
@@ -142,8 +153,12 @@ def check_free_bits_backward(ask):
         wrong["floor_below_by_n"] = np.where(counted, value, floor / n)
         wrong["columns_left_out"] = value[:, counted]
         wrong["one_below"] = np.where(counted, value, 1.0)
+        wrong["larger_than_floor"] = np.maximum(value, floor)
+        wrong["larger_than_floor__n_is_missing"] = np.maximum(n * value, floor)
         same_shape = {key: v for key, v in wrong.items() if v.shape == value.shape}
         mistakes[name] = {**wrong, **gradients(same_shape, right[name])}
+        given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
+        mistakes[name][FORMULAS] = [(GRADIENTS[name], given)]
     ask.equal(ask("free_bits_kl_backward", mu, log_var, floor), right, mistakes)
 
 
@@ -257,6 +272,9 @@ EXERCISES = {
             ),
             "floor_below": "below the floor the gradient is the floor: it must be 0",
             "floor_below_by_n": "below the floor the gradient is floor / n: it must be 0",
+            "larger_than_floor": (
+                "the larger of gradient and floor is taken: the floor is compared with the KL"
+            ),
             "one_below": "below the floor the gradient is 1: it must be 0",
         },
         "hints": (
