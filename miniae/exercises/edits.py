@@ -21,6 +21,7 @@ FUNCTIONS = {
     "log": np.log,
     "log1p": np.log1p,
     "sqrt": np.sqrt,
+    "cbrt": np.cbrt,
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "softplus": softplus,
@@ -75,11 +76,11 @@ def edits_of(node, names):
     here = short(node)
     if isinstance(node, ast.BinOp):
         left, right = node.left, node.right
-        yield "no", f"`{short(right)}` is missing", left
+        yield "no", f"`{short(right)}` is missing in `{here}`", left
         minus = isinstance(node.op, ast.Sub)
         yield (
             "no",
-            f"`{short(left)}` is missing",
+            f"`{short(left)}` is missing in `{here}`",
             ast.UnaryOp(ast.USub(), right) if minus else right,
         )
         for kind, inner in brackets(node):
@@ -342,6 +343,8 @@ def last_step(steps, given):
         """Compute only what an edit changes."""
         if edit is None:
             return first[names[-1]]
+        if edit[0] in given:
+            return run(steps, {**given, edit[0]: given[edit[1]]})[names[-1]]
         later = {name: steps[name] for name in names[names.index(edit[0]) :]}
         return run(later, first, edit)[names[-1]]
 
@@ -349,7 +352,7 @@ def last_step(steps, given):
 
 
 def scale_between(got, value, given):
-    """Return the number c with got = c value if it is simple: 2, 1/2, a size of `given`, or None."""
+    """Return the number c with got = c value if it is 2, 1/2, a size of `given` or the like."""
     factor = factor_between(got, value)
     if not got.shape and not value.shape and value:
         factor = got / value
@@ -379,6 +382,10 @@ def explain(got, steps, given, compute=None):
         if compute is None:
             steps = used(steps)
             edits = edits_of_steps(tuple(steps.items()), tuple(given), True)
+            sizes = [name for name in given if isinstance(given[name], int)]
+            for name, other in itertools.permutations(sizes, 2):
+                words = f"`{other}` stands in place of `{name}`"
+                edits = [*edits, (name, f"{other}_everywhere", words, other)]
             compute = last_step(steps, given)
         else:
             edits = edits_of_steps(tuple(steps.items()), tuple(given), False)
@@ -392,7 +399,7 @@ def explain(got, steps, given, compute=None):
                 value = np.broadcast_to(value, right.shape)
             if agree(value, right):
                 continue
-            where = "" if len(steps) == 1 else f" in {step}"
+            where = "" if len(steps) == 1 or step in given else f" in {step}"
             if agree(got, value):
                 return f"edit_{step.lower()}_{key}", f"{words}{where}"
             factor = None if scaled else scale_between(got, value, given)

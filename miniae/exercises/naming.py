@@ -24,6 +24,11 @@ GENERIC = {
     "inverted": "it is 1 divided by the right answer",
     "zero": "it is 0 everywhere",
     "one_number": "every entry is the same number: a sum or a mean of the right answer",
+    "first_missing": "the first entry of an axis is 0, all others are right",
+    "last_missing": "the last entry of an axis is 0, all others are right",
+    "only_first": "only the first entry of an axis is right, all others are 0",
+    "only_last": "only the last entry of an axis is right, all others are 0",
+    "whole_numbers": "the answer is rounded to whole numbers",
     "reversed": "the entries are in reverse order along an axis",
     "transposed": "it is the transpose of the right answer",
     "summed": "it is summed over an axis that must stay",
@@ -186,7 +191,15 @@ def same_shape(got, right):
             f"every entry is too large by {(got - right).mean():.6g}: is a number added, or a "
             "bracket in the wrong place?"
         )
+    for words, rounded in ("rounded", np.round), ("cut", np.trunc), ("rounded down", np.floor):
+        if agree(got, rounded(right)):
+            return "whole_numbers", (
+                f"it is {words} to whole numbers: is it kept in an array of int, or divided by //?"
+            )
     for axis in range(right.ndim):
+        found = part_along(got, right, axis)
+        if found:
+            return found
         if agree(got, np.flip(right, axis)):
             return "reversed", f"the entries are in reverse order along axis {axis}"
         for words, reduce in ("sum", np.sum), ("mean", np.mean):
@@ -196,6 +209,27 @@ def same_shape(got, right):
                 )
     if right.ndim == 2 and agree(got.T, right):
         return "transposed", "it is the transpose of the right answer"
+    return None
+
+
+def part_along(got, right, axis):
+    """Return what `generic` returns, for an answer that is 0 at one end of an axis or beside it."""
+    for name, place in ("first", 0), ("last", -1):
+        kept = np.zeros_like(right)
+        here = (slice(None),) * axis + (place,)
+        kept[here] = right[here]
+        if not kept.any() or agree(kept, right):
+            continue
+        if agree(got, right - kept):
+            return f"{name}_missing", (
+                f"the {name} entry along axis {axis} is 0, all others are right: does a loop "
+                f"{'begin too late' if name == 'first' else 'end too early'}?"
+            )
+        if agree(got, kept):
+            return f"only_{name}", (
+                f"only the {name} entry along axis {axis} is right, all others are 0: is a line "
+                "in the loop that must be after it, or after it that must be in it?"
+            )
     return None
 
 

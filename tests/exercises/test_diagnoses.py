@@ -145,11 +145,11 @@ STD = np.exp(GIVEN["log_var"] / 2)
 @pytest.mark.parametrize(
     ("got", "words"),
     [
-        (RIGHT + STD, "`eps` is missing in z"),
+        (RIGHT + STD, "`eps` is missing in `std * eps` in z"),
         (RIGHT - STD * GIVEN["eps"], "`-` stands in place of `+` in `mu + std * eps` in z"),
         (RIGHT + STD + GIVEN["eps"], "`+` stands in place of `*` in `std * eps` in z"),
         ((RIGHT + STD) * GIVEN["eps"], "a bracket is in the wrong place"),
-        (RIGHT + STD**2 * GIVEN["eps"], "`2` is missing in std"),
+        (RIGHT + STD**2 * GIVEN["eps"], "`2` is missing in `log_var / 2` in std"),
         (RIGHT + GIVEN["log_var"] / 2 * GIVEN["eps"], "`exp` is missing"),
         (RIGHT + STD * RIGHT, "`mu` stands in place of `eps`"),
         (RIGHT + STD * np.abs(GIVEN["eps"]), "`abs` is taken of"),

@@ -188,6 +188,13 @@ def slips_with_mask(dout, q, k, v, mask):
             away / away.sum(axis=2, keepdims=True),
             root,
         ),
+        "masked_after_exp_not_in_sum": (away * mask / away.sum(axis=2, keepdims=True), root),
+        **{
+            f"masked_score_is_minus_{size}": (softmax(np.where(mask, products / root, -size)), root)
+            for size in (1, 10)
+        },
+        "mask_is_added": (softmax(products / root + mask), root),
+        "scores_are_multiplied_by_mask": (softmax(products / root * mask), root),
         "p_is_masked_after_softmax": (
             p * mask,
             root,
@@ -341,6 +348,19 @@ EXERCISES = {
             "scores_transposed": "the scores in p are k q^T: they are q k^T",
             "k_is_not_transposed_in_p": "k is not transposed in p: the scores are q k^T",
             "mask_is_inverted": "the mask is inverted: it is True where a query may see the key",
+            **{
+                f"masked_score_is_minus_{size}": (
+                    f"a masked score is -{size}, which still has a weight: make it -inf"
+                )
+                for size in (1, 10)
+            },
+            "mask_is_added": "the mask is added to the scores: where it is False, make them -inf",
+            "scores_are_multiplied_by_mask": (
+                "the scores are multiplied by the mask: exp(0) is 1, so make them -inf"
+            ),
+            "masked_after_exp_not_in_sum": (
+                "masked keys still count in the sum of the softmax: mask the scores before"
+            ),
             "masked_score_is_0": (
                 "a masked score is 0, which still has weight exp(0) = 1: make it -inf"
             ),

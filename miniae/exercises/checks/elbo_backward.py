@@ -316,7 +316,8 @@ def of_probabilities(networks, x, eps):
 
 def wrong_noise(networks, x, eps):
     """Return the gradients of code that decodes another z."""
-    log_var = networks[0].forward(x)[:, LATENT:]
+    h = networks[0].forward(x)
+    mu, log_var = np.split(h, 2, axis=1)
     std = np.exp(log_var / 2)
     return {
         key: gradients(*networks, x, noise / std)
@@ -328,6 +329,12 @@ def wrong_noise(networks, x, eps):
             "noise_without_std": eps,
             "one_over_std": eps / std,
             "noise_is_subtracted": -std * eps,
+            "split_exchanged": log_var + np.exp(mu / 2) * eps - mu,
+            "halves_interleaved": h[:, ::2] + np.exp(h[:, 1::2] / 2) * eps - mu,
+            "mu_is_missing_in_z": std * eps - mu,
+            "noise_is_half": std * eps / 2,
+            "exp_is_missing_in_z": log_var / 2 * eps,
+            "half_outside_in_z": std**2 / 2 * eps,
         }.items()
     }
 
@@ -336,6 +343,12 @@ DECODED = {
     "mu_is_decoded": "mu is decoded: decode z = mu + std eps",
     "variance_for_std": "the decoded z has the variance: it must have std, exp(log_var / 2)",
     "log_var_for_std": "the decoded z has log_var: it must have std, exp(log_var / 2)",
+    "split_exchanged": "mu and log_var are exchanged: mu is the first half of h",
+    "halves_interleaved": "h is split into even and odd columns: the first half of h is mu",
+    "mu_is_missing_in_z": "mu is missing in the decoded z: z = mu + std eps",
+    "noise_is_half": "the noise is halved in the decoded z: z = mu + std eps",
+    "exp_is_missing_in_z": "exp is missing in the decoded z: std = exp(log_var / 2)",
+    "half_outside_in_z": "the 1/2 is outside exp in the decoded z: std = exp(log_var / 2)",
     "noise_without_eps": "eps is missing in the decoded z: z = mu + std eps",
     "noise_without_std": "std is missing in the decoded z: z = mu + std eps",
     "one_over_std": "the decoded z has 1 / std: the sign of log_var is wrong",

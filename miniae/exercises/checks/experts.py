@@ -87,6 +87,10 @@ FORWARD_SLIPS = {
         {"total": lambda v: (1 + v.seen).sum(axis=0)},
     ),
     "prior_is_counted_twice": ("the prior is counted twice", {"prior": lambda v: 2}),
+    "prior_has_log_precision_1": (
+        "the log precision of the prior is 1: its precision is 1, so the log is 0",
+        {"prior": lambda v: np.e},
+    ),
     "prior_has_mean_1": (
         "the prior has mean 1: its mean is 0",
         {"mu": lambda v: (1 + v.weighted) / v.total},

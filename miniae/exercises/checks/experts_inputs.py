@@ -98,5 +98,7 @@ def compare_case(ask, got, right, mistakes, description):
     if description == NAN:
         for name, value in zip(right, unpack(got, right), strict=True):
             if not np.isfinite(numbers(value, name)).all():
-                raise Wrong(f"{name} is not finite: 0 * NaN is NaN, so select with np.where")
+                raise Wrong(
+                    f"{name} is not finite: 0 * NaN is NaN, so select with np.where", "not_finite"
+                )
     ask.equal(got, right, mistakes)

@@ -107,10 +107,32 @@ def check_chain_backward(ask):
     mistakes = {
         "dout_of_first_layer": backprop(layers[1:], dout),
         "dout_itself": dout,
+        "all_dx": all_dx(copies, x, dout),
         **{key: value for key, (_, value) in known.items()},
     }
     ask.equal(got, dx, mistakes, "dx")
     compare("the gradient of all weights", grads(theirs), grads_of(layers, x, dout), {})
+
+
+def all_dx(layers, x, dout):
+    """Return what backward returns for each layer, the last layer first."""
+    run(layers, x)
+    found = []
+    for layer in reversed(layers):
+        dout = layer.backward(dout)
+        found.append(dout)
+    return np.array(found)
+
+
+def stepped(layers, x, dout, lr):
+    """Return the weights if each layer makes its step before it passes its gradient back."""
+    layers = copy.deepcopy(layers)
+    run(layers, x)
+    for layer in reversed(layers):
+        layer.backward(dout)
+        layer.theta = layer.theta - lr * layer.dtheta
+        dout = layer.backward(dout)
+    return np.concatenate([layer.theta for layer in layers])
 
 
 def grads_of(layers, x, dout):
@@ -162,6 +184,8 @@ def check_train_step(ask):
         "step_twice": before - 2 * lr * gradient,
         "divided_by_lr": before - gradient / lr,
         "theta_for_dtheta": before - lr * before,
+        "theta_decays": before * (1 - lr) - lr * gradient,
+        "step_before_passing_back": stepped(layers, x, 2 * error / len(x), lr),
         "theta_is_lost": -lr * gradient,
         "only_last_layer": before - lr * gradient * last,
         "only_first_layer_steps": before - lr * gradient * first,
@@ -199,6 +223,8 @@ def check_train_step(ask):
         "gradient_returned": 2 * error / len(x),
         "out_returned": out,
     }
+    steps = {"each": "(out - x) ** 2", "loss": "sum(each) / n"}
+    mistakes[FORMULAS] = [(steps, {"out": out, "x": x, "n": len(x), "lr": lr})]
     compare("the loss", got, loss, mistakes)
 
 
@@ -245,6 +271,12 @@ EXERCISES = {
             "step_twice": "the step is made twice, or has a factor 2 too many",
             "divided_by_lr": "the gradient is divided by lr: multiply by it",
             "theta_for_dtheta": "it has layer.theta where layer.dtheta must stand",
+            "all_dx": "this is the dx of every layer: return that of the first layer",
+            "theta_decays": "theta is also multiplied by 1 - lr: subtract lr * dtheta only",
+            "step_before_passing_back": (
+                "a layer makes its step before the gradient goes through it: first backward for "
+                "all layers, then the steps"
+            ),
             "theta_is_lost": "theta becomes the step: subtract the step from theta",
             "only_last_layer": "only the last layer changes: is the step outside the loop?",
             "only_first_layer_steps": (

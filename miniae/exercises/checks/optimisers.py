@@ -140,6 +140,13 @@ def check_sgd(ask):
         "no_momentum": descend(lambda v, g: (v, -lr * g)),
         "averaged": simple(lambda v, g: momentum * v + (1 - momentum) * g),
         "average_the_other_way": simple(lambda v, g: (1 - momentum) * v + momentum * g),
+        "momentum_to_the_t": lambda gradients: [
+            -lr * sum(momentum ** ((t - i) * (t + i + 3) / 2) * g for i, g in enumerate(some))
+            for t, some in enumerate(itertools.accumulate([g] for g in gradients))
+        ],
+        "starts_at_dtheta": lambda gradients: descend(right)(
+            [gradients[0] * (1 + momentum), *gradients[1:]]
+        ),
         "late_velocity": descend(lambda v, g: (momentum * v + g, -lr * v)),
         "nesterov": descend(
             lambda v, g: (momentum * v + g, -lr * (g + momentum * (momentum * v + g)))
@@ -214,6 +221,8 @@ EXERCISES = {
                 "this is an average with momentum and 1 - momentum exchanged: velocity = momentum "
                 "velocity + dtheta"
             ),
+            "momentum_to_the_t": "momentum has a power: it is the same in each step",
+            "starts_at_dtheta": "the velocity starts at dtheta: it starts at 0",
             "late_velocity": (
                 "theta moves by the velocity of the last step: update the velocity first"
             ),
