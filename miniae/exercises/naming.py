@@ -28,6 +28,7 @@ GENERIC = {
     "last_missing": "the last entry of an axis is 0, all others are right",
     "only_first": "only the first entry of an axis is right, all others are 0",
     "only_last": "only the last entry of an axis is right, all others are 0",
+    "running_sum": "each entry also has the entries before it",
     "whole_numbers": "the answer is rounded to whole numbers",
     "reversed": "the entries are in reverse order along an axis",
     "transposed": "it is the transpose of the right answer",
@@ -200,6 +201,11 @@ def same_shape(got, right):
         found = part_along(got, right, axis)
         if found:
             return found
+        if agree(got, np.cumsum(right, axis)):
+            return "running_sum", (
+                f"each entry also has those before it along axis {axis}: is something not set "
+                "back before the next one?"
+            )
         if agree(got, np.flip(right, axis)):
             return "reversed", f"the entries are in reverse order along axis {axis}"
         for words, reduce in ("sum", np.sum), ("mean", np.mean):

@@ -19,8 +19,9 @@ def check(ask):
     got = ask("attention_backward", *arrays, None)
     mistakes = slips(*arrays)
     given = {**dict(zip(("dout", "q", "k", "v"), arrays, strict=True)), "n": size}
-    given["p"] = softmax(given["q"] @ turn(given["k"]) / np.sqrt(size))
     ds = {
+        "s": f"q @ turn(k) / sqrt({size})",
+        "p": "softmax(s)",
         "dp": "dout @ turn(v)",
         "ds": "p * (dp - sum(p * dp, axis=2, keepdims=True))",
     }

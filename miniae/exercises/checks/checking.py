@@ -11,6 +11,7 @@ H = 0.1  # large, so that the central difference differs from the derivative
 def function(rng):
     """Return a function of 5 numbers, real or complex, and its gradient."""
     a, b = rng.uniform(0.5, 1.5, (2, 5))
+    a[1:3] *= -1  # the gradient has both signs
 
     def f(v):
         return (a * v**3).sum() + np.sin(b * v).sum() + v[0] * v[1]
@@ -79,6 +80,7 @@ def check_central(ask):
             [f(moved(v, k, H - v[k])) - f(moved(v, k, -H - v[k])) for k in range(5)]
         )
         / (2 * H),
+        "written_to_first": (np.arange(5) == 0) * (up - down)[-1] / (2 * H),
         "only_last_entry": (np.arange(5) == 4) * (up - down) / (2 * H),
         "only_first_entry": (np.arange(5) == 0) * (up - down) / (2 * H),
         "rounded_to_int": np.trunc((up - down) / (2 * H)),
@@ -114,6 +116,8 @@ def check_complex(ask):
         "divided_by_2h": exact / 2,
         "minus": -exact,
         "divided_by_h_squared": exact / 1e-30,
+        "entry_replaced": np.array([gradient(moved(v, k, -v[k]))[k] for k in range(5)]),
+        "written_to_first": (np.arange(5) == 0) * exact[-1],
         "only_last_entry": (np.arange(5) == 4) * exact,
         "only_first_entry": (np.arange(5) == 0) * exact,
         "sum_of_all": exact.sum(),
@@ -255,6 +259,7 @@ EXERCISES = {
             "relative_step": "the step is h v_k: it is h for each entry",
             "relative_step_divided": "the step is h v_k: it is h for each entry",
             "entry_replaced": "the entry is replaced by h: add h to it",
+            "written_to_first": "every slope is written to the first entry: write to entry k",
             "not_put_back_from_below": "put each entry back before you move the next one",
             "only_last_entry": "only the last entry is filled: is a line outside the loop?",
             "only_first_entry": "only the first entry is filled: is the return inside the loop?",

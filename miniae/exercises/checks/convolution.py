@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from miniae.conv import Conv2D
+from miniae.exercises.questions import FORMULAS
 
 
 def conv_arguments(ask):
@@ -63,6 +64,16 @@ PART_OF_KERNEL = {
 }
 
 
+WRONG_KERNELS = {
+    "weight_has_a_twice": "the weight is W[a, a]: it is W[a, d]",
+    "weight_has_d_twice": "the weight is W[d, d]: it is W[a, d]",
+    "pixels_have_a_twice": "the pixels move by a along both axes: x[:, i + a, j + d]",
+    "pixels_have_d_twice": "the pixels move by d along both axes: x[:, i + a, j + d]",
+    "weight_squared": "the weight is squared",
+    "weight_absolute": "the absolute value of the weight is taken",
+}
+
+
 def check_conv(ask):
     """Stride 1, no padding."""
     x, W, b, layer = conv_arguments(ask)
@@ -84,6 +95,10 @@ def check_conv(ask):
         "columns_do_not_move": with_kernel(layer, still(W, 1)).forward(x),
         "centre_for_all": with_kernel(layer, centre).forward(x),
         **{key: with_kernel(layer, W * mask).forward(x) for key, mask in masks(k).items()},
+        **{key: with_kernel(layer, other).forward(x) for key, other in kernels(W).items()},
+        "mean_over_kernel_and_channels": (right - b) / (k**2 * x.shape[3]) + b,
+        "largest_over_kernel": np.max(shares(x, W), axis=0) + b,
+        "largest_over_kernel_or_0": np.maximum(np.max(shares(x, W), axis=0), 0) + b,
         "b_is_subtracted": right - 2 * b,
         "b_averaged": right - b + b.mean(),
         "b_multiplied": (right - b) * b,
@@ -116,6 +131,21 @@ def still(W, axis):
     moved = np.zeros(W.shape)
     moved[(slice(None),) * axis + (0,)] = W.sum(axis=axis)
     return moved
+
+
+def kernels(W):
+    """Return the kernels of code that takes a wrong weight or pixel for an offset, by key."""
+    k, (a, d) = len(W), np.indices(W.shape[:2])
+    one, other = np.zeros((2, *W.shape))
+    one[range(k), range(k)], other[range(k), range(k)] = W.sum(axis=1), W.sum(axis=0)
+    return {
+        "weight_has_a_twice": W[a, a],
+        "weight_has_d_twice": W[d, d],
+        "pixels_have_a_twice": one,
+        "pixels_have_d_twice": other,
+        "weight_squared": W**2,
+        "weight_absolute": np.abs(W),
+    }
 
 
 def padded(x, W, b):
@@ -190,6 +220,7 @@ def check_conv_backward(ask):
             "dx_rows_flipped": with_gradient(W[::-1], x, dout),
             "dx_columns_flipped": with_gradient(W[:, ::-1], x, dout),
             **{f"dx_{key}": with_gradient(W * mask, x, dout) for key, mask in parts.items()},
+            **{f"dx_{key}": with_gradient(V, x, dout) for key, V in kernels(W).items()},
             "dx_is_divided_by_n": dx / n,
             "dx_is_mean_over_pixels": dx / (height * width),
             "dx_is_mean_over_kernel": dx / k**2,
@@ -204,6 +235,9 @@ def check_conv_backward(ask):
             "dw_rows_do_not_move": np.broadcast_to(dW[:1], dW.shape),
             "dw_columns_do_not_move": np.broadcast_to(dW[:, :1], dW.shape),
             **{f"dw_{key}": dW * mask for key, mask in parts.items()},
+            "dw_written_to_first": dW[-1, -1] * first,
+            "dw_added_to_first": dW.sum(axis=(0, 1)) * first,
+            "dw_adds_up": dW[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1],
             "dw_is_mean": dW / n,
             "dw_is_mean_over_pixels": dW / (height * width),
             "dw_is_mean_over_all": dW / (n * height * width),
@@ -229,6 +263,8 @@ def check_conv_backward(ask):
             "db_keepdims": dout.sum(axis=(0, 1, 2), keepdims=True),
             "db_is_mean": (dout.mean(axis=(0, 1, 2))),
             "db_is_one_number": dout.sum(),
+            "db_over_channels": dout.sum(axis=(1, 2, 3)),
+            FORMULAS: [({"db": "sum(dout, axis=0)"}, {"dout": dout.reshape(-1, dout.shape[3])})],
         },
     }
     got = ask("conv2d_backward", dout, x, W)
@@ -248,6 +284,15 @@ EXERCISES = {
             "dx_only_diagonal": "dx has the offsets with a = d only: use two loops",
             "dw_only_last_offset": "dW has the last offset only: is a line outside the loop?",
             "dw_only_diagonal": "dW has the offsets with a = d only: use two loops",
+            **WRONG_KERNELS,
+            **{f"dx_{key}": f"in dx {words}" for key, words in WRONG_KERNELS.items()},
+            "mean_over_kernel_and_channels": "it is a mean over offsets and channels: take the sum",
+            "largest_over_kernel": "the largest of the offsets is taken: take their sum",
+            "largest_over_kernel_or_0": "the largest of the offsets is taken: take their sum",
+            "dw_written_to_first": "everything is written to dW[0, 0]: write to dW[a, d]",
+            "dw_added_to_first": "everything is added to dW[0, 0]: write to dW[a, d]",
+            "dw_adds_up": "dW[a, d] also has other offsets: is a slice of dW written?",
+            "db_over_channels": "db is summed over the channels: they must stay",
             "rows_do_not_move": "the rows do not move with a: x[:, i + a, j + d]",
             "columns_do_not_move": "the columns do not move with d: x[:, i + a, j + d]",
             "centre_for_all": "all offsets have the weight of the centre: each has its own W[a, d]",

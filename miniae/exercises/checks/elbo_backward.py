@@ -209,6 +209,8 @@ BACKWARD = {  # key: sentence and arguments of `gradients`
         "the gradients are divided by n twice",
         {"change": lambda v: (v.dmu / v.n, v.dlog_var / v.n)},
     ),
+    "dlog_var_is_0": ("dlog_var is 0", {"change": lambda v: (v.dmu, 0 * v.dlog_var)}),
+    "dmu_is_0": ("dmu is 0", {"change": lambda v: (0 * v.dmu, v.dlog_var)}),
     "minus_all": (
         "the sign of the encoder's gradient is wrong: loss = -ELBO",
         {"change": lambda v: (-v.dmu, -v.dlog_var)},
@@ -283,6 +285,7 @@ def check_backward(ask):
             "decoder_minus": -right[cut:],
             "probabilities_for_logits": lambda: of_probabilities(copies, x, eps),
             **{key: vector[cut:] for key, vector in zs.items()},
+            FORMULAS: formulas_of_decoder(copies, x, eps),
         },
     )
 
@@ -303,6 +306,27 @@ def check_backward(ask):
     compare("encoder.dtheta", got[:cut], right[:cut], known)
     if not agree(got, right):
         raise Wrong("the gradient is wrong", "unknown")
+
+
+def formulas_of_decoder(networks, x, eps):
+    """Return the formulas of the decoder's gradient, for `edits.explain`."""
+    encoder, decoder = networks
+    mu, log_var = np.split(encoder.forward(x), 2, axis=1)
+    z = mu + np.exp(log_var / 2) * eps
+    of_z = {"std": "exp(log_var / 2)", "z": "mu + std * eps"}
+    of_logits = {"dlogits": "(p - x) / n"}
+    given = {"mu": mu, "log_var": log_var, "eps": eps, "n": len(x)}
+
+    def through(edit, z):
+        logits = decoder.forward(z)
+        start = {"p": sigmoid(logits), "x": x, "n": len(x), "logits": logits}
+        decoder.backward(run(of_logits, start, edit)["dlogits"] + 0 * x)
+        return decoder.dtheta.copy()
+
+    return [
+        (of_z, given, lambda edit: through(None, run(of_z, given, edit)["z"] + 0 * eps)),
+        (of_logits, {"p": z, "x": x, "n": len(x), "logits": z}, lambda edit: through(edit, z)),
+    ]
 
 
 def of_probabilities(networks, x, eps):

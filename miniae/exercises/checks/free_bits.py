@@ -23,13 +23,17 @@ def draw(rng):
     mu[:, 0] = 0.36 * np.sign(mu[:, 0])
     mu[1, 1] = 1.5 * np.sign(mu[1, 1])
     mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
-    order = rng.permutation(5)
+    order = np.concatenate([[3], rng.permutation(3), [4]])  # the ends are above the floor
     return mu[:, order], log_var[:, order], float(rng.uniform(0.2, 0.3))
 
 
 KL = {"kl": "0.5 * (mu**2 + exp(log_var) - log_var - 1)", "latent": "mean(kl, axis=0)"}
+LOOP = {**KL, "latent": "sum(kl, axis=0) / n"}
 COUNTED = {**KL, "counted": "latent > floor"}
-VALUE = {**KL, "counted": "maximum(latent, floor)", "loss": "sum(counted)"}
+VALUES = [
+    {**KL, "counted": "maximum(latent, floor)", "loss": "sum(counted)"},
+    {**LOOP, "counted": "where(latent > floor, latent, floor)", "loss": "sum(counted)"},
+]
 GRADIENTS = {
     "dmu": {**COUNTED, "dmu": "counted * mu / n"},
     "dlog_var": {**COUNTED, "dlog_var": "counted * (exp(log_var) - 1) / (2 * n)"},
@@ -92,7 +96,7 @@ def check_free_bits(ask):
         "not_summed_over_latents": np.maximum(latents, floor),
     }
     given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
-    mistakes[FORMULAS] = [(VALUE, given)]
+    mistakes[FORMULAS] = [(value, given) for value in VALUES]
     got = numbers(ask("free_bits_kl", mu, log_var, floor), "the KL")
     if agree(got, total):
         again = numbers(ask("free_bits_kl", mu, log_var, 2 * total), "the KL")

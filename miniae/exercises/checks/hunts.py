@@ -21,6 +21,9 @@ def check_network(ask):
     network = ask("Network", W1, b1, W2, b2)
     out = ask.call(network.forward, "forward", x)
     changed = {"forward_has_no_relu": (x @ W1 + b1) @ W2 + b2, "forward_without_b2": hidden @ W2}
+    before = x @ W1 + b1
+    for i in (1, 2, 3):
+        changed[f"forward_leaky_{i}"] = np.maximum(before, 0.1**i * before) @ W2 + b2
     given = {"x": x, "W1": W1, "b1": b1, "W2": W2, "b2": b2}
     steps = {"hidden": "maximum(x @ W1 + b1, 0)", "out": "hidden @ W2 + b2"}
     changed[FORMULAS] = [(steps, given)]
@@ -58,7 +61,7 @@ def check_network(ask):
     fault = (dout @ W2.T) * (hidden >= 0)
     if agree(got[0], fault @ W1.T) and agree(got[1], x.T @ fault) and correct[:1] != ["dx"]:
         raise Wrong(f"the fault is still there. forward is right. {where}", "still_there")
-    given |= {"hidden": hidden, "dout": dout, "n": len(x)}
+    given |= {"hidden": hidden, "dout": dout, "n": len(x), "before_relu": x @ W1 + b1}
     of_hidden = {"dhidden": "dout @ W2.T * (hidden > 0)"}
     steps = {
         "dx": {**of_hidden, "dx": "dhidden @ W1.T"},
@@ -125,7 +128,7 @@ def check_vae(ask):
             "minus_path": -dz * eps * std / 2,
         }
     }
-    half["dmu"] = {FORMULAS: [({**std_of, "dmu": "dz"}, given)]}
+    half["dmu"] = {FORMULAS: [({"dmu": "dz"}, {**given, "std": std})]}
     half["dlog_var"][FORMULAS] = [({**std_of, "dlog_var": "dz * eps * std / 2"}, given)]
     got = ask("sample_backward", dz, log_var, eps)
     ask.equal(got, {"dmu": dz, "dlog_var": dz * eps * std / 2}, half)
@@ -139,6 +142,10 @@ EXERCISES = {
         "mistakes": {
             "still_there": "the fault is still there",
             "forward_has_no_relu": "the ReLU of forward is gone: forward was right",
+            **{
+                f"forward_leaky_{i}": "forward has a leaky ReLU now: forward was right"
+                for i in (1, 2, 3)
+            },
             "forward_without_b2": "b2 is missing in forward: forward was right",
             "mask_inverted": "the mask is inverted: the gradient passes where hidden is above 0",
             "hidden_for_mask": (

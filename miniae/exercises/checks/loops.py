@@ -29,6 +29,9 @@ def rows_of(X, size, batches):
             raise Named("The batches have numbers from 0 to n - 1", ["numbers_of_rows"])
     if not arrays or any(array.ndim != 2 for array in arrays):
         raise Wrong("every batch must be an array (rows, features)", "batch_shape")
+    others = [array.shape for array in arrays if array.shape[1] != X.shape[1]]
+    if others:
+        raise Wrong(f"a batch has shape {others[0]}, X has {X.shape[1]} columns", "batch_shape")
     return arrays
 
 
@@ -69,8 +72,6 @@ def check_rows(X, batches, size):
     """Raise Named unless the batches have all rows of X once, and the right sizes."""
     rows, sizes = np.concatenate(batches), [len(batch) for batch in batches]
     said = f"X has {len(X)} rows, the size is {size}, and the batches have {sizes} rows"
-    if rows.shape[1] != X.shape[1]:
-        raise Wrong(f"a batch has {rows.shape[1]} columns, X has {X.shape[1]}", "batch_shape")
     known = {tuple(row) for row in X}
     if not all(tuple(row) in known for row in rows):
         key = "values_changed"

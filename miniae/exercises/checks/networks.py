@@ -46,10 +46,10 @@ def outputs(layers, x):
     return found
 
 
-def relus(layers, x):
-    """Return the output of layers with a ReLU after each of them."""
+def after_each(function, layers, x):
+    """Return the output of layers with a function after each of them."""
     for layer in layers:
-        x = np.maximum(layer.forward(x), 0)
+        x = function(layer.forward(x))
     return x
 
 
@@ -70,7 +70,8 @@ def check_chain_forward(ask):
         "first_layer_is_left_out": run(layers[1:], x),
         "only_first_layer": layers[0].forward(x),
         "input_returned": x,
-        "relu_after_each_layer": relus(layers, x),
+        "relu_after_each_layer": after_each(lambda out: np.maximum(out, 0), layers, x),
+        "tanh_after_each_layer": after_each(np.tanh, layers, x),
         "outputs_are_added": sum(outputs(layers, x)),
         "input_is_added": skips(layers, x),
         "layers_run_twice": run(layers, run(layers, x)),
@@ -135,6 +136,12 @@ def stepped(layers, x, dout, lr):
     return np.concatenate([layer.theta for layer in layers])
 
 
+def normalised(layers, gradient, ends):
+    """Return the gradient with that of each layer divided by its norm."""
+    parts = np.split(gradient, ends[:-1])
+    return np.concatenate([part / (np.linalg.norm(part) or 1) for part in parts])
+
+
 def grads_of(layers, x, dout):
     """Return the right gradients of the weights as one vector."""
     run(layers, x)
@@ -189,6 +196,9 @@ def check_train_step(ask):
         "theta_is_lost": -lr * gradient,
         "only_last_layer": before - lr * gradient * last,
         "only_first_layer_steps": before - lr * gradient * first,
+        "last_layer_does_not_step": before - lr * gradient * ~last,
+        "first_layer_does_not_step": before - lr * gradient * ~first,
+        "gradient_normalised": before - lr * normalised(layers, gradient, parts),
         "sign_of_gradient": before - lr * np.sign(gradient),
         "out_for_gradient": along(out),
         "out_over_n_for_gradient": along(out / len(x)),
@@ -240,6 +250,7 @@ EXERCISES = {
         "library": {"forward": run, "backward": backprop},
         "mistakes": {
             "relu_after_each_layer": "there is a ReLU after each layer: the list has all layers",
+            "tanh_after_each_layer": "there is a tanh after each layer: the list has all layers",
             "first_layer_is_left_out": "the first layer is left out",
             "only_first_layer": (
                 "this is the output of the first layer: is the return inside the loop?"
@@ -282,6 +293,9 @@ EXERCISES = {
             "only_first_layer_steps": (
                 "only the first layer changes: is the return inside the loop?"
             ),
+            "last_layer_does_not_step": "the last layer does not change: all layers make a step",
+            "first_layer_does_not_step": "the first layer does not change: all layers make a step",
+            "gradient_normalised": "the gradient is divided by its norm: take it as it is",
             "sign_of_gradient": "it has the sign of the gradient only",
             "out_for_gradient": "backward gets out: give it the gradient, 2 (out - x) / n",
             "out_over_n_for_gradient": "backward gets out / n: give it 2 (out - x) / n",

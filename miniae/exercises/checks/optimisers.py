@@ -5,9 +5,28 @@ import itertools
 import numpy as np
 
 from miniae.exercises.edits import explain, run
+from miniae.exercises.naming import factor_between
 from miniae.exercises.questions import Wrong, agree, compare, parameters
 
 STEPS = 4
+
+
+OTHER_GRADIENTS = {  # key: sentence, and what the steps get in place of the gradients
+    "dtheta_clipped": ("dtheta is clipped to -1 and 1", lambda g: [x.clip(-1, 1) for x in g]),
+    "dtheta_normalised": (
+        "dtheta is divided by its norm",
+        lambda g: [x / np.linalg.norm(x) for x in g],
+    ),
+    "dtheta_of_first_step": (
+        "each step has the dtheta of the first: is an old array kept?",
+        lambda g: [g[0] for _ in g],
+    ),
+    "dtheta_of_step_before": (
+        "each step has the dtheta of the step before",
+        lambda g: [0 * g[0], *g[:-1]],
+    ),
+    "dtheta_sum": ("each step has the sum of all dtheta so far", lambda g: np.cumsum(g, axis=0)),
+}
 
 
 def check_steps(ask, name, settings, rule, mistakes, formulas):
@@ -49,6 +68,13 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
         "stops_after_first_step": np.tile(start + right[0], (STEPS, 1)),
         **{key: start + np.cumsum(steps, axis=0) for key, steps in changes.items()},
     }
+    known |= {
+        key: start + np.cumsum(rule([*change(gradients)]), axis=0)
+        for key, (_, change) in OTHER_GRADIENTS.items()
+    }
+    factor = factor_between(np.diff([start, *taken], axis=0), np.stack(right))
+    if factor and not agree(taken, start + moved):
+        known["step_scaled"] = start + factor * moved
     # A mistake must explain all steps: many are alike in the first.
     known = {key: value for key, value in known.items() if agree(taken, value)}
     state, steps = formulas
@@ -57,12 +83,13 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
         """Return theta after each step."""
         v, found = {**state, "t": 0}, []
         for t, gradient in enumerate(gradients, 1):
-            v = run(steps, {**v, "dtheta": gradient, "t": t}, edit)
+            theta = start + sum(found)
+            v = run(steps, {**v, "dtheta": gradient, "t": t, "theta": theta}, edit)
             found.append(v["change"])
         return start + np.cumsum(np.broadcast_arrays(*found), axis=0)
 
     if not known and not agree(taken, start + moved):
-        names = {**state, "dtheta": gradients[0], "t": 1}
+        names = {**state, "dtheta": gradients[0], "t": 1, "theta": start}
         edit = explain(taken, steps, names, compute)
         if edit:
             raise Wrong(f"{edit[1]}. {name}.step moves theta wrongly", edit[0])
@@ -187,6 +214,8 @@ def check_sgd(ask):
 
 
 STEPS_SENTENCES = {
+    **{key: words for key, (words, _) in OTHER_GRADIENTS.items()},
+    "step_scaled": "every step has the same factor too many: is lr the one that __init__ gets?",
     "no_class": "it must be a class with a method step",
     "theta_unchanged": "step does not change theta",
     "step_is_added": "it adds the step, so the loss grows: subtract it",
