@@ -98,6 +98,8 @@ def edits_of(node, names):
         for kind, inner in brackets(node):
             yield f"bracket_{kind}", f"a bracket is in the wrong place in `{here}`", inner
         if isinstance(node.op, ast.Pow):
+            factor = ast.BinOp(right, ast.Mult(), left)
+            yield "times_in", f"it is `{short(factor)}` in place of `{here}`", factor
             for name in FUNCTIONS:
                 words = f"`{name}` stands in place of the power in `{here}`"
                 yield f"{name}_in", words, ast.Call(ast.Name(name, ast.Load()), [left], [])

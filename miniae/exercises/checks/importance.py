@@ -17,14 +17,20 @@ BOUND = {
     "w": "exp(log_w)",
     "average": "sum(w, axis=0) / k",
     "bound": "log(average)",
-    "loss": "-sum(bound) / n",
+    "loss": "-(sum(bound) / n)",
 }
 SHIFTED = {
     "top": "max(log_w, axis=0)",
     "w": "exp(log_w - top)",
     "average": "sum(w, axis=0) / k",
     "bound": "top + log(average)",
-    "loss": "-sum(bound) / n",
+    "loss": "-(sum(bound) / n)",
+}
+LOG_SUM = {
+    "top": "max(log_w, axis=0)",
+    "total": "sum(exp(log_w - top), axis=0)",
+    "bound": "log(total) + top - log(k)",
+    "loss": "-(sum(bound) / n)",
 }
 SHARES = {"w": "exp(log_w)", "share": "w / sum(w, axis=0)", "dlog_w": "-share / n"}
 SHIFTED_SHARES = {
@@ -44,6 +50,7 @@ def check_far(ask, name, log_w, right_of, clipped_of):
     wide = log_w + np.where(ask.rng.permutation(np.arange(5) < 1), 0, -1000.0)[:, None]
     for moved, key in (
         (log_w - 1000, "no_maximum"),
+        (log_w + 900, "no_maximum"),
         (far, "one_maximum_for_all"),
         (wide, "other_than_maximum"),
     ):
@@ -90,6 +97,7 @@ def check_loss(ask):
         "sum_over_samples__sum_over_draws": n * (right - np.log(k)),
         "sum_of_all": -bound.sum() - np.log(k),
         "over_samples": -log_mean_exp(log_w, 1).mean(),
+        "over_samples_by_k": -log_mean_exp(log_w, 1).mean() - np.log(n) + np.log(k),
         "over_samples__sum_over_draws": -log_mean_exp(log_w, 1).mean() - np.log(n),
         "log_of_mean_of_all": -np.log(w.mean()),
         "log_of_sum_of_all": -np.log(w.sum()),
@@ -126,7 +134,7 @@ def check_loss(ask):
         "one_number_per_draw": -log_mean_exp(log_w, 1),
     }
     given = {"log_w": log_w, **SIZES}
-    mistakes[FORMULAS] = [(BOUND, given), (SHIFTED, given)]
+    mistakes[FORMULAS] = [(BOUND, given), (SHIFTED, given), (LOG_SUM, given)]
     ask.equal(ask("iwae_loss", log_w), right, mistakes, "the loss")
 
     def clipped(far):
@@ -155,6 +163,7 @@ def check_loss_backward(ask):
         "over_all": -shares(log_w, (0, 1)),
         "over_all_shifted": -shifted / shifted.sum(),
         "not_normalised": -w / n,
+        "not_normalised_by_mean": -np.exp(log_w - log_w.mean(axis=0)) / n,
         "not_normalised_shifted": -np.exp(log_w - log_w.max(axis=0)) / n,
         "divided_by_mean": -k * share / n,
         "shares_squared": -(share**2) / n,
@@ -278,6 +287,9 @@ EXERCISES = {
             ),
             "not_normalised": "the weights are not divided by their sum",
             "not_normalised_shifted": "the weights are not divided by their sum",
+            "not_normalised_by_mean": (
+                "the mean of log w is subtracted, and the weights are not divided by their sum"
+            ),
             "divided_by_mean": "the weights are divided by their mean: divide by their sum",
             "shares_squared": "the shares are squared: the gradient of the bound has them once",
             "squares_normalised": "the weights are squared before they are divided by their sum",

@@ -115,7 +115,7 @@ class Recorder:
 CALLS = {  # key: sentence, and lists of the numbers of rows with which step is called
     "full_batch": (
         "step gets all of X at once: give it one batch after the other",
-        lambda e, b, n: [[n] * e],
+        lambda e, b, n: [[n] * e, [n] * (e * len(b))],
     ),
     "one_epoch": (
         "it trains for one epoch only: is a return inside the loop?",
@@ -240,6 +240,9 @@ def check_losses(ask, got, losses, rows, size):
         "not_reset__sum_over_samples": np.cumsum(total),
         "not_reset__full_size_for_all": np.cumsum(plain) * size / n,
         "divided_by_all_epochs": total / (n * epochs),
+        "count_not_reset": total / (n * so_far),
+        "divided_in_loop": divided_in_loop(losses, rows, np.full(k, n)),
+        "divided_in_loop_by_rows": divided_in_loop(losses, rows, np.cumsum(rows)),
     }
     array = numbers(got, "the list of losses")
     if array.size in (losses.size, k):
@@ -249,12 +252,22 @@ def check_losses(ask, got, losses, rows, size):
             raise Named("It returns one number", [key])
     if array.size == 1:
         raise Named("It returns one number", ["one_number_for_all_epochs"])
+    if array.shape == right.shape and (array != 0).sum() == 1:
+        raise Named(f"All but one of the {epochs} losses are 0", ["written_to_one_entry"])
     if array.shape == (epochs + 1,):
         raise Named(f"It returns {epochs + 1} numbers for {epochs} epochs", ["one_loss_more"])
     given = {"losses": losses, "rows": rows, "n": n, "size": size, "batches": k, "epochs": epochs}
     steps = {"total": "sum(losses * rows, axis=1)", "loss": "total / n"}
     mistakes[FORMULAS] = [(steps, given)]
     ask.equal(array, right, mistakes, "the losses")
+
+
+def divided_in_loop(losses, rows, by):
+    """Return the losses of code that divides its sum after each batch."""
+    total = np.zeros(len(losses))
+    for loss, m, size in zip(losses.T, rows, by, strict=True):
+        total = (total + m * loss) / size
+    return total
 
 
 EXERCISES = {
@@ -333,6 +346,12 @@ EXERCISES = {
             ),
             "same_loss_each_epoch": "all entries are the loss of the last epoch",
             "one_number_for_all_epochs": "it is one number: return a list with one for each epoch",
+            "count_not_reset": "the count of rows is not set to 0 at the start of each epoch",
+            "divided_in_loop": "the sum is divided after each batch: divide once, after the loop",
+            "divided_in_loop_by_rows": (
+                "the sum is divided after each batch: divide once, after the loop"
+            ),
+            "written_to_one_entry": "all epochs are written to one entry: each has its own",
             "one_loss_more": "the list has an entry too many: one for each epoch",
             "divided_by_batches": "it is divided by the number of batches: divide by that of rows",
             "full_size_for_all": (
