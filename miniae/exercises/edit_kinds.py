@@ -6,6 +6,7 @@ Each function yields (kind, sentence, new node) for a node of a formula.
 import ast
 import itertools
 import re
+from copy import deepcopy
 
 import numpy as np
 
@@ -24,17 +25,18 @@ FUNCTIONS = {
     "softplus": softplus,
     "abs": np.abs,
     "sign": np.sign,
+    "round": np.round,
     "square": np.square,
 }
 REDUCTIONS = {
     "sum": np.sum,
     "mean": np.mean,
+    "first": lambda x, axis=0, **_: np.take(x, 0, axis or 0),
+    "last": lambda x, axis=0, **_: np.take(x, -1, axis or 0),
     "max": np.max,
     "min": np.min,
     "std": np.std,
     "median": np.median,
-    "first": lambda x, axis=0, **_: np.take(x, 0, axis or 0),
-    "last": lambda x, axis=0, **_: np.take(x, -1, axis or 0),
     "cumsum": lambda x, axis=0, **_: np.cumsum(x, axis),
 }
 WORDS = {
@@ -58,7 +60,6 @@ OTHERS = {
     "hstack": lambda *parts: np.hstack(parts),
     "turn": lambda x: x.swapaxes(1, 2),
 }
-SIZES = {"n", "d", "k", "m", "pixels", "latents"}
 KNOWN = {**FUNCTIONS, **REDUCTIONS, **CHOICES, **OTHERS}
 NUMBERS = (0, 1, 2, 3, 4, 0.5)
 
@@ -207,7 +208,7 @@ def around(node, names):
     for name in FUNCTIONS:
         words = f"`{name}` is taken of `{here}`"
         yield f"{name}_of", words, ast.Call(ast.Name(name, ast.Load()), [node], [])
-    for size in sorted(SIZES & set(names)):
+    for size in names:
         for kind, op, words in ("over", ast.Div(), "divided"), ("times", ast.Mult(), "multiplied"):
             new = ast.BinOp(node, op, ast.Name(size, ast.Load()))
             yield f"{kind}_{size}", f"`{here}` is {words} by {size}", new
@@ -216,9 +217,26 @@ def around(node, names):
         yield kind, words, ast.BinOp(node, op, ast.Constant(1))
 
 
+class Renamed(ast.NodeTransformer):
+    """Put one name in place of another."""
+
+    def __init__(self, name, other):
+        self.name, self.other = name, other
+
+    def visit_Name(self, node):
+        """Return a name."""
+        return ast.Name(self.other, ast.Load()) if node.id == self.name else node
+
+
 def whole(node, names):
     """Yield, as `edits_of`, the edits of a whole formula: a name too many, an end left out."""
     here = short(node)
+    inside = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    for name in sorted({name for name in inside if inside.count(name) > 1} & {*names}):
+        for other in names:
+            if other != name:
+                words = f"`{other}` stands everywhere in place of `{name}` in `{here}`"
+                yield f"{other}_for_each_{name}", words, Renamed(name, other).visit(deepcopy(node))
     for name, end in ("but_first", "first"), ("but_last", "last"):
         call = ast.Call(ast.Name(name, ast.Load()), [node, ast.Constant(0)], [])
         words = f"the {end} entry of `{here}` is left out: does a loop "

@@ -135,19 +135,23 @@ def inlined(steps):
 
 
 @functools.lru_cache(maxsize=256)
-def edits_of_steps(steps, given, with_orders):
+def edits_of_steps(steps, given, sizes, with_orders):
     """Return a list of (step, key, sentence, tree) for each edit of each step.
 
     Parameters
     ----------
     steps : tuple of (name, formula)
-    given : tuple of names
+    given, sizes : tuple of names; those of the sizes are among both
     with_orders : bool, also edit the order of what the steps do
     """
     found, steps = [], dict(steps)
     for kind_of_edits, step in itertools.product((edits_of, around, whole), reversed(steps)):
         names = [*given, *list(steps)[: list(steps).index(step)]]
+        names = sizes if kind_of_edits is around else names
         found += [(step, *edit) for edit in edited(parsed(steps[step]), names, kind_of_edits)]
+    # Another step in place of a name is the least likely.
+    others = tuple(f"{step}_for_" for step in steps)
+    found.sort(key=lambda edit: edit[1].startswith(others))
     if with_orders:
         found += [(list(steps)[-1], *edit) for edit in edited(inlined(steps), [], orders)]
     return found
@@ -200,18 +204,17 @@ def explain(got, steps, given, compute=None):
     compute : function of an edit or None that returns what got should be
         Default: the last step.
     """
-    scaled = None
+    scaled, sizes = None, tuple(name for name in given if isinstance(given[name], int))
     with np.errstate(all="ignore"):  # edited formulas may overflow here without a warning
         if compute is None:
             steps = used(steps)
-            edits = edits_of_steps(tuple(steps.items()), tuple(given), True)
-            sizes = [name for name in given if isinstance(given[name], int)]
+            edits = edits_of_steps(tuple(steps.items()), tuple(given), sizes, True)
             for name, other in itertools.permutations(sizes, 2):
                 words = f"`{other}` stands in place of `{name}`"
                 edits = [*edits, (name, f"{other}_everywhere", words, other)]
             compute = last_step(steps, given)
         else:
-            edits = edits_of_steps(tuple(steps.items()), tuple(given), False)
+            edits = edits_of_steps(tuple(steps.items()), tuple(given), sizes, False)
         right = np.asarray(compute(None))
         for step, key, words, other in edits[:MOST]:
             try:

@@ -8,6 +8,7 @@ import pytest
 from fresh_answers import FRESH
 from second_answers import SECOND
 from solutions import replace, solved
+from third_answers import THIRD
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, find, questions
@@ -196,3 +197,38 @@ def test_a_fresh_wrong_answer_gets_the_id_that_was_read_and_found_right(
     tmp_path, id, old, new, key
 ):
     assert diagnosed(tmp_path, id, old, new)[1] == f"{id}.{key}"
+
+
+def changed(base, pairs):
+    """Return right code with changes of its text."""
+    for old, new in pairs:
+        base = replace(base, old, new)
+    return base
+
+
+def first_diagnosis(tmp_path, id, code):
+    """Return the state and the id of the first part that is not done; `code` comes last."""
+    path = tmp_path / find(id).file
+    path.write_text(f"{solved(id)}\n\n{code}", "utf-8")
+    rows = examine(find(id), load(path))
+    return next(((row[1], row[3]) for row in rows if row[1] != "done"), ("done", ""))
+
+
+BASES = [(id, base) for id, bases in THIRD.items() for base, _ in bases]
+CHANGES = [
+    pytest.param(id, changed(base, pairs), key, marks=[] if i % 40 == 0 else [pytest.mark.slow])
+    for id, bases in THIRD.items()
+    for base, rows in bases
+    for i, (key, *pairs) in enumerate(rows)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("id", "base"), BASES)
+def test_code_in_another_style_is_right(tmp_path, id, base):
+    assert first_diagnosis(tmp_path, id, base)[0] == "done"
+
+
+@pytest.mark.parametrize(("id", "code", "key"), CHANGES)
+def test_a_change_of_code_in_another_style_is_named(tmp_path, id, code, key):
+    assert first_diagnosis(tmp_path, id, code) == ("wrong", f"{id}.{key}")

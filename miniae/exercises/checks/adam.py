@@ -180,6 +180,10 @@ ADAM_SLIPS = {
         "the factors 1 - beta1 and 1 - beta2 are missing in m and v",
         {"m": lambda s: s.beta1 * s.m + s.g, "v": lambda s: s.beta2 * s.v + s.g**2},
     ),
+    "m_is_sum": (
+        "m is the sum of all dtheta: m = beta1 m + (1 - beta1) dtheta",
+        {"m": lambda s: s.m + s.g},
+    ),
     "m_without_beta": (
         "the factor beta1 is missing in m: m = beta1 m + (1 - beta1) dtheta",
         {"m": lambda s: s.m + (1 - s.beta1) * s.g},

@@ -17,7 +17,7 @@ def check(ask):
     size = int(ask.rng.choice([3, 5]))
     arrays = draw(ask, *[size] * 5)
     got = ask("attention_backward", *arrays, None)
-    mistakes = slips(*arrays)
+    mistakes, right = slips(*arrays), exact(*arrays)
     given = {**dict(zip(("dout", "q", "k", "v"), arrays, strict=True)), "n": size}
     ds = {
         "s": f"q @ turn(k) / sqrt({size})",
@@ -30,8 +30,9 @@ def check(ask):
         "dk": {**ds, "dk": f"turn(ds) @ q / sqrt({size})"},
         "dv": {**ds, "dv": "turn(p) @ dout"},
     }.items():
-        mistakes[name][FORMULAS] = [(steps, given)]
-    ask.equal(got, exact(*arrays), mistakes)
+        others = {other: value for other, value in right.items() if other != name}
+        mistakes[name][FORMULAS] = [(steps, given | others)]
+    ask.equal(got, right, mistakes)
 
     n, T, d, e = ask.rng.permutation([2, 3, 4, 5]).tolist()
     S = 6
@@ -129,6 +130,7 @@ def slips(dout, q, k, v):
         "factor_p_before_dp_is_missing": dp - p * mean,
         "factor_p_is_missing": dp - mean,
         "ds_is_dp": dp,
+        "ds_is_centred_dp": dp - total / d,
     }
     others = {
         "v_is_not_transposed_in_dp": dout @ v,
@@ -321,6 +323,7 @@ EXERCISES = {
                 "the factor p before dp is missing: ds = p (dp - mean)"
             ),
             "factor_p_is_missing": "the factor p is missing: ds = p (dp - mean)",
+            "ds_is_centred_dp": "ds is dp minus its plain mean: both need the weights p",
             "ds_is_dp": "ds is dp: the softmax needs its own backward pass",
             "v_is_not_transposed_in_dp": "v is not transposed in dp: dp = dout v^T",
             "dp_reverses_axes": (

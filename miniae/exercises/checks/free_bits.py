@@ -14,23 +14,28 @@ def kl_terms(mu, log_var):
 def draw(rng):
     """Return mu, log_var (n, d), and a floor.
 
-    The first and the last latent are above the floor, the first by less than a factor 2, and only
-    because of both mu and log_var. Of the others, the mean over samples is 0.85,
-    0.6, 0.3, 0.3 or 0.05 of the floor: so another mean, a sum, a factor 2 or bits give another
-    result. One of the two with 0.3 has a sample above the floor. The total of the first sample is
-    below the floor.
+    The first and the last latent are above the floor, as is one between them, which has the
+    largest mean, but a small median.
+    Another one is 1.4 times the floor, only because of both mu and log_var. Of the others, the mean
+    over samples is 0.85, 0.6, 0.3, 0.3 or 0.05 of the floor: so another mean, a sum, a factor 2 or
+    bits give another result. One of the two with 0.3 has a sample above the floor. The total of the
+    first sample is below the floor.
     """
-    floor = float(rng.uniform(0.2, 0.3))
-    sign = rng.choice([-1.0, 1.0], (9, 7))
-    mu, log_var = sign * rng.uniform(0.98, 1.02, (9, 7)), 0.01 * rng.standard_normal((9, 7))
-    mu[1:, 4] *= [0.1, 0.1, 1, 0.1, 0.1, 0.1, 0.1, 0.1]  # one sample is above the floor
-    mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
+    floor, n, d = float(rng.uniform(0.2, 0.3)), 12, 9
+    sign = rng.choice([-1.0, 1.0], (n, d))
+    mu, log_var = sign * rng.uniform(0.98, 1.02, (n, d)), 0.01 * rng.standard_normal((n, d))
+    mu[2:, 4] *= 0.1  # one sample is above the floor
     log_var[1:, 0] = 0.8 * sign[1:, 3]
-    rest = np.array([1.4, 0.85, 0.6, 0.3, 0.3, 0.05, 1]) * floor - kl_terms(0, log_var).mean(axis=0)
-    mu *= np.sqrt(rest / kl_terms(mu, 0).mean(axis=0))
-    mu[1:, 6] = sign[1:, 6] * rng.uniform(1.2, 2.5, 8)
-    log_var[1:, 6] = rng.standard_normal(8)
-    order = np.concatenate([[0], 1 + rng.permutation(5), [6]])
+    for j in (6, 7, 8):
+        log_var[1:, j] = rng.standard_normal(n - 1)
+    log_var[6:, 8] *= 0.01
+    mu[0], log_var[0] = 0.1 * mu[0], 0.1 * log_var[0]
+    share = np.array([1.4, 0.85, 0.6, 0.3, 0.3, 0.05])
+    rest = share * floor - kl_terms(0, log_var[:, :6]).mean(axis=0)
+    mu[:, :6] *= np.sqrt(rest / kl_terms(mu[:, :6], 0).mean(axis=0))
+    mu[1:, 6:] = sign[1:, 6:] * rng.uniform([1.2, 1.2, 3], [2.5, 2.5, 4], (n - 1, 3))
+    mu[6:, 8] *= 0.05
+    order = np.concatenate([[6], rng.permutation([0, 1, 2, 3, 4, 5, 8]), [7]])
     return mu[:, order], log_var[:, order], floor
 
 
@@ -137,6 +142,8 @@ def check_free_bits_backward(ask):
         "mask_is_the_positive_excess": np.maximum(terms.mean(axis=0) - floor, 0),
         "mask_is_a_sign": np.sign(terms.mean(axis=0) - floor),
         "mask_without_half": 2 * terms.mean(axis=0) > floor,
+        "mask_of_log_var_only": kl_terms(0, log_var).mean(axis=0) > floor,
+        "mask_of_mu_only": (mu**2 / 2).mean(axis=0) > floor,
         "mask_in_bits": terms.mean(axis=0) > floor * np.log(2),
     }
     others = {
@@ -148,6 +155,7 @@ def check_free_bits_backward(ask):
         "dlog_var": {
             "one_is_missing": np.exp(log_var) / (2 * n),
             "half_is_missing": (np.exp(log_var) - 1) / n,
+            "not_differentiated": kl_terms(0, log_var) / n,
             "log_var_not_differentiated": (np.exp(log_var) - log_var) / (2 * n),
             "exp_is_missing": (log_var - 1) / (2 * n),
             "std_for_variance": (np.exp(log_var / 2) - 1) / (2 * n),
@@ -164,6 +172,7 @@ def check_free_bits_backward(ask):
         wrong["floor_below"] = np.where(counted, value, floor)
         wrong["floor_below_by_n"] = np.where(counted, value, floor / n)
         wrong["columns_left_out"] = value[:, counted]
+        wrong["divided_by_number_counted"] = right[name] * n / counted.sum()
         wrong["one_below"] = np.where(counted, value, 1.0)
         wrong["larger_than_floor"] = np.maximum(value, floor)
         wrong["larger_than_floor__n_is_missing"] = np.maximum(n * value, floor)
@@ -287,6 +296,11 @@ EXERCISES = {
                 "the latents below the floor are left out: keep them, with a gradient of 0"
             ),
             "mask_without_half": "the KL that is compared with the floor has no factor 1/2",
+            "mask_of_mu_only": "only mu^2 / 2 is compared with the floor: compare the whole KL",
+            "mask_of_log_var_only": "mu is missing in the KL that is compared with the floor",
+            "divided_by_number_counted": (
+                "it is divided by the number of latents above the floor: divide by n"
+            ),
             "mask_in_bits": "the floor is used in bits: it is in nats already",
             "square_is_there": "the square is still there: the slope of 1/2 mu^2 is mu",
             "not_differentiated": "this is a term of the KL, not its slope",

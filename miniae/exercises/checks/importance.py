@@ -83,6 +83,7 @@ def check_loss(ask):
     right = -bound.mean()
     mistakes = {
         "elbo": -log_w.mean(),
+        "elbo__log_k_too": -log_w.mean() + np.log(k),
         "elbo__sum_over_samples": -log_w.mean(axis=0).sum(),
         "elbo__sum_over_draws": -log_w.sum(axis=0).mean(),
         "no_minus": bound.mean(),
@@ -210,6 +211,7 @@ EXERCISES = {
                 "every draw counts the same, as in the ELBO: the log comes after the mean of the "
                 "weights"
             ),
+            "log_k_too": "log(k) is subtracted too: a mean of logs needs none",
             "no_minus": "this is the bound: the loss is minus the bound",
             "sum_over_draws": "the weights are summed: take their mean, which subtracts log(k)",
             "k_has_wrong_sign": "log(k) has the wrong sign: the mean subtracts log(k)",

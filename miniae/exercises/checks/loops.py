@@ -166,16 +166,19 @@ CALLS = {  # key: sentence, and lists of the numbers of rows with which step is 
 
 def check_fit(ask):
     """One step for each batch, all rows in each epoch, and the mean over samples as the loss."""
-    n, size, epochs = 17, 5, 3  # 4 batches, the last with 2 rows: all these numbers differ
-    X = ask.rng.standard_normal((n, 2)).round(6)
+    n, size, epochs = 23, 7, 6  # 4 batches, the last with 2 rows: all these numbers differ
+    X = ask.rng.standard_normal((n, 3)).round(6)
     step = Recorder(ask.rng)
     got = ask("fit", step, X, epochs, size, np.random.default_rng(int(ask.rng.integers(1000))))
     sizes = [len(batch) for batch in step.batches]
     said = f"With {n} rows, size {size}, {epochs} epochs, step was called with {sizes} rows"
     if not sizes:
         raise Named(said, ["step_not_called"])
-    if any(batch.ndim != 2 or batch.shape[1] != 2 for batch in step.batches):
+    shapes = [batch.shape for batch in step.batches if batch.shape[1:] != X.shape[1:]]
+    if shapes and shapes[0] == X.shape[1:]:
         raise Named("step got something else than an array (rows, features)", ["step_gets_a_row"])
+    if shapes:
+        raise Wrong(f"step got an array {shapes[0]}, not (rows, {X.shape[1]})", "batch_shape")
     expected = [len(batch) for batch in cut(X, size)]
     k = len(expected)
     if sizes != expected * epochs:
@@ -194,16 +197,16 @@ def check_fit(ask):
         raise Named("The rows are in the order of X", ["no_shuffle"])
     if np.array_equal(orders[0], X):
         raise Named("The rows of the first epoch are in the order of X", ["no_shuffle"])
-    if np.array_equal(orders[0], orders[1]) and np.array_equal(orders[1], orders[2]):
+    if all(np.array_equal(order, orders[0]) for order in orders):
         raise Named("The order is the same in every epoch", ["same_order_each_time"])
     members = [{tuple(row) for row in order[:size]} for order in orders]
-    if members[0] == members[1] == members[2]:
+    if all(member == members[0] for member in members):
         raise Named("The first batch has the same rows in every epoch", ["same_batches_each_time"])
     losses = np.reshape(step.losses, (epochs, k))
-    check_losses(ask, got, losses, np.array(expected, float), size)
+    check_losses(ask, got, losses, np.array(expected, float), size, X)
 
 
-def check_losses(ask, got, losses, rows, size):
+def check_losses(ask, got, losses, rows, size, X):
     """Compare the returned losses, one for each epoch."""
     (epochs, k), n = losses.shape, rows.sum()
     total, plain, so_far = losses @ rows, losses.sum(axis=1), np.arange(1, len(losses) + 1)
@@ -219,6 +222,8 @@ def check_losses(ask, got, losses, rows, size):
         "divided_by_batches": total / k,
         "divided_by_last_rows": total / rows[-1],
         "divided_by_epochs": total / epochs,
+        "divided_by_columns": total / X.shape[1],
+        "divided_by_all_entries": total / X.size,
         "full_size_for_all": plain * size / n,
         "divided_by_full_batches": plain / (k - 1),
         "divided_by_rows_counted_full": total / (k * size),
@@ -327,6 +332,8 @@ EXERCISES = {
             "divided_by_last_rows": (
                 "it is divided by the rows of the last batch: divide by len(X)"
             ),
+            "divided_by_columns": "it is divided by the number of features: divide by len(X)",
+            "divided_by_all_entries": "it is divided by X.size: divide by the rows, len(X)",
             "divided_by_epochs": "it is divided by the number of epochs: divide by len(X)",
             "divided_by_all_epochs": "it is divided by epochs too: divide by len(X) only",
             "divided_by_rows_counted_full": (

@@ -38,7 +38,7 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
     settings : tuple, the arguments of its constructor
     rule : function that takes the gradients and returns the change of theta in each step
     mistakes : dict, from the key of a mistake to a rule with that mistake
-    formulas : the state before the first step, and the formulas of a step, of which the last is
+    formulas : the state before the first step, and formulas of a step, of which the last is
         the change of theta; a dict each
     """
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
@@ -72,11 +72,11 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
         key: start + np.cumsum(rule([*change(gradients)]), axis=0)
         for key, (_, change) in OTHER_GRADIENTS.items()
     }
-    factor = factor_between(np.diff([start, *taken], axis=0), np.stack(right))
-    if factor and not agree(taken, start + moved):
-        known["step_scaled"] = start + factor * moved
     # A mistake must explain all steps: many are alike in the first.
     known = {key: value for key, value in known.items() if agree(taken, value)}
+    factor = factor_between(np.diff([start, *taken], axis=0), np.stack(right))
+    if factor and not known and not agree(taken, start + moved):
+        known["step_scaled"] = start + factor * moved
     state, steps = formulas
 
     def compute(edit):
@@ -171,6 +171,10 @@ def check_sgd(ask):
             -lr * sum(momentum ** ((t - i) * (t + i + 3) / 2) * g for i, g in enumerate(some))
             for t, some in enumerate(itertools.accumulate([g] for g in gradients))
         ],
+        "starts_at_1_with_lr": lambda gradients: [
+            change + momentum ** (t + 1) for t, change in enumerate(descend(right)(gradients))
+        ],
+        "starts_at_1": lambda gradients: descend(right)([gradients[0] + momentum, *gradients[1:]]),
         "starts_at_dtheta": lambda gradients: descend(right)(
             [gradients[0] * (1 + momentum), *gradients[1:]]
         ),
@@ -215,7 +219,7 @@ def check_sgd(ask):
 
 STEPS_SENTENCES = {
     **{key: words for key, (words, _) in OTHER_GRADIENTS.items()},
-    "step_scaled": "every step has the same factor too many: is lr the one that __init__ gets?",
+    "step_scaled": "every step has the same factor too many: check lr, and the factors of dtheta",
     "no_class": "it must be a class with a method step",
     "theta_unchanged": "step does not change theta",
     "step_is_added": "it adds the step, so the loss grows: subtract it",
@@ -251,6 +255,8 @@ EXERCISES = {
                 "velocity + dtheta"
             ),
             "momentum_to_the_t": "momentum has a power: it is the same in each step",
+            "starts_at_1_with_lr": "the velocity starts at 1: it starts at 0",
+            "starts_at_1": "the velocity starts at 1: it starts at 0",
             "starts_at_dtheta": "the velocity starts at dtheta: it starts at 0",
             "late_velocity": (
                 "theta moves by the velocity of the last step: update the velocity first"
