@@ -8,200 +8,193 @@ formula, the edit is the diagnosis.
 import ast
 import functools
 import itertools
-import re
+import operator
 
 import numpy as np
 
-from miniae.exercises.naming import agree
-from miniae.numerics import sigmoid, softplus
+from miniae.exercises.edit_kinds import KNOWN, around, edits_of, key_of, names_in, orders, whole
+from miniae.exercises.naming import agree, factor_between, factor_words
 
-OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-FUNCTIONS = {
-    "exp": np.exp,
-    "log": np.log,
-    "log1p": np.log1p,
-    "sqrt": np.sqrt,
-    "tanh": np.tanh,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-    "abs": np.abs,
-    "sign": np.sign,
-    "square": np.square,
+MOST = 8000  # edits that are tried for one answer
+FAILS = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+DONE_BY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
+    ast.Gt: operator.gt,
+    ast.Lt: operator.lt,
 }
-REDUCTIONS = {
-    "sum": np.sum,
-    "mean": np.mean,
-    "max": np.max,
-    "min": np.min,
-    "std": np.std,
-    "median": np.median,
-}
-OTHERS = {
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "stack": np.stack,
-    "hstack": lambda *parts: np.hstack(parts),
-    "turn": lambda x: x.swapaxes(1, 2),
-}
-NUMBERS = (0, 1, 2, 3, 4, 0.5)
-FAILS = (TypeError, ValueError, IndexError, ArithmeticError, AttributeError, NameError)
 
 
-def short(node):
-    """Return an expression as text, without its middle part if it is long."""
-    text = ast.unparse(node)
-    return text if len(text) <= 50 else f"{text[:24]} ... {text[-20:]}"
+def places(node, put=lambda new: new):
+    """Yield each expression of a formula, and a function that puts another one in its place.
+
+    What is not on the way to this place stays the same object. The names of functions, axes and
+    attributes are no expressions.
+    """
+    yield node, put
+    for name, value in ast.iter_fields(node):
+        several = isinstance(value, list)
+        for i, child in enumerate(value if several else [value]):
+            if isinstance(child, ast.expr) and name != "func":
+
+                def put_child(new, name=name, i=i, value=value, several=several):
+                    new = [*value[:i], new, *value[i + 1 :]] if several else new
+                    return put(type(node)(**{**dict(ast.iter_fields(node)), name: new}))
+
+                yield from places(child, put_child)
 
 
-def key_of(kind, text):
-    """Return the key of an edit: its kind and where it is made, in lower case with underscores."""
-    words = {"+": " plus ", "-": " minus ", "**": " power ", "*": " times ", "/": " over "}
-    for sign, word in words.items():
-        text = text.replace(sign, word)
-    return "_".join(re.findall(r"[a-z0-9]+", f"{kind} {text}".lower()))[:80]
-
-
-def edits_of(node, names):
-    """Yield (kind, sentence, new node) for each edit of a node; `names` may take its place."""
-    here = short(node)
-    if isinstance(node, ast.BinOp):
-        left, right = node.left, node.right
-        yield "no", f"`{short(right)}` is missing", left
-        minus = isinstance(node.op, ast.Sub)
-        yield (
-            "no",
-            f"`{short(left)}` is missing",
-            ast.UnaryOp(ast.USub(), right) if minus else right,
-        )
-        for kind, inner in brackets(node):
-            yield f"bracket_{kind}", f"a bracket is in the wrong place in `{here}`", inner
-        if isinstance(node.op, ast.Pow):
-            for name in FUNCTIONS:
-                words = f"`{name}` stands in place of the power in `{here}`"
-                yield f"{name}_in", words, ast.Call(ast.Name(name, ast.Load()), [left], [])
-        if type(node.op) in OPERATORS:
-            for other, sign in OPERATORS.items():
-                if other is not type(node.op):
-                    words = f"`{sign}` stands in place of `{OPERATORS[type(node.op)]}` in `{here}`"
-                    yield f"{other.__name__}_in", words, ast.BinOp(left, other(), right)
-            exchanged = ast.BinOp(right, node.op, left)
-            yield "exchanged", f"the two sides of `{here}` are exchanged", exchanged
-    elif isinstance(node, ast.Name) and node.id in names:
-        for other in names:
-            if other != node.id:
-                words = f"`{other}` stands in place of `{node.id}`"
-                yield f"{other}_for", words, ast.Name(other, ast.Load())
-        for number in (0, 1):
-            yield f"{number}_for", f"{number} stands in place of `{node.id}`", ast.Constant(number)
-    elif isinstance(node, ast.Call):
-        for group in FUNCTIONS, REDUCTIONS:
-            if node.func.id in group:
-                yield "without", f"`{node.func.id}` is missing in `{here}`", node.args[0]
-                for other in group:
-                    if other != node.func.id:
-                        words = f"`{other}` stands in place of `{node.func.id}` in `{here}`"
-                        call = ast.Call(ast.Name(other, ast.Load()), node.args, node.keywords)
-                        yield f"{other}_in", words, call
-        if node.func.id in REDUCTIONS:
-            for axis in (None, 0, 1, 2):
-                keywords = [
-                    ast.keyword("axis", ast.Constant(axis)),
-                    *[k for k in node.keywords if k.arg != "axis"],
-                ]
-                words = f"`{node.func.id}` is over axis {axis} in `{here}`"
-                yield f"axis_{axis}_in", words, ast.Call(node.func, node.args, keywords)
-    elif isinstance(node, ast.Constant):
-        for other in (*NUMBERS, -node.value):
-            if other != node.value:
-                words = f"{other:g} stands in place of {node.value:g}"
-                yield f"{other:g}_for", words, ast.Constant(other)
-        for name in names:
-            words = f"`{name}` stands in place of {node.value:g}"
-            yield f"{name}_for", words, ast.Name(name, ast.Load())
-
-
-def around(node, _):
-    """Yield, as `edits_of`, the edits that put something around a node."""
-    here = short(node)
-    numbers = {"twice": 2, "half": 0.5}
-    yield "minus", f"the sign of `{here}` is wrong", ast.UnaryOp(ast.USub(), node)
-    for kind, factor in numbers.items():
-        words = f"`{here}` has a factor {factor:g} too many"
-        yield kind, words, ast.BinOp(ast.Constant(factor), ast.Mult(), node)
-    squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
-    yield "square_of", f"`{here}` is squared", squared
-    for name in FUNCTIONS:
-        words = f"`{name}` is taken of `{here}`"
-        yield f"{name}_of", words, ast.Call(ast.Name(name, ast.Load()), [node], [])
-    for kind, op in ("over_n", ast.Div()), ("times_n", ast.Mult()):
-        words = f"`{here}` is {'divided' if kind == 'over_n' else 'multiplied'} by n"
-        yield kind, words, ast.BinOp(node, op, ast.Name("n", ast.Load()))
-    for kind, op in ("plus_one", ast.Add()), ("minus_one", ast.Sub()):
-        words = f"1 is {'added to' if kind == 'plus_one' else 'subtracted from'} `{here}`"
-        yield kind, words, ast.BinOp(node, op, ast.Constant(1))
-
-
-def brackets(node):
-    """Yield (kind, new node): (a + b) c becomes a + b c, and a (b + c) becomes a b + c."""
-    a, b = node.left, node.right
-    if isinstance(a, ast.BinOp):
-        yield "right", ast.BinOp(a.left, a.op, ast.BinOp(a.right, node.op, b))
-    if isinstance(b, ast.BinOp):
-        yield "left", ast.BinOp(ast.BinOp(a, node.op, b.left), b.op, b.right)
-
-
-def swapped(tree, old, new):
-    """Return a tree with a new node in place of an old one; the given tree stays as it is."""
-    if tree is old:
-        return new
-    fields = dict(ast.iter_fields(tree))
-    others = {}
-    for name, value in fields.items():
-        if isinstance(value, ast.AST):
-            others[name] = swapped(value, old, new)
-        elif isinstance(value, list):
-            others[name] = [swapped(v, old, new) if isinstance(v, ast.AST) else v for v in value]
-    return type(tree)(**{**fields, **others})
-
-
-def parts_of(node):
-    """Yield all expressions of a formula; not the names of functions, axes and attributes."""
-    yield node
-    if isinstance(node, ast.Call):
-        children = node.args
-    else:
-        children = ast.iter_child_nodes(node)
-    for child in children:
-        if isinstance(child, ast.expr):
-            yield from parts_of(child)
-
-
-def edited(text, names, kind_of_edits=edits_of):
-    """Yield (key, sentence, text) of each formula that differs from `text` by one edit."""
-    tree = ast.parse(text, mode="eval").body
-    for node in parts_of(tree):
+def edited(tree, names, kind_of_edits=edits_of):
+    """Yield (key, sentence, tree) of each formula that differs from `tree` by one edit."""
+    for node, put in [(tree, lambda new: new)] if kind_of_edits is whole else places(tree):
+        text = ast.unparse(node)
         for kind, words, new in kind_of_edits(node, names):
-            said = words.split("`")[1] if kind == "no" else ast.unparse(node)
-            yield key_of(kind, said), words, ast.unparse(swapped(tree, node, new))
+            said = words.split("`")[1] if kind == "no" else text
+            yield key_of(kind, said), words, put(new)
 
 
-@functools.lru_cache(maxsize=4096)  # the formulas that an edit leaves alone run again and again
-def compiled(text):
-    """Return the code of a formula."""
-    return compile(text, "formula", "eval")
+@functools.lru_cache(maxsize=1024)
+def parsed(text):
+    """Return the tree of a formula."""
+    return ast.parse(text, mode="eval").body
+
+
+def evaluate(node, v, known=None, keep=False):
+    """Return the value of an expression.
+
+    Parameters
+    ----------
+    node : expression
+    v : dict, the values of the names
+    known : dict, the values of some expressions by their id, or None
+    keep : bool, add all values to `known`
+    """
+    if known and id(node) in known:
+        return known[id(node)]
+    if isinstance(node, ast.Name):
+        value = v[node.id] if node.id in v else KNOWN[node.id]
+    elif isinstance(node, ast.Constant):
+        value = node.value
+    elif isinstance(node, ast.Attribute):
+        value = getattr(evaluate(node.value, v, known, keep), node.attr)
+    elif isinstance(node, ast.Call):
+        arguments = [evaluate(argument, v, known, keep) for argument in node.args]
+        options = {k.arg: evaluate(k.value, v, known, keep) for k in node.keywords}
+        value = KNOWN[node.func.id](*arguments, **options)
+    elif isinstance(node, ast.UnaryOp):
+        value = -evaluate(node.operand, v, known, keep)
+    else:
+        left, other, op = node.left, getattr(node, "right", None), getattr(node, "op", None)
+        if isinstance(node, ast.Compare):
+            other, op = node.comparators[0], node.ops[0]
+        value = DONE_BY[type(op)](evaluate(left, v, known, keep), evaluate(other, v, known, keep))
+    if keep:
+        known[id(node)] = value
+    return value
 
 
 def run(steps, given, edit=None):
-    """Return what was given and all steps, by name; `edit` is a name and another formula."""
-    v = {**FUNCTIONS, **REDUCTIONS, **OTHERS, **given}
+    """Return what was given and all steps, by name; `edit` is a name and the tree of a formula."""
+    v = dict(given)
     for name, text in steps.items():
-        code = compiled(edit[1] if edit and edit[0] == name else text)
-        v[name] = eval(code, {"__builtins__": {}}, v)
+        v[name] = evaluate(edit[1] if edit and edit[0] == name else parsed(text), v)
     return v
+
+
+def used(steps):
+    """Return the steps on which the last one depends."""
+    *others, last = steps
+    names = names_in(parsed(steps[last]))
+    for name in reversed(others):
+        if name in names:
+            names |= names_in(parsed(steps[name]))
+    return {name: text for name, text in steps.items() if name in names or name == last}
+
+
+class Inline(ast.NodeTransformer):
+    """Put formulas in place of their names."""
+
+    def __init__(self, trees):
+        self.trees = trees
+
+    def visit_Name(self, node):
+        """Return the formula of a name."""
+        return self.trees.get(node.id, node)
+
+
+def inlined(steps):
+    """Return the last step as one formula, with the steps before it in place of their names."""
+    trees = {}
+    for name, text in steps.items():
+        trees[name] = Inline(trees).visit(ast.parse(text, mode="eval").body)
+    return trees[name]
+
+
+@functools.lru_cache(maxsize=256)
+def edits_of_steps(steps, given, sizes, with_orders):
+    """Return a list of (step, key, sentence, tree) for each edit of each step.
+
+    Parameters
+    ----------
+    steps : tuple of (name, formula)
+    given, sizes : tuple of names; those of the sizes are among both
+    with_orders : bool, also edit the order of what the steps do
+    """
+    found, steps = [], dict(steps)
+    for kind_of_edits, step in itertools.product((edits_of, around, whole), reversed(steps)):
+        names = [*given, *list(steps)[: list(steps).index(step)]]
+        names = sizes if kind_of_edits is around else names
+        found += [(step, *edit) for edit in edited(parsed(steps[step]), names, kind_of_edits)]
+    # Another step in place of a name is the least likely.
+    others = tuple(f"{step}_for_" for step in steps)
+    found.sort(key=lambda edit: edit[1].startswith(others))
+    if with_orders:
+        found += [(list(steps)[-1], *edit) for edit in edited(inlined(steps), [], orders)]
+    return found
+
+
+def last_step(steps, given):
+    """Return a function of an edit or None that returns the value of the last step."""
+    right, names, known = run(steps, given), list(steps), {}
+    for text in steps.values():
+        evaluate(parsed(text), right, known, keep=True)
+
+    def compute(edit):
+        """Compute only what an edit changes."""
+        if edit is None:
+            return right[names[-1]]
+        name, new = edit
+        if name in given:
+            return run(steps, {**given, name: given[new]})[names[-1]]
+        value = evaluate(new, right, known)
+        later = {other: steps[other] for other in names[names.index(name) + 1 :]}
+        return run(later, {**right, name: value})[names[-1]]
+
+    return compute
+
+
+def scale_between(got, value, given):
+    """Return the number c with got = c value if it is 2, 1/2, a size of `given` or the like."""
+    if got.shape != value.shape or not got.size:
+        return None
+    largest = np.unravel_index(np.argmax(np.abs(value)), value.shape)
+    factor = got[largest] / value[largest]
+    size = max(abs(factor), 1 / abs(factor))
+    sizes = [size for size in given.values() if isinstance(size, int) and size > 2]
+    simple = [1, 2, 4, *sizes, *(a * b for a, b in itertools.combinations(sizes, 2))]
+    if not any(abs(size / c - 1) < 1e-10 for c in simple):
+        return None
+    return factor_between(got, value) if got.shape else factor
 
 
 def explain(got, steps, given, compute=None):
     """Return (key, sentence) of an edit after which the last step agrees with got, or None.
+
+    An edit that agrees up to a factor is taken if none agrees without one.
 
     Parameters
     ----------
@@ -211,17 +204,32 @@ def explain(got, steps, given, compute=None):
     compute : function of an edit or None that returns what got should be
         Default: the last step.
     """
-    compute = compute or (lambda edit: run(steps, given, edit)[list(steps)[-1]])
+    scaled, sizes = None, tuple(name for name in given if isinstance(given[name], int))
     with np.errstate(all="ignore"):  # edited formulas may overflow here without a warning
-        right = compute(None)
-        for kind_of_edits, step in itertools.product((edits_of, around), reversed(steps)):
-            names = [*given, *list(steps)[: list(steps).index(step)]]
-            for key, words, other in edited(steps[step], names, kind_of_edits):
-                try:
-                    value = compute((step, other))
-                except FAILS:
-                    continue  # the shapes do not fit, or a name is not given
-                if agree(got, value) and not agree(value, right):
-                    where = "" if len(steps) == 1 else f" in {step}"
-                    return f"edit_{step.lower()}_{key}", f"{words}{where}"
-    return None
+        if compute is None:
+            steps = used(steps)
+            edits = edits_of_steps(tuple(steps.items()), tuple(given), sizes, True)
+            for name, other in itertools.permutations(sizes, 2):
+                words = f"`{other}` stands in place of `{name}`"
+                edits = [*edits, (name, f"{other}_everywhere", words, other)]
+            compute = last_step(steps, given)
+        else:
+            edits = edits_of_steps(tuple(steps.items()), tuple(given), sizes, False)
+        right = np.asarray(compute(None))
+        for step, key, words, other in edits[:MOST]:
+            try:
+                value = np.asarray(compute((step, other)))
+            except FAILS:
+                continue  # the shapes do not fit, or a name is not given
+            if value.ndim < right.ndim and value.shape == right.shape[right.ndim - value.ndim :]:
+                value = np.broadcast_to(value, right.shape)
+            if agree(value, right):
+                continue
+            where = "" if len(steps) == 1 or step in given else f" in {step}"
+            if agree(got, value):
+                return f"edit_{step.lower()}_{key}", f"{words}{where}"
+            factor = None if scaled else scale_between(got, value, given)
+            if factor is not None and scale_between(value, right, given) is None:
+                how = f"and it has a factor of {factor_words(factor, right.shape)} too many"
+                scaled = f"edit_{step.lower()}_{key}", f"{words}{where}; {how}"
+    return scaled

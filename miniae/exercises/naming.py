@@ -24,6 +24,17 @@ GENERIC = {
     "inverted": "it is 1 divided by the right answer",
     "zero": "it is 0 everywhere",
     "one_number": "every entry is the same number: a sum or a mean of the right answer",
+    "first_missing": "the first entry of an axis is 0, all others are right",
+    "last_missing": "the last entry of an axis is 0, all others are right",
+    "only_first": "only the first entry of an axis is right, all others are 0",
+    "only_last": "only the last entry of an axis is right, all others are 0",
+    "running_sum": "each entry also has the entries before it",
+    "moved": "every entry is one place too far along an axis",
+    "differences": "it has the differences of neighbours",
+    "more_beside": "the right answer is a part of it",
+    "other_added": "the right answer for another of the returned values is added",
+    "rounded": "the answer is rounded",
+    "whole_numbers": "the answer is rounded to whole numbers",
     "reversed": "the entries are in reverse order along an axis",
     "transposed": "it is the transpose of the right answer",
     "summed": "it is summed over an axis that must stay",
@@ -186,7 +197,26 @@ def same_shape(got, right):
             f"every entry is too large by {(got - right).mean():.6g}: is a number added, or a "
             "bracket in the wrong place?"
         )
+    for words, rounded in ("rounded", np.round), ("cut", np.trunc), ("rounded down", np.floor):
+        if agree(got, rounded(right)):
+            return "whole_numbers", (
+                f"it is {words} to whole numbers: is it kept in an array of int, or divided by //?"
+            )
+    for digits in range(1, 6):
+        if agree(got, np.round(right, digits)):
+            return "rounded", f"it is rounded to {digits} digits"
     for axis in range(right.ndim):
+        found = part_along(got, right, axis)
+        if found:
+            return found
+        if agree(got, np.cumsum(right, axis)):
+            return "running_sum", (
+                f"each entry also has those before it along axis {axis}: is something not set "
+                "back before the next one?"
+            )
+        for by, words in (1, "late"), (-1, "early"):
+            if right.shape[axis] > 2 and agree(got, np.roll(right, by, axis)):
+                return "moved", f"every entry is one place too {words} along axis {axis}"
         if agree(got, np.flip(right, axis)):
             return "reversed", f"the entries are in reverse order along axis {axis}"
         for words, reduce in ("sum", np.sum), ("mean", np.mean):
@@ -196,6 +226,29 @@ def same_shape(got, right):
                 )
     if right.ndim == 2 and agree(got.T, right):
         return "transposed", "it is the transpose of the right answer"
+    return None
+
+
+def part_along(got, right, axis):
+    """Return what `generic` returns, for an answer that is 0 at one end of an axis or beside it."""
+    ends = {}
+    for name, place in ("first", 0), ("last", -1):
+        here = (slice(None),) * axis + (place,)
+        ends[name] = np.zeros_like(right)
+        ends[name][here] = right[here]
+    ends = {name: end for name, end in ends.items() if end.any() and not agree(end, right)}
+    for name, end in ends.items():
+        if agree(got, right - end):
+            return f"{name}_missing", (
+                f"the {name} entry along axis {axis} is 0, all others are right: does a loop "
+                f"{'begin too late' if name == 'first' else 'end too early'}?"
+            )
+    for name, end in ends.items():
+        if agree(got, end):
+            return f"only_{name}", (
+                f"only the {name} entry along axis {axis} is right, all others are 0: is a line "
+                "in the loop that must be after it, or after it that must be in it?"
+            )
     return None
 
 
@@ -224,6 +277,15 @@ def other_shape(got, right):
             return "not_summed", f"it is not summed over {said}"
         if agree(got.mean(axes), right):
             return "not_averaged", f"take the mean over {said}"
+    for axis in range(got.ndim):
+        others = [np.take(got, i, axis) for i in range(min(got.shape[axis], 10))]
+        if others and others[0].shape == right.shape:
+            for i, other in enumerate(others):
+                if agree(other, right):
+                    return "more_beside", f"the right answer is entry {i} of it along axis {axis}"
+    for axis in range(right.ndim):
+        if agree(got, np.diff(right, axis=axis)):
+            return "differences", f"it has the differences along axis {axis}, not the values"
     if right.ndim and got.shape == right.shape[1:] and len(right):
         for words, place in ("first", 0), ("last", -1):
             if agree(got, right[place]):

@@ -96,6 +96,12 @@ def unchanged(before, after):
     return not isinstance(before, list) or before == after
 
 
+def overflows(error):
+    """Return whether a student's code stopped at an overflow, a log of 0 or the like."""
+    bases = getattr(error, "problem", {}).get("bases", ())
+    return isinstance(error, FloatingPointError) or "FloatingPointError" in bases
+
+
 FORMULAS = "formulas"  # the key of right formulas among mistakes; see `edits.explain`
 
 
@@ -251,6 +257,8 @@ def compare(name, got, right, mistakes, others=None):
     for other, value in (others or {}).items():
         if agree(got, value):
             raise Wrong(f"{name} is the right answer for {other}. {where}", "other_value")
+        if np.shape(value) == right.shape and agree(got, right + value):
+            raise Wrong(f"{name} also has {other} added. {where}", "other_added")
     found = generic(got, right)
     if found:
         key, words = found

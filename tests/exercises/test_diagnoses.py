@@ -8,11 +8,12 @@ import pytest
 from fresh_answers import FRESH
 from second_answers import SECOND
 from solutions import replace, solved
+from third_answers import THIRD
 from wrong_answers import WRONG
 
 from miniae.exercises import EXERCISES, find, questions
 from miniae.exercises.catalogue import diagnoses, sentence_of
-from miniae.exercises.edits import edited, explain
+from miniae.exercises.edits import edited, explain, parsed
 from miniae.exercises.grader.worker import examine, load
 from miniae.exercises.naming import GENERIC, Named, Wrong, generic, with_ids
 from miniae.exercises.questions import compare, compare_all
@@ -145,11 +146,11 @@ STD = np.exp(GIVEN["log_var"] / 2)
 @pytest.mark.parametrize(
     ("got", "words"),
     [
-        (RIGHT + STD, "`eps` is missing in z"),
+        (RIGHT + STD, "`eps` is missing in `std * eps` in z"),
         (RIGHT - STD * GIVEN["eps"], "`-` stands in place of `+` in `mu + std * eps` in z"),
         (RIGHT + STD + GIVEN["eps"], "`+` stands in place of `*` in `std * eps` in z"),
         ((RIGHT + STD) * GIVEN["eps"], "a bracket is in the wrong place"),
-        (RIGHT + STD**2 * GIVEN["eps"], "`2` is missing in std"),
+        (RIGHT + STD**2 * GIVEN["eps"], "`2` is missing in `log_var / 2` in std"),
         (RIGHT + GIVEN["log_var"] / 2 * GIVEN["eps"], "`exp` is missing"),
         (RIGHT + STD * RIGHT, "`mu` stands in place of `eps`"),
         (RIGHT + STD * np.abs(GIVEN["eps"]), "`abs` is taken of"),
@@ -166,7 +167,8 @@ def test_an_answer_that_no_edit_explains_has_no_edit():
 
 
 def test_the_keys_of_edits_are_the_same_each_time():
-    first, second = (list(edited("(exp(log_var) - 1) / (2 * n)", ["n", "mu"])) for _ in range(2))
+    tree = parsed("(exp(log_var) - 1) / (2 * n)")
+    first, second = ([edit[:2] for edit in edited(tree, ["n", "mu"])] for _ in range(2))
     assert first == second and len(first) > 40
 
 
@@ -195,3 +197,38 @@ def test_a_fresh_wrong_answer_gets_the_id_that_was_read_and_found_right(
     tmp_path, id, old, new, key
 ):
     assert diagnosed(tmp_path, id, old, new)[1] == f"{id}.{key}"
+
+
+def changed(base, pairs):
+    """Return right code with changes of its text."""
+    for old, new in pairs:
+        base = replace(base, old, new)
+    return base
+
+
+def first_diagnosis(tmp_path, id, code):
+    """Return the state and the id of the first part that is not done; `code` comes last."""
+    path = tmp_path / find(id).file
+    path.write_text(f"{solved(id)}\n\n{code}", "utf-8")
+    rows = examine(find(id), load(path))
+    return next(((row[1], row[3]) for row in rows if row[1] != "done"), ("done", ""))
+
+
+BASES = [(id, base) for id, bases in THIRD.items() for base, _ in bases]
+CHANGES = [
+    pytest.param(id, changed(base, pairs), key, marks=[] if i % 40 == 0 else [pytest.mark.slow])
+    for id, bases in THIRD.items()
+    for base, rows in bases
+    for i, (key, *pairs) in enumerate(rows)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("id", "base"), BASES)
+def test_code_in_another_style_is_right(tmp_path, id, base):
+    assert first_diagnosis(tmp_path, id, base)[0] == "done"
+
+
+@pytest.mark.parametrize(("id", "code", "key"), CHANGES)
+def test_a_change_of_code_in_another_style_is_named(tmp_path, id, code, key):
+    assert first_diagnosis(tmp_path, id, code) == ("wrong", f"{id}.{key}")

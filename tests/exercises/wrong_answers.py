@@ -563,7 +563,7 @@ WRONG = {
     ],
     "hunt_dense": [
         ("self.hidden > 0", "self.hidden >= 0", "wrong: dx, dW1, db1"),
-        ("(self.hidden > 0)", "(self.hidden > 0) * 2", "the fault is still there"),
+        ("(self.hidden > 0)", "(self.hidden > 0) * 2", "it is 2 times the right answer"),
         ("return dhidden @", "return None, dhidden @", "return 5 values: dx, dW1, db1, dW2, db2"),
         (
             "return dhidden @ self.W1.T, dW1",

@@ -40,8 +40,11 @@ def check_sigmoid(ask):
     """Moderate x first, then x so large that exp(x) or exp(-x) overflows."""
     x = 3 * ask.rng.standard_normal((4, 5))
     mistakes = wrong_sigmoids(x)
+    branches = {"z": "exp(-abs(x))", "out": "where(x > 0, 1 / (1 + z), z / (1 + z))"}
     mistakes[FORMULAS] = [
-        ({"out": text}, {"x": x}) for text in ("1 / (1 + exp(-x))", "0.5 * (tanh(0.5 * x) + 1)")
+        ({"out": "1 / (1 + exp(-x))"}, {"x": x}),
+        ({"out": "0.5 * (tanh(0.5 * x) + 1)"}, {"x": x}),
+        (branches, {"x": x}),
     ]
     ask.equal(ask("sigmoid", x), sigmoid(x), mistakes)
     x = np.array([-1000.0, -400, -40, 0, 40, 400, 1000]) + ask.rng.uniform(0, 1, 7)
@@ -130,7 +133,10 @@ def check_sigmoid_backward(ask):
         "sigmoid_twice": (dout * again * (1 - again)),
         "slope_of_tanh": dout * (1 - out**2),
     }
-    mistakes[FORMULAS] = [({"dx": "dout * out * (1 - out)"}, {"dout": dout, "out": out})]
+    mistakes[FORMULAS] = [
+        ({"dx": text}, {"dout": dout, "out": out})
+        for text in ("dout * (out * (1 - out))", "dout * (out - out * out)")
+    ]
     ask.equal(ask("sigmoid_backward", dout, out), dout * out * (1 - out), mistakes, "dx")
 
 
@@ -153,7 +159,10 @@ def check_tanh_backward(ask):
         "slope_of_sigmoid": dout * out * (1 - out),
         "plus_for_minus": dout * (1 + out**2),
     }
-    mistakes[FORMULAS] = [({"dx": "dout * (1 - out**2)"}, {"dout": dout, "out": out})]
+    mistakes[FORMULAS] = [
+        ({"dx": text}, {"dout": dout, "out": out})
+        for text in ("dout * (1 - out**2)", "dout * (1 + out) * (1 - out)")
+    ]
     ask.equal(ask("tanh_backward", dout, out), dout * (1 - out**2), mistakes, "dx")
 
 

@@ -180,6 +180,10 @@ ADAM_SLIPS = {
         "the factors 1 - beta1 and 1 - beta2 are missing in m and v",
         {"m": lambda s: s.beta1 * s.m + s.g, "v": lambda s: s.beta2 * s.v + s.g**2},
     ),
+    "m_is_sum": (
+        "m is the sum of all dtheta: m = beta1 m + (1 - beta1) dtheta",
+        {"m": lambda s: s.m + s.g},
+    ),
     "m_without_beta": (
         "the factor beta1 is missing in m: m = beta1 m + (1 - beta1) dtheta",
         {"m": lambda s: s.m + (1 - s.beta1) * s.g},
@@ -274,6 +278,57 @@ ADAM_SLIPS = {
             )
         },
     ),
+    "cube_root": (
+        "it has the cube root: take the square root",
+        {"bottom": lambda s: np.cbrt(s.v_hat) + s.eps},
+    ),
+    "eps_squared_inside": (
+        "eps^2 is inside the square root: sqrt(v) + eps",
+        {"bottom": lambda s: np.sqrt(s.v_hat + s.eps**2)},
+    ),
+    "adagrad": (
+        "v is the sum of all dtheta^2, as in AdaGrad: v = beta2 v + (1 - beta2) dtheta^2",
+        {"v": lambda s: s.v + s.g**2},
+    ),
+    "adamax": (
+        "v is a maximum, as in AdaMax: v = beta2 v + (1 - beta2) dtheta^2",
+        {
+            "v": lambda s: np.maximum(s.beta2 * s.v, np.abs(s.g)),
+            "v_hat": lambda s: s.v,
+            "bottom": lambda s: s.v_hat + s.eps,
+        },
+    ),
+    "adabelief": (
+        "v has (dtheta - m)^2, as in AdaBelief: it has dtheta^2",
+        {"v": lambda s: s.beta2 * s.v + (1 - s.beta2) * (s.g - s.m) ** 2},
+    ),
+    "nesterov_in_m": (
+        "the step has Nesterov's mean of m and dtheta, as in NAdam: it has m",
+        {
+            "step": lambda s: (
+                -s.lr * (s.beta1 * s.m_hat + (1 - s.beta1) * s.g / (1 - s.beta1**s.t)) / s.bottom
+            )
+        },
+    ),
+    "rmsprop": (
+        "this is RMSProp: m and the corrections are missing",
+        {"v_hat": lambda s: s.v, "step": lambda s: -s.lr * s.g / s.bottom},
+    ),
+    "m_is_late": (
+        "the step has the m of the step before: update m first",
+        {"m_hat": lambda s: s.m_before / (1 - s.beta1**s.t)},
+    ),
+    "v_is_late": (
+        "the step has the v of the step before: update v first",
+        {"v_hat": lambda s: s.v_before / (1 - s.beta2**s.t)},
+    ),
+    "both_are_late": (
+        "the step has the m and v of the step before: update both first",
+        {
+            "m_hat": lambda s: s.m_before / (1 - s.beta1**s.t),
+            "v_hat": lambda s: s.v_before / (1 - s.beta2**s.t),
+        },
+    ),
     "moves_along_dtheta": (
         "theta moves along dtheta: it must move along m, the running mean",
         {"step": lambda s: -s.lr * s.g / s.bottom},
@@ -306,14 +361,26 @@ ADAM_SLIPS = {
 }
 
 
-def adam(lr, beta1, beta2, eps, **wrong):
+STARTS = {  # key: sentence, and m and v before the first step, functions of its gradient
+    "m_starts_at_dtheta": ("m starts at dtheta: it starts at 0", lambda g: (g, 0)),
+    "v_starts_at_square": ("v starts at dtheta^2: it starts at 0", lambda g: (0, g**2)),
+    "both_start_at_dtheta": ("m and v start at dtheta and dtheta^2: at 0", lambda g: (g, g**2)),
+    "m_starts_at_1": ("m starts at 1: it starts at 0", lambda g: (1, 0)),
+    "v_starts_at_1": ("v starts at 1: it starts at 0", lambda g: (0, 1)),
+    "both_start_at_1": ("m and v start at 1: they start at 0", lambda g: (1, 1)),
+    "v_starts_at_dtheta": ("m and v start at dtheta: they start at 0", lambda g: (g, g)),
+}
+
+
+def adam(lr, beta1, beta2, eps, start=lambda g: (0.0, 0.0), **wrong):
     """Return Adam's rule, with formulas of `wrong` in place of the right ones."""
 
     def rule(gradients):
-        s = SimpleNamespace(lr=lr, beta1=beta1, beta2=beta2, eps=eps, m=0.0, v=0.0)
+        m, v = (value + 0 * gradients[0] for value in start(gradients[0]))
+        s = SimpleNamespace(lr=lr, beta1=beta1, beta2=beta2, eps=eps, m=m, v=v)
         steps = []
         for t, g in enumerate(gradients, 1):
-            s.t, s.g = t, g
+            s.t, s.g, s.m_before, s.v_before = t, g, s.m, s.v
             with np.errstate(all="ignore"):  # wrong formulas may overflow
                 for name, formula in {**ADAM, **wrong}.items():
                     setattr(s, name, formula(s))
@@ -342,6 +409,7 @@ def check_adam(ask):
     settings = uniform(0.01, 0.1), uniform(0.8, 0.9), uniform(0.95, 0.99), uniform(0.05, 0.1)
     lr, beta1, beta2, eps = settings
     mistakes = {key: adam(*settings, **wrong) for key, (_, wrong) in ADAM_SLIPS.items()}
+    mistakes |= {key: adam(*settings, start=start) for key, (_, start) in STARTS.items()}
     mistakes["betas_exchanged"] = adam(lr, beta2, beta1, eps)
     mistakes["lr_and_eps_exchanged"] = adam(eps, beta1, beta2, lr)
     check_steps(ask, "Adam", settings, adam(*settings), mistakes, formulas(settings))
@@ -355,6 +423,7 @@ EXERCISES = {
         "mistakes": {
             **STEPS_SENTENCES,
             **sentences(ADAM_SLIPS),
+            **sentences(STARTS),
             "betas_exchanged": "beta1 and beta2 are exchanged",
             "lr_and_eps_exchanged": "lr and eps are exchanged",
         },

@@ -17,10 +17,11 @@ def check(ask):
     size = int(ask.rng.choice([3, 5]))
     arrays = draw(ask, *[size] * 5)
     got = ask("attention_backward", *arrays, None)
-    mistakes = slips(*arrays)
+    mistakes, right = slips(*arrays), exact(*arrays)
     given = {**dict(zip(("dout", "q", "k", "v"), arrays, strict=True)), "n": size}
-    given["p"] = softmax(given["q"] @ turn(given["k"]) / np.sqrt(size))
     ds = {
+        "s": f"q @ turn(k) / sqrt({size})",
+        "p": "softmax(s)",
         "dp": "dout @ turn(v)",
         "ds": "p * (dp - sum(p * dp, axis=2, keepdims=True))",
     }
@@ -29,8 +30,9 @@ def check(ask):
         "dk": {**ds, "dk": f"turn(ds) @ q / sqrt({size})"},
         "dv": {**ds, "dv": "turn(p) @ dout"},
     }.items():
-        mistakes[name][FORMULAS] = [(steps, given)]
-    ask.equal(got, exact(*arrays), mistakes)
+        others = {other: value for other, value in right.items() if other != name}
+        mistakes[name][FORMULAS] = [(steps, given | others)]
+    ask.equal(got, right, mistakes)
 
     n, T, d, e = ask.rng.permutation([2, 3, 4, 5]).tolist()
     S = 6
@@ -128,6 +130,7 @@ def slips(dout, q, k, v):
         "factor_p_before_dp_is_missing": dp - p * mean,
         "factor_p_is_missing": dp - mean,
         "ds_is_dp": dp,
+        "ds_is_centred_dp": dp - total / d,
     }
     others = {
         "v_is_not_transposed_in_dp": dout @ v,
@@ -188,6 +191,13 @@ def slips_with_mask(dout, q, k, v, mask):
             away / away.sum(axis=2, keepdims=True),
             root,
         ),
+        "masked_after_exp_not_in_sum": (away * mask / away.sum(axis=2, keepdims=True), root),
+        **{
+            f"masked_score_is_minus_{size}": (softmax(np.where(mask, products / root, -size)), root)
+            for size in (1, 10)
+        },
+        "mask_is_added": (softmax(products / root + mask), root),
+        "scores_are_multiplied_by_mask": (softmax(products / root * mask), root),
         "p_is_masked_after_softmax": (
             p * mask,
             root,
@@ -313,6 +323,7 @@ EXERCISES = {
                 "the factor p before dp is missing: ds = p (dp - mean)"
             ),
             "factor_p_is_missing": "the factor p is missing: ds = p (dp - mean)",
+            "ds_is_centred_dp": "ds is dp minus its plain mean: both need the weights p",
             "ds_is_dp": "ds is dp: the softmax needs its own backward pass",
             "v_is_not_transposed_in_dp": "v is not transposed in dp: dp = dout v^T",
             "dp_reverses_axes": (
@@ -341,6 +352,19 @@ EXERCISES = {
             "scores_transposed": "the scores in p are k q^T: they are q k^T",
             "k_is_not_transposed_in_p": "k is not transposed in p: the scores are q k^T",
             "mask_is_inverted": "the mask is inverted: it is True where a query may see the key",
+            **{
+                f"masked_score_is_minus_{size}": (
+                    f"a masked score is -{size}, which still has a weight: make it -inf"
+                )
+                for size in (1, 10)
+            },
+            "mask_is_added": "the mask is added to the scores: where it is False, make them -inf",
+            "scores_are_multiplied_by_mask": (
+                "the scores are multiplied by the mask: exp(0) is 1, so make them -inf"
+            ),
+            "masked_after_exp_not_in_sum": (
+                "masked keys still count in the sum of the softmax: mask the scores before"
+            ),
             "masked_score_is_0": (
                 "a masked score is 0, which still has weight exp(0) = 1: make it -inf"
             ),

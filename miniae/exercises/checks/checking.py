@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.judged import FEATURES, SAMPLES, right_layers, wrong_layers
-from miniae.exercises.questions import Named, Wrong, agree, numbers
+from miniae.exercises.questions import FORMULAS, Named, Wrong, agree, numbers
 
 H = 0.1  # large, so that the central difference differs from the derivative
 
@@ -11,6 +11,7 @@ H = 0.1  # large, so that the central difference differs from the derivative
 def function(rng):
     """Return a function of 5 numbers, real or complex, and its gradient."""
     a, b = rng.uniform(0.5, 1.5, (2, 5))
+    a[1:3] *= -1  # the gradient has both signs
 
     def f(v):
         return (a * v**3).sum() + np.sin(b * v).sum() + v[0] * v[1]
@@ -44,10 +45,11 @@ def check_central(ask):
     v = ask.rng.standard_normal(5)
     up = np.array([f(moved(v, k, H)) for k in range(5)])
     down = np.array([f(moved(v, k, -H)) for k in range(5)])
-    never_back = []  # each entry stays at v + h when the next one moves
-    for k in range(5):
-        behind = moved(v, slice(k), H)
-        never_back.append(f(moved(behind, k, H)) - f(moved(behind, k, -H)))
+    stays = {}  # each entry stays at v + h or v - h when the next one moves
+    for by in H, -H:
+        behind = [moved(v, slice(k), by) for k in range(5)]
+        moves = [f(moved(w, k, H)) - f(moved(w, k, -H)) for k, w in enumerate(behind)]
+        stays[by] = np.array(moves) / (2 * H)
     mistakes = {
         "bracket": (up - down) / 2 * H,
         "plus_for_minus": (up + down) / (2 * H),
@@ -70,6 +72,15 @@ def check_central(ask):
             [f(moved(v, k, H * v[k])) - f(moved(v, k, -H * v[k])) for k in range(5)]
         )
         / (2 * H),
+        "relative_step_divided": np.array(
+            [f(moved(v, k, H * v[k])) - f(moved(v, k, -H * v[k])) for k in range(5)]
+        )
+        / (2 * H * v),
+        "entry_replaced": np.array(
+            [f(moved(v, k, H - v[k])) - f(moved(v, k, -H - v[k])) for k in range(5)]
+        )
+        / (2 * H),
+        "written_to_first": (np.arange(5) == 0) * (up - down)[-1] / (2 * H),
         "only_last_entry": (np.arange(5) == 4) * (up - down) / (2 * H),
         "only_first_entry": (np.arange(5) == 0) * (up - down) / (2 * H),
         "rounded_to_int": np.trunc((up - down) / (2 * H)),
@@ -79,8 +90,11 @@ def check_central(ask):
         "divided_by_h": (up - down) / H,
         "not_divided": up - down,
         "all_at_once": (np.full(5, (f(moved(v, None, H)) - f(moved(v, None, -H))) / (2 * H))),
-        "not_put_back": np.array(never_back) / (2 * H),
+        "not_put_back": stays[H],
+        "not_put_back_from_below": stays[-H],
     }
+    given = {"up": up, "down": down, "value": f(v), "h": H, "v": v}
+    mistakes[FORMULAS] = [({"gradient": "(up - down) / (2 * h)"}, given)]
     got, right = numbers(ask("central_difference", f, v, H), "the gradient"), (up - down) / (2 * H)
     if agree(got, gradient(v), 1e-6):
         raise Wrong(
@@ -102,6 +116,8 @@ def check_complex(ask):
         "divided_by_2h": exact / 2,
         "minus": -exact,
         "divided_by_h_squared": exact / 1e-30,
+        "entry_replaced": np.array([gradient(moved(v, k, -v[k]))[k] for k in range(5)]),
+        "written_to_first": (np.arange(5) == 0) * exact[-1],
         "only_last_entry": (np.arange(5) == 4) * exact,
         "only_first_entry": (np.arange(5) == 0) * exact,
         "sum_of_all": exact.sum(),
@@ -241,6 +257,10 @@ EXERCISES = {
             "divided_by_h_squared": "it is divided by h twice",
             "second_derivative": "this is the second derivative: take (f(v + h) - f(v - h)) / 2h",
             "relative_step": "the step is h v_k: it is h for each entry",
+            "relative_step_divided": "the step is h v_k: it is h for each entry",
+            "entry_replaced": "the entry is replaced by h: add h to it",
+            "written_to_first": "every slope is written to the first entry: write to entry k",
+            "not_put_back_from_below": "put each entry back before you move the next one",
             "only_last_entry": "only the last entry is filled: is a line outside the loop?",
             "only_first_entry": "only the first entry is filled: is the return inside the loop?",
             "rounded_to_int": "the gradient is rounded to whole numbers: is it an array of int?",

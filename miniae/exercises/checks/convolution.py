@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from miniae.conv import Conv2D
+from miniae.exercises.questions import FORMULAS
 
 
 def conv_arguments(ask):
@@ -29,10 +30,55 @@ def shares(x, W):
     return [x[:, a : a + height, d : d + width] @ W[a, d] for a in range(k) for d in range(k)]
 
 
+def masks(k):
+    """Return weights (k, k, 1, 1) of the kernel by key: a loop leaves out some offsets."""
+    ends = {"first": 0, "last": k - 1}
+    found = {}
+    a, d = np.indices((k, k))
+    for name, end in ends.items():
+        found |= {
+            f"{name}_row_missing": a != end,
+            f"{name}_column_missing": d != end,
+            f"{name}_row_and_column_missing": (a != end) & (d != end),
+            f"only_{name}_row": a == end,
+            f"only_{name}_column": d == end,
+            f"only_{name}_offset": (a == end) & (d == end),
+        }
+    found["only_centre"] = (a == k // 2) & (d == k // 2)
+    found["only_diagonal"] = a == d
+    return {key: 1.0 * mask[:, :, None, None] for key, mask in found.items()}
+
+
+PART_OF_KERNEL = {
+    **{
+        f"{name}_{part}_missing": f"the {name} {part.replace('_', ' ')} of the kernel is missing: "
+        f"does a loop {'begin too late' if name == 'first' else 'end too early'}?"
+        for name in ("first", "last")
+        for part in ("row", "column", "row_and_column")
+    },
+    **{
+        f"only_{part}": f"only the {part.replace('_', ' ')} of the kernel is there: does a return "
+        "end a loop, or does = stand where += must stand?"
+        for part in ("first_row", "last_row", "first_column", "last_column", "centre")
+    },
+}
+
+
+WRONG_KERNELS = {
+    "weight_has_a_twice": "the weight is W[a, a]: it is W[a, d]",
+    "weight_has_d_twice": "the weight is W[d, d]: it is W[a, d]",
+    "pixels_have_a_twice": "the pixels move by a along both axes: x[:, i + a, j + d]",
+    "pixels_have_d_twice": "the pixels move by d along both axes: x[:, i + a, j + d]",
+    "weight_squared": "the weight is squared",
+    "weight_absolute": "the absolute value of the weight is taken",
+}
+
+
 def check_conv(ask):
     """Stride 1, no padding."""
     x, W, b, layer = conv_arguments(ask)
-    k, each, right = len(W), shares(x, W), layer.forward(x)
+    k, right = len(W), layer.forward(x)
+    centre = np.broadcast_to(W[k // 2, k // 2], W.shape)
     mistakes = {
         "b_at_each_offset": right + (k**2 - 1) * b,
         "b_at_each_offset_and_after": right + k**2 * b,
@@ -45,13 +91,17 @@ def check_conv(ask):
             layer, np.broadcast_to(W[-1, -1], W.shape)
         ).forward(x),
         "pixels_do_not_move": x[:, : x.shape[1] - k + 1, : x.shape[2] - k + 1] @ W.sum((0, 1)) + b,
+        "rows_do_not_move": with_kernel(layer, still(W, 0)).forward(x),
+        "columns_do_not_move": with_kernel(layer, still(W, 1)).forward(x),
+        "centre_for_all": with_kernel(layer, centre).forward(x),
+        **{key: with_kernel(layer, W * mask).forward(x) for key, mask in masks(k).items()},
+        **{key: with_kernel(layer, other).forward(x) for key, other in kernels(W).items()},
+        "mean_over_kernel_and_channels": (right - b) / (k**2 * x.shape[3]) + b,
+        "largest_over_kernel": np.max(shares(x, W), axis=0) + b,
+        "largest_over_kernel_or_0": np.maximum(np.max(shares(x, W), axis=0), 0) + b,
         "b_is_subtracted": right - 2 * b,
         "b_averaged": right - b + b.mean(),
         "b_multiplied": (right - b) * b,
-        "only_last_offset": each[-1] + b,
-        "only_first_offset": each[0] + b,
-        "only_last_row": sum(each[-k:]) + b,
-        "only_diagonal": sum(each[:: k + 1]) + b,
         "mean_over_kernel": (right - b) / k**2 + b,
         "relu_inside": np.maximum(right, 0),
         "size_too_small": right[:, :-1, :-1],
@@ -74,6 +124,28 @@ def check_conv(ask):
         "one_input_channel": (lambda: with_kernel(layer, W * np.eye(4)[0][:, None]).forward(x)),
     }
     ask.equal(ask("conv2d", x, W, b), right, mistakes, "out")
+
+
+def still(W, axis):
+    """Return the kernel of code in which the pixels do not move along an axis."""
+    moved = np.zeros(W.shape)
+    moved[(slice(None),) * axis + (0,)] = W.sum(axis=axis)
+    return moved
+
+
+def kernels(W):
+    """Return the kernels of code that takes a wrong weight or pixel for an offset, by key."""
+    k, (a, d) = len(W), np.indices(W.shape[:2])
+    one, other = np.zeros((2, *W.shape))
+    one[range(k), range(k)], other[range(k), range(k)] = W.sum(axis=1), W.sum(axis=0)
+    return {
+        "weight_has_a_twice": W[a, a],
+        "weight_has_d_twice": W[d, d],
+        "pixels_have_a_twice": one,
+        "pixels_have_d_twice": other,
+        "weight_squared": W**2,
+        "weight_absolute": np.abs(W),
+    }
 
 
 def padded(x, W, b):
@@ -124,23 +196,31 @@ def check_conv_backward(ask):
 
     k = len(W)
     height, width = dout.shape[1:3]
-    overwritten, first, exchanged = np.zeros((3, *x.shape))
+    overwritten, exchanged = np.zeros((2, *x.shape))
     for a in range(k):
         for d in range(k):
             part = dout @ W[a, d].T
             overwritten[:, a : a + height, d : d + width] = part
             exchanged[:, d : d + height, a : a + width] += part
-            if a == d == 0:
-                first[:, :height, :width] = part
-    n = len(x)
+    n, centre = len(x), np.broadcast_to(W[k // 2, k // 2], W.shape)
+    parts = masks(k)
+    first = parts.pop("only_first_offset")
     mistakes = {
         "dx": {
+            "dx_of_first_offset": with_gradient(W * first, x, dout),
             "dx_overwritten": overwritten,
-            "dx_of_first_offset": first,
             "dx_offsets_exchanged": exchanged,
             "dx_kernel_transposed": (lambda: with_gradient(W.transpose(1, 0, 2, 3), x, dout)),
             "dx_first_weight_for_all": with_gradient(np.broadcast_to(W[0, 0], W.shape), x, dout),
             "dx_last_weight_for_all": with_gradient(np.broadcast_to(W[-1, -1], W.shape), x, dout),
+            "dx_centre_for_all": with_gradient(centre, x, dout),
+            "dx_does_not_move": with_gradient(still(still(W, 0), 1), x, dout),
+            "dx_rows_do_not_move": with_gradient(still(W, 0), x, dout),
+            "dx_columns_do_not_move": with_gradient(still(W, 1), x, dout),
+            "dx_rows_flipped": with_gradient(W[::-1], x, dout),
+            "dx_columns_flipped": with_gradient(W[:, ::-1], x, dout),
+            **{f"dx_{key}": with_gradient(W * mask, x, dout) for key, mask in parts.items()},
+            **{f"dx_{key}": with_gradient(V, x, dout) for key, V in kernels(W).items()},
             "dx_is_divided_by_n": dx / n,
             "dx_is_mean_over_pixels": dx / (height * width),
             "dx_is_mean_over_kernel": dx / k**2,
@@ -149,13 +229,21 @@ def check_conv_backward(ask):
             "dx_flipped": (flipped),
         },
         "dW": {
+            "dw_of_first_offset": dW * first,
+            "dw_rows_flipped": dW[::-1],
+            "dw_columns_flipped": dW[:, ::-1],
+            "dw_rows_do_not_move": np.broadcast_to(dW[:1], dW.shape),
+            "dw_columns_do_not_move": np.broadcast_to(dW[:, :1], dW.shape),
+            **{f"dw_{key}": dW * mask for key, mask in parts.items()},
+            "dw_written_to_first": dW[-1, -1] * first,
+            "dw_added_to_first": dW.sum(axis=(0, 1)) * first,
+            "dw_adds_up": dW[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1],
             "dw_is_mean": dW / n,
             "dw_is_mean_over_pixels": dW / (height * width),
             "dw_is_mean_over_all": dW / (n * height * width),
             "dw_transposed": dW.transpose(1, 0, 2, 3),
             "dw_of_last_sample": dw_of(x[-1:], dout[-1:], k),
             "dw_of_first_sample": dw_of(x[:1], dout[:1], k),
-            "dw_of_first_offset": dw_of(x, dout, k) * (np.arange(9).reshape(3, 3, 1, 1) == 0),
             "dw_same_for_all_offsets": np.broadcast_to(dW[0, 0], dW.shape),
             "dw_of_last_for_all_offsets": np.broadcast_to(dW[-1, -1], dW.shape),
             "dw_without_dout": np.broadcast_to(
@@ -175,6 +263,8 @@ def check_conv_backward(ask):
             "db_keepdims": dout.sum(axis=(0, 1, 2), keepdims=True),
             "db_is_mean": (dout.mean(axis=(0, 1, 2))),
             "db_is_one_number": dout.sum(),
+            "db_over_channels": dout.sum(axis=(1, 2, 3)),
+            FORMULAS: [({"db": "sum(dout, axis=0)"}, {"dout": dout.reshape(-1, dout.shape[3])})],
         },
     }
     got = ask("conv2d_backward", dout, x, W)
@@ -187,6 +277,37 @@ EXERCISES = {
         "minutes": 45,
         "parts": {"conv2d": check_conv, "conv2d_backward": check_conv_backward},
         "mistakes": {
+            **PART_OF_KERNEL,
+            **{f"dx_{key}": f"in dx {words}" for key, words in PART_OF_KERNEL.items()},
+            **{f"dw_{key}": f"in dW {words}" for key, words in PART_OF_KERNEL.items()},
+            "dx_only_last_offset": "dx has the last offset only: it must be +=",
+            "dx_only_diagonal": "dx has the offsets with a = d only: use two loops",
+            "dw_only_last_offset": "dW has the last offset only: is a line outside the loop?",
+            "dw_only_diagonal": "dW has the offsets with a = d only: use two loops",
+            **WRONG_KERNELS,
+            **{f"dx_{key}": f"in dx {words}" for key, words in WRONG_KERNELS.items()},
+            "mean_over_kernel_and_channels": "it is a mean over offsets and channels: take the sum",
+            "largest_over_kernel": "the largest of the offsets is taken: take their sum",
+            "largest_over_kernel_or_0": "the largest of the offsets is taken: take their sum",
+            "dw_written_to_first": "everything is written to dW[0, 0]: write to dW[a, d]",
+            "dw_added_to_first": "everything is added to dW[0, 0]: write to dW[a, d]",
+            "dw_adds_up": "dW[a, d] also has other offsets: is a slice of dW written?",
+            "db_over_channels": "db is summed over the channels: they must stay",
+            "rows_do_not_move": "the rows do not move with a: x[:, i + a, j + d]",
+            "columns_do_not_move": "the columns do not move with d: x[:, i + a, j + d]",
+            "centre_for_all": "all offsets have the weight of the centre: each has its own W[a, d]",
+            "dx_centre_for_all": "all offsets have the weight of the centre in dx",
+            "dx_does_not_move": "the pixels of dx do not move with a and d: dx[:, i + a, j + d]",
+            "dx_rows_do_not_move": "the rows of dx do not move with a: dx[:, i + a, j + d]",
+            "dx_columns_do_not_move": "the columns of dx do not move with d: dx[:, i + a, j + d]",
+            "dx_rows_flipped": "the rows of the kernel are flipped in dx",
+            "dx_columns_flipped": "the columns of the kernel are flipped in dx",
+            "dw_rows_flipped": "the rows of dW are flipped",
+            "dw_columns_flipped": "the columns of dW are flipped",
+            "dw_rows_do_not_move": "the rows of x do not move with a in dW: x[:, i + a, j + d]",
+            "dw_columns_do_not_move": (
+                "the columns of x do not move with d in dW: x[:, i + a, j + d]"
+            ),
             "first_weight_for_all": "all offsets have the weight W[0, 0]: each has its own W[a, d]",
             "last_weight_for_all": "all offsets have the last weight: each has its own W[a, d]",
             "pixels_do_not_move": "the pixels do not move with a and d: x[:, i + a, j + d]",

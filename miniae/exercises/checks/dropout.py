@@ -56,6 +56,10 @@ def check_dropout(ask):
         if abs(zeros - (1 - keep**2)) < bound:
             raise Named(said, ["dropped_twice"])
         raise Wrong(said, "wrong_share")
+    others = [draw(other)[0] == 0 for other in range(3)]
+    counts = [other.sum() for other in others]
+    if {*counts} == {dropped.sum()} and (others[0] != others[1]).any():
+        raise Named(f"In each of four calls {counts[0]} entries are 0", ["exact_number"])
     kept = out != 0
     mistakes = {
         "mask_alone": np.full(kept.sum(), 1.0),
@@ -157,6 +161,9 @@ EXERCISES = {
                 "the numbers are normal: compare p with uniform ones, rng.random(x.shape)"
             ),
             "half_is_dropped": "half of the entries are dropped, whatever p is",
+            "exact_number": (
+                "each call drops the same number of entries: drop each one by chance, on its own"
+            ),
             "dropped_twice": "entries are dropped twice: draw one mask",
             "wrong_share": "a wrong share of the entries is dropped",
             "mask_has_no_factor": "the mask is 1 or 0: the factor 1 / (1 - p) belongs into it",

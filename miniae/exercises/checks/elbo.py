@@ -11,7 +11,8 @@ from miniae.exercises.checks.elbo_backward import (
 from miniae.exercises.checks.elbo_parts import networks, terms_of_loss, two_terms
 from miniae.exercises.checks.elbo_train import TRAIN_SENTENCES, check_train
 from miniae.exercises.checks.kl import KL_SENTENCES, wrong_kls
-from miniae.exercises.questions import Named, agree, compare, unpack
+from miniae.exercises.edits import run
+from miniae.exercises.questions import FORMULAS, Named, agree, compare, unpack
 from miniae.losses import BernoulliNLL
 from miniae.numerics import sigmoid
 
@@ -62,6 +63,15 @@ def check_loss(ask):
         },
         "kl": wrong_kls(mu, log_var),
     }
+    given = {"reconstruction": reconstruction, "kl": kl, "n": len(x)}
+    given |= {"pixels": x.shape[1], "latents": eps.shape[1]}
+    mistakes["loss"][FORMULAS] = [({"loss": "reconstruction + kl"}, given)]
+    steps = {"std": "exp(log_var / 2)", "z": "mu + std * eps"}
+    start = {"mu": mu, "log_var": log_var, "eps": eps, "n": len(x)}
+    mistakes["reconstruction"][FORMULAS] = [
+        (steps, start, lambda edit: np.asarray(decoded(run(steps, start, edit)["z"] + 0 * mu)))
+    ]
+    mistakes["reconstruction"]["target_and_logits_exchanged"] = BernoulliNLL().forward(x, p)
     right = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
     first, second = (unpack(ask("elbo_loss", encoder, decoder, x, eps), right) for _ in range(2))
     got = dict(zip(right, first, strict=True))
@@ -92,6 +102,7 @@ LOSS_SENTENCES = {
     "mu_is_not_decoded": "mu is missing in the decoded z: z = mu + std eps",
     "squared_error": "the reconstruction is a squared error: use BernoulliNLL",
     "terms_exchanged": "reconstruction and kl are exchanged",
+    "target_and_logits_exchanged": "BernoulliNLL got x as the logits: forward(logits, x)",
     "mean_over_pixels": (
         "it is a mean over pixels: take the sum over pixels, the mean over samples"
     ),

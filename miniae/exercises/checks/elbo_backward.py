@@ -209,6 +209,8 @@ BACKWARD = {  # key: sentence and arguments of `gradients`
         "the gradients are divided by n twice",
         {"change": lambda v: (v.dmu / v.n, v.dlog_var / v.n)},
     ),
+    "dlog_var_is_0": ("dlog_var is 0", {"change": lambda v: (v.dmu, 0 * v.dlog_var)}),
+    "dmu_is_0": ("dmu is 0", {"change": lambda v: (0 * v.dmu, v.dlog_var)}),
     "minus_all": (
         "the sign of the encoder's gradient is wrong: loss = -ELBO",
         {"change": lambda v: (-v.dmu, -v.dlog_var)},
@@ -283,6 +285,7 @@ def check_backward(ask):
             "decoder_minus": -right[cut:],
             "probabilities_for_logits": lambda: of_probabilities(copies, x, eps),
             **{key: vector[cut:] for key, vector in zs.items()},
+            FORMULAS: formulas_of_decoder(copies, x, eps),
         },
     )
 
@@ -305,6 +308,27 @@ def check_backward(ask):
         raise Wrong("the gradient is wrong", "unknown")
 
 
+def formulas_of_decoder(networks, x, eps):
+    """Return the formulas of the decoder's gradient, for `edits.explain`."""
+    encoder, decoder = networks
+    mu, log_var = np.split(encoder.forward(x), 2, axis=1)
+    z = mu + np.exp(log_var / 2) * eps
+    of_z = {"std": "exp(log_var / 2)", "z": "mu + std * eps"}
+    of_logits = {"dlogits": "(p - x) / n"}
+    given = {"mu": mu, "log_var": log_var, "eps": eps, "n": len(x)}
+
+    def through(edit, z):
+        logits = decoder.forward(z)
+        start = {"p": sigmoid(logits), "x": x, "n": len(x), "logits": logits}
+        decoder.backward(run(of_logits, start, edit)["dlogits"] + 0 * x)
+        return decoder.dtheta.copy()
+
+    return [
+        (of_z, given, lambda edit: through(None, run(of_z, given, edit)["z"] + 0 * eps)),
+        (of_logits, {"p": z, "x": x, "n": len(x), "logits": z}, lambda edit: through(edit, z)),
+    ]
+
+
 def of_probabilities(networks, x, eps):
     """Return the decoder's gradient if BernoulliNLL gets probabilities."""
     encoder, decoder = networks
@@ -316,7 +340,8 @@ def of_probabilities(networks, x, eps):
 
 def wrong_noise(networks, x, eps):
     """Return the gradients of code that decodes another z."""
-    log_var = networks[0].forward(x)[:, LATENT:]
+    h = networks[0].forward(x)
+    mu, log_var = np.split(h, 2, axis=1)
     std = np.exp(log_var / 2)
     return {
         key: gradients(*networks, x, noise / std)
@@ -328,6 +353,12 @@ def wrong_noise(networks, x, eps):
             "noise_without_std": eps,
             "one_over_std": eps / std,
             "noise_is_subtracted": -std * eps,
+            "split_exchanged": log_var + np.exp(mu / 2) * eps - mu,
+            "halves_interleaved": h[:, ::2] + np.exp(h[:, 1::2] / 2) * eps - mu,
+            "mu_is_missing_in_z": std * eps - mu,
+            "noise_is_half": std * eps / 2,
+            "exp_is_missing_in_z": log_var / 2 * eps,
+            "half_outside_in_z": std**2 / 2 * eps,
         }.items()
     }
 
@@ -336,6 +367,12 @@ DECODED = {
     "mu_is_decoded": "mu is decoded: decode z = mu + std eps",
     "variance_for_std": "the decoded z has the variance: it must have std, exp(log_var / 2)",
     "log_var_for_std": "the decoded z has log_var: it must have std, exp(log_var / 2)",
+    "split_exchanged": "mu and log_var are exchanged: mu is the first half of h",
+    "halves_interleaved": "h is split into even and odd columns: the first half of h is mu",
+    "mu_is_missing_in_z": "mu is missing in the decoded z: z = mu + std eps",
+    "noise_is_half": "the noise is halved in the decoded z: z = mu + std eps",
+    "exp_is_missing_in_z": "exp is missing in the decoded z: std = exp(log_var / 2)",
+    "half_outside_in_z": "the 1/2 is outside exp in the decoded z: std = exp(log_var / 2)",
     "noise_without_eps": "eps is missing in the decoded z: z = mu + std eps",
     "noise_without_std": "std is missing in the decoded z: z = mu + std eps",
     "one_over_std": "the decoded z has 1 / std: the sign of log_var is wrong",

@@ -87,6 +87,10 @@ FORWARD_SLIPS = {
         {"total": lambda v: (1 + v.seen).sum(axis=0)},
     ),
     "prior_is_counted_twice": ("the prior is counted twice", {"prior": lambda v: 2}),
+    "prior_has_log_precision_1": (
+        "the log precision of the prior is 1: its precision is 1, so the log is 0",
+        {"prior": lambda v: np.e},
+    ),
     "prior_has_mean_1": (
         "the prior has mean 1: its mean is 0",
         {"mu": lambda v: (1 + v.weighted) / v.total},
@@ -292,6 +296,15 @@ CLIPPED = {
 }
 
 
+FORMULAS = {
+    "T": "exp(-log_vars)",
+    "seen": "where(here, T, 0)",
+    "total": "1 + sum(seen, axis=0)",
+    "weighted": "sum(seen * mus, axis=0)",
+}
+OUTPUTS = {"mu": "weighted / total", "log_var": "-log(total)"}
+
+
 def total(v, x):
     """Return the sum of x over the experts that are present."""
     return np.where(v.mask, x, 0).sum(axis=0)
@@ -308,4 +321,9 @@ def check_forward(ask):
         given = dict(zip(("mus", "log_vars", "present"), inputs, strict=True))
         mistakes = wrong_answers(FORWARD, given, ("mu", "log_var"), slips or CLIPPED)
         got = ask("product_of_experts", *inputs)
-        compare_case(ask, got, product(*inputs), mistakes, description)
+        mus, log_vars, present = inputs
+        m, n, d = mus.shape
+        start = {"mus": mus, "log_vars": log_vars, "here": present[:, :, None]}
+        start |= {"m": m, "n": n, "d": d}
+        formulas = [(name, FORMULAS | {name: text}, start) for name, text in OUTPUTS.items()]
+        compare_case(ask, got, product(*inputs), mistakes, description, formulas)

@@ -262,6 +262,10 @@ BACKWARD_SLIPS |= {
 }
 
 
+W = "where(here, exp(log_var - log_vars), 0)"
+OUTPUTS = {"dmus": "w * dmu", "dlog_vars": "w * (dmu * (mu - mus) + dlog_var)"}
+
+
 def check_backward(ask):
     """dmus and dlog_vars, for all cases."""
     for description, inputs, slips in cases(ask, BACKWARD_SLIPS):
@@ -274,7 +278,11 @@ def check_backward(ask):
         got = ask("product_of_experts_backward", *given.values())
         right = compute(BACKWARD, given, NAMES)
         mistakes = wrong_answers(BACKWARD, given, NAMES, slips or CLIPPED)
-        compare_case(ask, got, right, mistakes, description)
+        start = {name: given[name] for name in ("dmu", "dlog_var", "mus", "log_vars")}
+        start |= {"mu": given["mu"], "log_var": given["log_var"], "here": present[:, :, None]}
+        start |= dict(zip(("m", "n", "d"), mus.shape, strict=True))
+        formulas = [(name, {"w": W, name: text}, start) for name, text in OUTPUTS.items()]
+        compare_case(ask, got, right, mistakes, description, formulas)
 
 
 EXERCISES = {

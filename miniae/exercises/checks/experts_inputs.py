@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.exercises.questions import Wrong, numbers, unpack
+from miniae.exercises.questions import FORMULAS, Wrong, numbers, unpack
 
 NAN = " (absent experts have NaN)"
 AXES = "lacks an axis, and NumPy pairs it with samples and latents: use present[:, :, None]"
@@ -89,8 +89,14 @@ def cases(ask, slips):
     yield " (log_vars near -1000 and 1000)", extreme(ask), {}
 
 
-def compare_case(ask, got, right, mistakes, description):
-    """Compare the answers, with the description of the inputs in their names."""
+def compare_case(ask, got, right, mistakes, description, formulas=()):
+    """Compare the answers, with the description of the inputs in their names.
+
+    `formulas` has the steps for each name, and what they start from; see `edits.explain`.
+    """
+    for name, steps, given in formulas:
+        if not description:
+            mistakes[name][FORMULAS] = [(steps, given)]
     right, mistakes = (
         {f"{name}{description}": value for name, value in values.items()}
         for values in (right, mistakes)
@@ -98,5 +104,7 @@ def compare_case(ask, got, right, mistakes, description):
     if description == NAN:
         for name, value in zip(right, unpack(got, right), strict=True):
             if not np.isfinite(numbers(value, name)).all():
-                raise Wrong(f"{name} is not finite: 0 * NaN is NaN, so select with np.where")
+                raise Wrong(
+                    f"{name} is not finite: 0 * NaN is NaN, so select with np.where", "not_finite"
+                )
     ask.equal(got, right, mistakes)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import gradients, sentences_of_gradients
-from miniae.exercises.questions import Named, agree, differs, numbers
+from miniae.exercises.questions import FORMULAS, Named, agree, differs, numbers, unpack
 
 
 def kl_terms(mu, log_var):
@@ -14,17 +14,42 @@ def kl_terms(mu, log_var):
 def draw(rng):
     """Return mu, log_var (n, d), and a floor.
 
-    The KL of two latents is above the floor, and that of three below it. Of these, one has a sample
-    above the floor, one a sum over samples, and one neither. The total of the first sample is below
-    the floor.
+    The first and the last latent are above the floor, as is one between them, which has the
+    largest mean, but a small median.
+    Another one is 1.4 times the floor, only because of both mu and log_var. Of the others, the mean
+    over samples is 0.85, 0.6, 0.3, 0.3 or 0.05 of the floor: so another mean, a sum, a factor 2 or
+    bits give another result. One of the two with 0.3 has a sample above the floor. The total of the
+    first sample is below the floor.
     """
-    mu, log_var = rng.standard_normal((2, 7, 5)) * [0.1, 0.1, 0.1, 0.8, 1.0]
-    mu[:, 3:] += 1.2 * np.sign(mu[:, 3:])
-    mu[:, 0] = 0.36 * np.sign(mu[:, 0])
-    mu[1, 1] += 1.1
-    mu[0], log_var[0] = 0.02 * mu[0], 0.02 * log_var[0]
-    order = rng.permutation(5)
-    return mu[:, order], log_var[:, order], float(rng.uniform(0.2, 0.3))
+    floor, n, d = float(rng.uniform(0.2, 0.3)), 12, 9
+    sign = rng.choice([-1.0, 1.0], (n, d))
+    mu, log_var = sign * rng.uniform(0.98, 1.02, (n, d)), 0.01 * rng.standard_normal((n, d))
+    mu[2:, 4] *= 0.1  # one sample is above the floor
+    log_var[1:, 0] = 0.8 * sign[1:, 3]
+    for j in (6, 7, 8):
+        log_var[1:, j] = rng.standard_normal(n - 1)
+    log_var[6:, 8] *= 0.01
+    mu[0], log_var[0] = 0.1 * mu[0], 0.1 * log_var[0]
+    share = np.array([1.4, 0.85, 0.6, 0.3, 0.3, 0.05])
+    rest = share * floor - kl_terms(0, log_var[:, :6]).mean(axis=0)
+    mu[:, :6] *= np.sqrt(rest / kl_terms(mu[:, :6], 0).mean(axis=0))
+    mu[1:, 6:] = sign[1:, 6:] * rng.uniform([1.2, 1.2, 3], [2.5, 2.5, 4], (n - 1, 3))
+    mu[6:, 8] *= 0.05
+    order = np.concatenate([[6], rng.permutation([0, 1, 2, 3, 4, 5, 8]), [7]])
+    return mu[:, order], log_var[:, order], floor
+
+
+KL = {"kl": "0.5 * (mu**2 + exp(log_var) - log_var - 1)", "latent": "mean(kl, axis=0)"}
+LOOP = {**KL, "latent": "sum(kl, axis=0) / n"}
+COUNTED = {"counted": "latent > floor"}  # edits of the KL would give all kinds of masks
+VALUES = [
+    {**KL, "counted": "maximum(latent, floor)", "loss": "sum(counted)"},
+    {**LOOP, "counted": "where(latent > floor, latent, floor)", "loss": "sum(counted)"},
+]
+GRADIENTS = {
+    "dmu": {**COUNTED, "dmu": "counted * mu / n"},
+    "dlog_var": {**COUNTED, "dlog_var": "counted * (exp(log_var) - 1) / (2 * n)"},
+}
 
 
 def check_free_bits(ask):
@@ -62,6 +87,7 @@ def check_free_bits(ask):
         "floor_is_added": latents.sum() + floor,
         "floor_is_added_to_each": (latents + floor).sum(),
         "floor_is_subtracted": (latents - floor).sum(),
+        "floor_added_below": latents.sum() + floor * (latents < floor).sum(),
         "excess": np.maximum(latents - floor, 0).sum(),
         "excess_of_each_sample": np.maximum(terms - floor, 0).sum() / n,
         "zero_below": latents[latents > floor].sum(),
@@ -82,6 +108,8 @@ def check_free_bits(ask):
         ).sum(),
         "not_summed_over_latents": np.maximum(latents, floor),
     }
+    given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
+    mistakes[FORMULAS] = [(value, given) for value in VALUES]
     got = numbers(ask("free_bits_kl", mu, log_var, floor), "the KL")
     if agree(got, total):
         again = numbers(ask("free_bits_kl", mu, log_var, 2 * total), "the KL")
@@ -103,7 +131,6 @@ def check_free_bits_backward(ask):
         "mask_wrong_way": ~counted,
         "mask_for_each_sample": terms > floor,
         "mask_for_each_sample_wrong_way": terms <= floor,
-        "mask_for_total": np.full(d, terms.mean(axis=0).sum() > d * floor),
         "mask_of_sum_over_samples": terms.sum(axis=0) > floor,
         "mask_per_sample": (terms.sum(axis=1) > floor)[:, None],
         "mask_per_sample_mean": (terms.mean(axis=1) > floor)[:, None],
@@ -114,6 +141,9 @@ def check_free_bits_backward(ask):
         "mask_is_the_excess": terms.mean(axis=0) - floor,
         "mask_is_the_positive_excess": np.maximum(terms.mean(axis=0) - floor, 0),
         "mask_is_a_sign": np.sign(terms.mean(axis=0) - floor),
+        "mask_without_half": 2 * terms.mean(axis=0) > floor,
+        "mask_of_log_var_only": kl_terms(0, log_var).mean(axis=0) > floor,
+        "mask_of_mu_only": (mu**2 / 2).mean(axis=0) > floor,
         "mask_in_bits": terms.mean(axis=0) > floor * np.log(2),
     }
     others = {
@@ -125,6 +155,7 @@ def check_free_bits_backward(ask):
         "dlog_var": {
             "one_is_missing": np.exp(log_var) / (2 * n),
             "half_is_missing": (np.exp(log_var) - 1) / n,
+            "not_differentiated": kl_terms(0, log_var) / n,
             "log_var_not_differentiated": (np.exp(log_var) - log_var) / (2 * n),
             "exp_is_missing": (log_var - 1) / (2 * n),
             "std_for_variance": (np.exp(log_var / 2) - 1) / (2 * n),
@@ -141,10 +172,22 @@ def check_free_bits_backward(ask):
         wrong["floor_below"] = np.where(counted, value, floor)
         wrong["floor_below_by_n"] = np.where(counted, value, floor / n)
         wrong["columns_left_out"] = value[:, counted]
+        wrong["divided_by_number_counted"] = right[name] * n / counted.sum()
         wrong["one_below"] = np.where(counted, value, 1.0)
+        wrong["larger_than_floor"] = np.maximum(value, floor)
+        wrong["larger_than_floor__n_is_missing"] = np.maximum(n * value, floor)
         same_shape = {key: v for key, v in wrong.items() if v.shape == value.shape}
         mistakes[name] = {**wrong, **gradients(same_shape, right[name])}
-    ask.equal(ask("free_bits_kl_backward", mu, log_var, floor), right, mistakes)
+        given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
+        given |= {"kl": terms, "latent": terms.mean(axis=0)}
+        mistakes[name][FORMULAS] = [(GRADIENTS[name], given)]
+    got = unpack(ask("free_bits_kl_backward", mu, log_var, floor), right)
+    if all(agree(value, plain[name]) for name, value in zip(plain, got, strict=True)):
+        far = 2 * d * terms.mean(axis=0).sum()  # above the total, and d times above each latent
+        again = numbers(unpack(ask("free_bits_kl_backward", mu, log_var, far), right)[0], "dmu")
+        key = "no_floor" if agree(again, plain["dmu"]) else "mask_for_total"
+        raise Named("No latent has a gradient of 0", [key])
+    ask.equal(got, right, mistakes)
 
 
 EXERCISES = {
@@ -195,13 +238,18 @@ EXERCISES = {
             "floor_is_added": "the floor is added: take the larger of the two",
             "floor_is_added_to_each": "the floor is added: take the larger of the two",
             "floor_is_subtracted": "the floor is subtracted: take the larger of the two",
+            "floor_added_below": (
+                "below the floor, the floor is added to the KL: it takes the place of the KL"
+            ),
             "excess": "this is what exceeds the floor: below it, the floor itself counts",
             "excess_of_each_sample": (
                 "this is what exceeds the floor in each sample: take the larger of the two, after "
                 "the mean over samples"
             ),
             "zero_below": "a latent below the floor counts as 0: it must count as the floor",
-            "floor_times_number": "every latent counts as the floor: take the larger of the two",
+            "floor_times_number": (
+                "every latent counts as the floor: is the KL below 0, or not compared?"
+            ),
             "masked_wrong_way": "the comparison is the wrong way round",
             "mean_over_latents": "it is a mean over latents: take the sum",
             "sum_over_samples": "it is a sum over samples: take the mean",
@@ -247,6 +295,12 @@ EXERCISES = {
             "columns_left_out": (
                 "the latents below the floor are left out: keep them, with a gradient of 0"
             ),
+            "mask_without_half": "the KL that is compared with the floor has no factor 1/2",
+            "mask_of_mu_only": "only mu^2 / 2 is compared with the floor: compare the whole KL",
+            "mask_of_log_var_only": "mu is missing in the KL that is compared with the floor",
+            "divided_by_number_counted": (
+                "it is divided by the number of latents above the floor: divide by n"
+            ),
             "mask_in_bits": "the floor is used in bits: it is in nats already",
             "square_is_there": "the square is still there: the slope of 1/2 mu^2 is mu",
             "not_differentiated": "this is a term of the KL, not its slope",
@@ -257,6 +311,9 @@ EXERCISES = {
             ),
             "floor_below": "below the floor the gradient is the floor: it must be 0",
             "floor_below_by_n": "below the floor the gradient is floor / n: it must be 0",
+            "larger_than_floor": (
+                "the larger of gradient and floor is taken: the floor is compared with the KL"
+            ),
             "one_below": "below the floor the gradient is 1: it must be 0",
         },
         "hints": (

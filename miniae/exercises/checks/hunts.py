@@ -9,7 +9,7 @@ from miniae.exercises.checks.adam import ADAM_SLIPS, adam, formulas
 from miniae.exercises.checks.formulas import sentences
 from miniae.exercises.checks.kl import KL_SENTENCES, check_kl
 from miniae.exercises.checks.optimisers import STEPS_SENTENCES, check_steps
-from miniae.exercises.questions import Named, Wrong, agree, numbers, unpack
+from miniae.exercises.questions import FORMULAS, Named, Wrong, agree, compare, numbers, unpack
 
 
 def check_network(ask):
@@ -21,6 +21,12 @@ def check_network(ask):
     network = ask("Network", W1, b1, W2, b2)
     out = ask.call(network.forward, "forward", x)
     changed = {"forward_has_no_relu": (x @ W1 + b1) @ W2 + b2, "forward_without_b2": hidden @ W2}
+    before = x @ W1 + b1
+    for i in (1, 2, 3):
+        changed[f"forward_leaky_{i}"] = np.maximum(before, 0.1**i * before) @ W2 + b2
+    given = {"x": x, "W1": W1, "b1": b1, "W2": W2, "b2": b2}
+    steps = {"hidden": "maximum(x @ W1 + b1, 0)", "out": "hidden @ W2 + b2"}
+    changed[FORMULAS] = [(steps, given)]
     ask.equal(out, hidden @ W2 + b2, changed, name="out")
     dhidden = (dout @ W2.T) * (hidden > 0)
     right = {
@@ -43,13 +49,32 @@ def check_network(ask):
         "mask_of_input": 1.0 * (hidden > 1),
         "everything_is_0": 0 * hidden,
         "minus_gradient": -1.0 * (hidden > 0),
+        "slope_of_tanh": 1 - hidden**2,
+        "slope_of_sigmoid": hidden * (1 - hidden),
+        **{f"leaky_{i}": np.where(hidden > 0, 1, 0.1**i) for i in (1, 2, 3)},
     }
     where = f"Right gradients: {', '.join(correct) or 'none'}; wrong: {', '.join(wrong)}"
     for key, mask in masks.items():
         slip = (dout @ W2.T) * mask
         if agree(got[0], slip @ W1.T) and agree(got[1], x.T @ slip):
             raise Named(where, [key])
-    raise Wrong(f"the fault is still there. forward is right. {where}", "still_there")
+    fault = (dout @ W2.T) * (hidden >= 0)
+    if agree(got[0], fault @ W1.T) and agree(got[1], x.T @ fault) and correct[:1] != ["dx"]:
+        raise Wrong(f"the fault is still there. forward is right. {where}", "still_there")
+    given |= {"hidden": hidden, "dout": dout, "n": len(x), "before_relu": x @ W1 + b1}
+    of_hidden = {"dhidden": "dout @ W2.T * (hidden > 0)"}
+    steps = {
+        "dx": {**of_hidden, "dx": "dhidden @ W1.T"},
+        "dW1": {**of_hidden, "dW1": "x.T @ dhidden"},
+        "db1": {**of_hidden, "db1": "sum(dhidden, axis=0)"},
+        "dW2": {"dW2": "hidden.T @ dout"},
+        "db2": {"db2": "sum(dout, axis=0)"},
+    }
+    for value, name in zip(got, right, strict=True):
+        try:
+            compare(name, value, right[name], {FORMULAS: [(steps[name], given)]})
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}. {where}", wrong.diagnosis) from None
 
 
 def check_adam(ask):
@@ -64,7 +89,7 @@ def check_adam(ask):
             raise Wrong(f"the fault is still there: {named}", "still_there") from None
         raise Named(f"The fault in the file, or a new one: {named}", named.keys) from None
     except Wrong as wrong:
-        raise Wrong(f"the fault is still there: {wrong}", wrong.diagnosis) from None
+        raise Wrong(f"The fault in the file, or a new one: {wrong}", wrong.diagnosis) from None
 
 
 def check_vae(ask):
@@ -77,7 +102,7 @@ def check_vae(ask):
         raise Named(str(named), [f"kl_changed__{named.keys[0].split('__')[0]}"]) from None
     except Wrong as wrong:
         raise Wrong(f"the KL was right, do not change it: {wrong}", "kl_changed") from None
-    z = ask("sample", mu, log_var, eps)
+    z, again = (numbers(ask("sample", mu, log_var, eps), "z") for _ in range(2))
     wide = {
         "variance_for_std": mu + np.exp(log_var) * eps,
         "exp_of_double": mu + np.exp(2 * log_var) * eps,
@@ -87,6 +112,11 @@ def check_vae(ask):
         "one_over_std": mu + eps / std,
         "mu_is_missing": std * eps,
     }
+    given = {"mu": mu, "log_var": log_var, "eps": eps, "dz": dz, "n": len(mu)}
+    std_of = {"std": "exp(log_var / 2)"}
+    wide[FORMULAS] = [({**std_of, "z": "mu + std * eps"}, given)]
+    if not agree(z, mu + std * eps) and not agree(z, again):
+        raise Named("Two calls with the same eps give two results", ["own_noise"])
     ask.equal(z, mu + std * eps, wide, "z")
     half = {
         "dlog_var": {
@@ -98,6 +128,8 @@ def check_vae(ask):
             "minus_path": -dz * eps * std / 2,
         }
     }
+    half["dmu"] = {FORMULAS: [({"dmu": "dz"}, {**given, "std": std})]}
+    half["dlog_var"][FORMULAS] = [({**std_of, "dlog_var": "dz * eps * std / 2"}, given)]
     got = ask("sample_backward", dz, log_var, eps)
     ask.equal(got, {"dmu": dz, "dlog_var": dz * eps * std / 2}, half)
 
@@ -110,6 +142,10 @@ EXERCISES = {
         "mistakes": {
             "still_there": "the fault is still there",
             "forward_has_no_relu": "the ReLU of forward is gone: forward was right",
+            **{
+                f"forward_leaky_{i}": "forward has a leaky ReLU now: forward was right"
+                for i in (1, 2, 3)
+            },
             "forward_without_b2": "b2 is missing in forward: forward was right",
             "mask_inverted": "the mask is inverted: the gradient passes where hidden is above 0",
             "hidden_for_mask": (
@@ -117,6 +153,12 @@ EXERCISES = {
             ),
             "mask_of_gradient": "the mask is that of the gradient: it must be that of hidden",
             "mask_of_input": "the mask has another threshold: the slope of ReLU changes at 0",
+            "slope_of_tanh": "the slope is that of tanh: that of ReLU is 1 or 0",
+            "slope_of_sigmoid": "the slope is that of a sigmoid: that of ReLU is 1 or 0",
+            **{
+                f"leaky_{i}": "the slope is that of a leaky ReLU: it is 0 where hidden is 0"
+                for i in (1, 2, 3)
+            },
             "everything_is_0": "the gradient before the ReLU is 0 everywhere",
             "minus_gradient": "the gradient before the ReLU has the wrong sign",
         },
@@ -156,6 +198,7 @@ EXERCISES = {
             ),
             "one_over_std": "std is 1 / std now: the sign of log_var is wrong",
             "mu_is_missing": "mu is missing now",
+            "own_noise": "sample draws its own noise: use the given eps",
             "std_is_missing": "sample is right now; in sample_backward std is missing",
             "eps_is_missing": "sample is right now; in sample_backward eps is missing",
             "variance_and_half": "sample is right now; sample_backward still has the variance",

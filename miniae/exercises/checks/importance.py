@@ -3,6 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import gradients, sentences_of_gradients
+from miniae.exercises.questions import FORMULAS, Named, agree, numbers, overflows
 
 
 def log_mean_exp(log_w, axis=0):
@@ -11,9 +12,59 @@ def log_mean_exp(log_w, axis=0):
     return np.log(np.exp(log_w - top).mean(axis=axis)) + np.squeeze(top, axis)
 
 
-def moved_far(log_w, rng):
-    """Return log_w with another number added for each sample: exp overflows or is 0 for most."""
-    return log_w + rng.permutation([-1200.0, -1000, -800, 0, 20, 720, 800])
+SIZES = {"k": 5, "n": 7}
+BOUND = {
+    "w": "exp(log_w)",
+    "average": "sum(w, axis=0) / k",
+    "bound": "log(average)",
+    "loss": "-(sum(bound) / n)",
+}
+SHIFTED = {
+    "top": "max(log_w, axis=0)",
+    "w": "exp(log_w - top)",
+    "average": "sum(w, axis=0) / k",
+    "bound": "top + log(average)",
+    "loss": "-(sum(bound) / n)",
+}
+LOG_SUM = {
+    "top": "max(log_w, axis=0)",
+    "total": "sum(exp(log_w - top), axis=0)",
+    "bound": "log(total) + top - log(k)",
+    "loss": "-(sum(bound) / n)",
+}
+SHARES = {"w": "exp(log_w)", "share": "w / sum(w, axis=0)", "dlog_w": "-share / n"}
+SHIFTED_SHARES = {
+    "w": "exp(log_w - max(log_w, axis=0))",
+    "share": "w / sum(w, axis=0)",
+    "dlog_w": "-share / n",
+}
+
+
+def check_far(ask, name, log_w, right_of, clipped_of):
+    """Move log_w to where exp overflows or is 0.
+
+    First by the same number for all samples; then by another one for each; then by another one for
+    most of the draws, so that only its own maximum is a good shift.
+    """
+    far = log_w + ask.rng.permutation([-1200.0, -1000, -800, 0, 20, 720, 800])
+    wide = log_w + np.where(ask.rng.permutation(np.arange(5) < 1), 0, -1000.0)[:, None]
+    for moved, key in (
+        (log_w - 1000, "no_maximum"),
+        (log_w + 900, "no_maximum"),
+        (far, "one_maximum_for_all"),
+        (wide, "other_than_maximum"),
+    ):
+        where = f"with log_w from {moved.min():.0f} to {moved.max():.0f}"
+        try:
+            got = numbers(ask(name, moved), "the answer")
+        except Exception as error:
+            if overflows(error):
+                raise Named(f"It fails {where}", [key]) from None
+            raise
+        powers = got / np.log(10) if got.shape == () else np.zeros(())
+        if powers > 5 and agree(powers, np.round(powers), 1e-9) and not agree(got, right_of(moved)):
+            raise Named(f"The answer is {got:.6g} {where}", ["small_number_added"])
+        ask.equal(got, right_of(moved), clipped_of(moved), f"the answer {where}")
 
 
 def shares(log_w, axis=0):
@@ -25,13 +76,14 @@ def shares(log_w, axis=0):
 @np.errstate(all="ignore")
 def check_loss(ask):
     """Minus the mean over samples of the log of the mean of the weights."""
-    k, n = 5, 7
+    k, n = SIZES.values()
     log_w = ask.rng.standard_normal((k, n)) - ask.rng.uniform(2, 3, n)
     bound, w = log_mean_exp(log_w), np.exp(log_w)
     top = log_w.max(axis=0)
     right = -bound.mean()
     mistakes = {
         "elbo": -log_w.mean(),
+        "elbo__log_k_too": -log_w.mean() + np.log(k),
         "elbo__sum_over_samples": -log_w.mean(axis=0).sum(),
         "elbo__sum_over_draws": -log_w.sum(axis=0).mean(),
         "no_minus": bound.mean(),
@@ -46,6 +98,7 @@ def check_loss(ask):
         "sum_over_samples__sum_over_draws": n * (right - np.log(k)),
         "sum_of_all": -bound.sum() - np.log(k),
         "over_samples": -log_mean_exp(log_w, 1).mean(),
+        "over_samples_by_k": -log_mean_exp(log_w, 1).mean() - np.log(n) + np.log(k),
         "over_samples__sum_over_draws": -log_mean_exp(log_w, 1).mean() - np.log(n),
         "log_of_mean_of_all": -np.log(w.mean()),
         "log_of_sum_of_all": -np.log(w.sum()),
@@ -81,21 +134,24 @@ def check_loss(ask):
         "one_number_per_sample__no_minus": bound,
         "one_number_per_draw": -log_mean_exp(log_w, 1),
     }
+    given = {"log_w": log_w, **SIZES}
+    mistakes[FORMULAS] = [(BOUND, given), (SHIFTED, given), (LOG_SUM, given)]
     ask.equal(ask("iwae_loss", log_w), right, mistakes, "the loss")
-    far = moved_far(log_w, ask.rng)
-    clipped = {
-        f"clipped_at_{bound}": -np.log(np.exp(far.clip(-bound, bound)).mean(axis=0)).mean()
-        for bound in (50, 100, 500, 700)
-    }
-    clipped["absolute_bound"] = np.abs(log_mean_exp(far)).mean()
-    got = ask("iwae_loss", far)
-    ask.equal(got, -log_mean_exp(far).mean(), clipped, "the loss with log_w from -1200 to 800")
+
+    def clipped(far):
+        found = {
+            f"clipped_at_{bound}": -np.log(np.exp(far.clip(-bound, bound)).mean(axis=0)).mean()
+            for bound in (50, 100, 500, 700)
+        }
+        return {**found, "absolute_bound": np.abs(log_mean_exp(far)).mean()}
+
+    check_far(ask, "iwae_loss", log_w, lambda far: -log_mean_exp(far).mean(), clipped)
 
 
 @np.errstate(all="ignore")
 def check_loss_backward(ask):
     """Minus the normalised weights, divided by n."""
-    k, n = 5, 7
+    k, n = SIZES.values()
     log_w = ask.rng.standard_normal((k, n)) - ask.rng.uniform(2, 3, n)
     w, share = np.exp(log_w), shares(log_w)
     best, shifted = log_w == log_w.max(axis=0), np.exp(log_w - log_w.max(axis=0))
@@ -106,7 +162,9 @@ def check_loss_backward(ask):
         "over_samples_by_k": -shares(log_w, 1) / k,
         "over_samples_shifted": -shifted / shifted.sum(axis=1, keepdims=True) / n,
         "over_all": -shares(log_w, (0, 1)),
+        "over_all_shifted": -shifted / shifted.sum(),
         "not_normalised": -w / n,
+        "not_normalised_by_mean": -np.exp(log_w - log_w.mean(axis=0)) / n,
         "not_normalised_shifted": -np.exp(log_w - log_w.max(axis=0)) / n,
         "divided_by_mean": -k * share / n,
         "shares_squared": -(share**2) / n,
@@ -129,13 +187,17 @@ def check_loss_backward(ask):
     }
     by_sample = gradients({key: value.T for key, value in entries.items()}, -share.T / n)
     mistakes = {key: value.T for key, value in by_sample.items()}
+    given = {"log_w": log_w, **SIZES}
+    mistakes[FORMULAS] = [(SHARES, given), (SHIFTED_SHARES, given)]
     ask.equal(ask("iwae_loss_backward", log_w), -share / n, mistakes, "dlog_w")
-    far = moved_far(log_w, ask.rng)
-    got = ask("iwae_loss_backward", far)
-    clipped = {
-        f"clipped_at_{bound}": -shares(far.clip(-bound, bound)) / n for bound in (50, 100, 500, 700)
-    }
-    ask.equal(got, -shares(far) / n, clipped, "dlog_w with log_w from -1200 to 800")
+
+    def clipped(far):
+        return {
+            f"clipped_at_{bound}": -shares(far.clip(-bound, bound)) / n
+            for bound in (50, 100, 500, 700)
+        }
+
+    check_far(ask, "iwae_loss_backward", log_w, lambda far: -shares(far) / n, clipped)
 
 
 EXERCISES = {
@@ -149,6 +211,7 @@ EXERCISES = {
                 "every draw counts the same, as in the ELBO: the log comes after the mean of the "
                 "weights"
             ),
+            "log_k_too": "log(k) is subtracted too: a mean of logs needs none",
             "no_minus": "this is the bound: the loss is minus the bound",
             "sum_over_draws": "the weights are summed: take their mean, which subtracts log(k)",
             "k_has_wrong_sign": "log(k) has the wrong sign: the mean subtracts log(k)",
@@ -206,10 +269,29 @@ EXERCISES = {
                 )
                 for bound in (50, 100, 500, 700)
             },
+            "no_maximum": (
+                "exp(log_w) overflows or is 0: subtract the maximum of each sample before exp"
+            ),
+            "one_maximum_for_all": (
+                "one number is subtracted from all samples: each sample needs its own maximum"
+            ),
+            "other_than_maximum": (
+                "something else than the maximum is subtracted: exp(log_w - maximum) is at most 1"
+            ),
+            "small_number_added": (
+                "a small number is added in the log, so a small mean is lost: subtract the maximum "
+                "of each sample before exp instead"
+            ),
             "equal_weights": "every draw has the share 1: the shares of a sample add up to 1",
             "over_all": "the shares are of all samples together: they add up to 1 in each sample",
+            "over_all_shifted": (
+                "the weights are divided by the sum of all: divide by the sum in each sample"
+            ),
             "not_normalised": "the weights are not divided by their sum",
             "not_normalised_shifted": "the weights are not divided by their sum",
+            "not_normalised_by_mean": (
+                "the mean of log w is subtracted, and the weights are not divided by their sum"
+            ),
             "divided_by_mean": "the weights are divided by their mean: divide by their sum",
             "shares_squared": "the shares are squared: the gradient of the bound has them once",
             "squares_normalised": "the weights are squared before they are divided by their sum",

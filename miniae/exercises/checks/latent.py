@@ -117,7 +117,7 @@ def check_reparameterise_backward(ask):
             f"{name}_is_one_number": value.sum(),
         }
     given = {"dz": dz, "log_var": log_var, "eps": eps, "n": n}
-    mistakes["dmu"][FORMULAS] = [({"dmu": "dz"}, given)]
+    mistakes["dmu"][FORMULAS] = [({"dmu": "dz"}, {**given, "std": std})]
     steps = {"std": "exp(log_var / 2)", "dlog_var": "dz * eps * std / 2"}
     mistakes["dlog_var"][FORMULAS] = [(steps, given)]
     got = ask("reparameterise_backward", dz, log_var, eps)

@@ -45,7 +45,8 @@ def check_squared_error(ask):
         "divided_by_target": (e**2).sum() / n / (target**2).sum(),
     }
     given = {"out": out, "target": target, "n": n}
-    mistakes[FORMULAS] = [({"loss": "sum((out - target) ** 2) / n"}, given)]
+    by_sample = {"each": "sum((out - target) ** 2, axis=1)", "loss": "sum(each) / n"}
+    mistakes[FORMULAS] = [({"loss": "sum((out - target) ** 2) / n"}, given), (by_sample, given)]
     ask.equal(ask("squared_error", out, target), (e**2).sum() / n, mistakes, "the loss")
 
 
@@ -107,6 +108,13 @@ def check_bernoulli(ask):
     given = {"logits": logits, "target": target, "n": n}
     mistakes[FORMULAS] = [
         ({"loss": "sum(softplus(logits) - target * logits) / n"}, given),
+        (
+            {
+                "each": "sum(softplus(logits) - target * logits, axis=1)",
+                "loss": "sum(each) / n",
+            },
+            given,
+        ),
         (
             {
                 "p": "sigmoid(logits)",

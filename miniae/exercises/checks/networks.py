@@ -46,10 +46,10 @@ def outputs(layers, x):
     return found
 
 
-def relus(layers, x):
-    """Return the output of layers with a ReLU after each of them."""
+def after_each(function, layers, x):
+    """Return the output of layers with a function after each of them."""
     for layer in layers:
-        x = np.maximum(layer.forward(x), 0)
+        x = function(layer.forward(x))
     return x
 
 
@@ -70,7 +70,8 @@ def check_chain_forward(ask):
         "first_layer_is_left_out": run(layers[1:], x),
         "only_first_layer": layers[0].forward(x),
         "input_returned": x,
-        "relu_after_each_layer": relus(layers, x),
+        "relu_after_each_layer": after_each(lambda out: np.maximum(out, 0), layers, x),
+        "tanh_after_each_layer": after_each(np.tanh, layers, x),
         "outputs_are_added": sum(outputs(layers, x)),
         "input_is_added": skips(layers, x),
         "layers_run_twice": run(layers, run(layers, x)),
@@ -107,10 +108,38 @@ def check_chain_backward(ask):
     mistakes = {
         "dout_of_first_layer": backprop(layers[1:], dout),
         "dout_itself": dout,
+        "all_dx": all_dx(copies, x, dout),
         **{key: value for key, (_, value) in known.items()},
     }
     ask.equal(got, dx, mistakes, "dx")
     compare("the gradient of all weights", grads(theirs), grads_of(layers, x, dout), {})
+
+
+def all_dx(layers, x, dout):
+    """Return what backward returns for each layer, the last layer first."""
+    run(layers, x)
+    found = []
+    for layer in reversed(layers):
+        dout = layer.backward(dout)
+        found.append(dout)
+    return np.array(found)
+
+
+def stepped(layers, x, dout, lr):
+    """Return the weights if each layer makes its step before it passes its gradient back."""
+    layers = copy.deepcopy(layers)
+    run(layers, x)
+    for layer in reversed(layers):
+        layer.backward(dout)
+        layer.theta = layer.theta - lr * layer.dtheta
+        dout = layer.backward(dout)
+    return np.concatenate([layer.theta for layer in layers])
+
+
+def normalised(layers, gradient, ends):
+    """Return the gradient with that of each layer divided by its norm."""
+    parts = np.split(gradient, ends[:-1])
+    return np.concatenate([part / (np.linalg.norm(part) or 1) for part in parts])
 
 
 def grads_of(layers, x, dout):
@@ -162,9 +191,14 @@ def check_train_step(ask):
         "step_twice": before - 2 * lr * gradient,
         "divided_by_lr": before - gradient / lr,
         "theta_for_dtheta": before - lr * before,
+        "theta_decays": before * (1 - lr) - lr * gradient,
+        "step_before_passing_back": stepped(layers, x, 2 * error / len(x), lr),
         "theta_is_lost": -lr * gradient,
         "only_last_layer": before - lr * gradient * last,
         "only_first_layer_steps": before - lr * gradient * first,
+        "last_layer_does_not_step": before - lr * gradient * ~last,
+        "first_layer_does_not_step": before - lr * gradient * ~first,
+        "gradient_normalised": before - lr * normalised(layers, gradient, parts),
         "sign_of_gradient": before - lr * np.sign(gradient),
         "out_for_gradient": along(out),
         "out_over_n_for_gradient": along(out / len(x)),
@@ -199,6 +233,8 @@ def check_train_step(ask):
         "gradient_returned": 2 * error / len(x),
         "out_returned": out,
     }
+    steps = {"each": "(out - x) ** 2", "loss": "sum(each) / n"}
+    mistakes[FORMULAS] = [(steps, {"out": out, "x": x, "n": len(x), "lr": lr})]
     compare("the loss", got, loss, mistakes)
 
 
@@ -214,6 +250,7 @@ EXERCISES = {
         "library": {"forward": run, "backward": backprop},
         "mistakes": {
             "relu_after_each_layer": "there is a ReLU after each layer: the list has all layers",
+            "tanh_after_each_layer": "there is a tanh after each layer: the list has all layers",
             "first_layer_is_left_out": "the first layer is left out",
             "only_first_layer": (
                 "this is the output of the first layer: is the return inside the loop?"
@@ -245,11 +282,20 @@ EXERCISES = {
             "step_twice": "the step is made twice, or has a factor 2 too many",
             "divided_by_lr": "the gradient is divided by lr: multiply by it",
             "theta_for_dtheta": "it has layer.theta where layer.dtheta must stand",
+            "all_dx": "this is the dx of every layer: return that of the first layer",
+            "theta_decays": "theta is also multiplied by 1 - lr: subtract lr * dtheta only",
+            "step_before_passing_back": (
+                "a layer makes its step before the gradient goes through it: first backward for "
+                "all layers, then the steps"
+            ),
             "theta_is_lost": "theta becomes the step: subtract the step from theta",
             "only_last_layer": "only the last layer changes: is the step outside the loop?",
             "only_first_layer_steps": (
                 "only the first layer changes: is the return inside the loop?"
             ),
+            "last_layer_does_not_step": "the last layer does not change: all layers make a step",
+            "first_layer_does_not_step": "the first layer does not change: all layers make a step",
+            "gradient_normalised": "the gradient is divided by its norm: take it as it is",
             "sign_of_gradient": "it has the sign of the gradient only",
             "out_for_gradient": "backward gets out: give it the gradient, 2 (out - x) / n",
             "out_over_n_for_gradient": "backward gets out / n: give it 2 (out - x) / n",

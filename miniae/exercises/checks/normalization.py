@@ -60,14 +60,15 @@ def check_forward(ask):
     mistakes["beta_is_missing"] = gamma * xhat
     mistakes["gamma_is_missing"] = xhat + beta
     mistakes["gamma_and_beta_exchanged"] = beta * xhat + gamma
-    given = {"x": x, "gamma": gamma, "beta": beta, "eps": eps, "n": len(x)}
+    given = {"x": x, "gamma": gamma, "beta": beta, "eps": eps, "n": len(x), "d": x.shape[1]}
     steps = {
         "m": "mean(x, axis=0)",
         "v": "mean((x - m) ** 2, axis=0)",
         "s": "sqrt(v + eps)",
         "out": "gamma * (x - m) / s + beta",
     }
-    mistakes[FORMULAS] = [(steps, given)]
+    own_mean = {**steps, "v": "std(x, axis=0) ** 2"}  # np.var does not use m
+    mistakes[FORMULAS] = [(steps, given), (own_mean, given)]
     ask.equal(ask("batchnorm", x, gamma, beta, eps), gamma * xhat + beta, mistakes, "out")
 
 
@@ -145,10 +146,29 @@ def check_backward(ask):
             "dbeta_is_one_number": dout.sum(),
         },
     }
-    given = {"x": x, "dout": dout, "gamma": gamma, "s": s, "xhat": xhat, "n": n}
+    given = {"x": x, "dout": dout, "gamma": gamma, "s": s, "xhat": xhat, "c": c, "n": n}
+    given["d"] = x.shape[1]
     dx = "(dxhat - mean(dxhat, axis=0) - xhat * mean(dxhat * xhat, axis=0)) / s"
-    mistakes["dx"][FORMULAS] = [({"dxhat": "gamma * dout", "dx": dx}, given)]
-    mistakes["dgamma"][FORMULAS] = [({"dgamma": "sum(dout * xhat, axis=0)"}, given)]
+    forward = {
+        "m": "mean(x, axis=0)",
+        "v": "std(x, axis=0) ** 2",  # np.var does not use m
+        "s": "sqrt(v + eps)",
+        "c": "x - m",
+        "xhat": "c / s",
+    }
+    chain = {  # the same through v and m
+        "dxhat": "gamma * dout",
+        "dv": "sum(dxhat * c * -0.5 / s**3, axis=0)",
+        "dm": "-sum(dxhat / s, axis=0)",
+        "dx": "dxhat / s + dv * 2 * c / n + dm / n",
+    }
+    first = {name: given[name] for name in ("x", "dout", "gamma", "n", "d")} | {"eps": eps}
+    mistakes["dx"][FORMULAS] = [
+        ({"dxhat": "gamma * dout", "dx": dx}, given),
+        ({**forward, **chain}, first),
+        ({**forward, "dxhat": "gamma * dout", "dx": dx}, first),
+    ]
+    mistakes["dgamma"][FORMULAS] = [({**forward, "dgamma": "sum(dout * xhat, axis=0)"}, first)]
     mistakes["dbeta"][FORMULAS] = [({"dbeta": "sum(dout, axis=0)"}, given)]
     right = {"dx": exact, "dgamma": (dout * xhat).sum(axis=0), "dbeta": dout.sum(axis=0)}
     ask.equal(ask("batchnorm_backward", dout, x, gamma, eps), right, mistakes)

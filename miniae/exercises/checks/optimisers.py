@@ -5,9 +5,28 @@ import itertools
 import numpy as np
 
 from miniae.exercises.edits import explain, run
+from miniae.exercises.naming import factor_between
 from miniae.exercises.questions import Wrong, agree, compare, parameters
 
 STEPS = 4
+
+
+OTHER_GRADIENTS = {  # key: sentence, and what the steps get in place of the gradients
+    "dtheta_clipped": ("dtheta is clipped to -1 and 1", lambda g: [x.clip(-1, 1) for x in g]),
+    "dtheta_normalised": (
+        "dtheta is divided by its norm",
+        lambda g: [x / np.linalg.norm(x) for x in g],
+    ),
+    "dtheta_of_first_step": (
+        "each step has the dtheta of the first: is an old array kept?",
+        lambda g: [g[0] for _ in g],
+    ),
+    "dtheta_of_step_before": (
+        "each step has the dtheta of the step before",
+        lambda g: [0 * g[0], *g[:-1]],
+    ),
+    "dtheta_sum": ("each step has the sum of all dtheta so far", lambda g: np.cumsum(g, axis=0)),
+}
 
 
 def check_steps(ask, name, settings, rule, mistakes, formulas):
@@ -19,7 +38,7 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
     settings : tuple, the arguments of its constructor
     rule : function that takes the gradients and returns the change of theta in each step
     mistakes : dict, from the key of a mistake to a rule with that mistake
-    formulas : the state before the first step, and the formulas of a step, of which the last is
+    formulas : the state before the first step, and formulas of a step, of which the last is
         the change of theta; a dict each
     """
     theta, *gradients = ask.rng.standard_normal((1 + STEPS, 6))
@@ -49,20 +68,28 @@ def check_steps(ask, name, settings, rule, mistakes, formulas):
         "stops_after_first_step": np.tile(start + right[0], (STEPS, 1)),
         **{key: start + np.cumsum(steps, axis=0) for key, steps in changes.items()},
     }
+    known |= {
+        key: start + np.cumsum(rule([*change(gradients)]), axis=0)
+        for key, (_, change) in OTHER_GRADIENTS.items()
+    }
     # A mistake must explain all steps: many are alike in the first.
     known = {key: value for key, value in known.items() if agree(taken, value)}
+    factor = factor_between(np.diff([start, *taken], axis=0), np.stack(right))
+    if factor and not known and not agree(taken, start + moved):
+        known["step_scaled"] = start + factor * moved
     state, steps = formulas
 
     def compute(edit):
         """Return theta after each step."""
         v, found = {**state, "t": 0}, []
         for t, gradient in enumerate(gradients, 1):
-            v = run(steps, {**v, "dtheta": gradient, "t": t}, edit)
+            theta = start + sum(found)
+            v = run(steps, {**v, "dtheta": gradient, "t": t, "theta": theta}, edit)
             found.append(v["change"])
         return start + np.cumsum(np.broadcast_arrays(*found), axis=0)
 
     if not known and not agree(taken, start + moved):
-        names = {**state, "dtheta": gradients[0], "t": 1}
+        names = {**state, "dtheta": gradients[0], "t": 1, "theta": start}
         edit = explain(taken, steps, names, compute)
         if edit:
             raise Wrong(f"{edit[1]}. {name}.step moves theta wrongly", edit[0])
@@ -140,6 +167,17 @@ def check_sgd(ask):
         "no_momentum": descend(lambda v, g: (v, -lr * g)),
         "averaged": simple(lambda v, g: momentum * v + (1 - momentum) * g),
         "average_the_other_way": simple(lambda v, g: (1 - momentum) * v + momentum * g),
+        "momentum_to_the_t": lambda gradients: [
+            -lr * sum(momentum ** ((t - i) * (t + i + 3) / 2) * g for i, g in enumerate(some))
+            for t, some in enumerate(itertools.accumulate([g] for g in gradients))
+        ],
+        "starts_at_1_with_lr": lambda gradients: [
+            change + momentum ** (t + 1) for t, change in enumerate(descend(right)(gradients))
+        ],
+        "starts_at_1": lambda gradients: descend(right)([gradients[0] + momentum, *gradients[1:]]),
+        "starts_at_dtheta": lambda gradients: descend(right)(
+            [gradients[0] * (1 + momentum), *gradients[1:]]
+        ),
         "late_velocity": descend(lambda v, g: (momentum * v + g, -lr * v)),
         "nesterov": descend(
             lambda v, g: (momentum * v + g, -lr * (g + momentum * (momentum * v + g)))
@@ -180,6 +218,8 @@ def check_sgd(ask):
 
 
 STEPS_SENTENCES = {
+    **{key: words for key, (words, _) in OTHER_GRADIENTS.items()},
+    "step_scaled": "every step has the same factor too many: check lr, and the factors of dtheta",
     "no_class": "it must be a class with a method step",
     "theta_unchanged": "step does not change theta",
     "step_is_added": "it adds the step, so the loss grows: subtract it",
@@ -214,6 +254,10 @@ EXERCISES = {
                 "this is an average with momentum and 1 - momentum exchanged: velocity = momentum "
                 "velocity + dtheta"
             ),
+            "momentum_to_the_t": "momentum has a power: it is the same in each step",
+            "starts_at_1_with_lr": "the velocity starts at 1: it starts at 0",
+            "starts_at_1": "the velocity starts at 1: it starts at 0",
+            "starts_at_dtheta": "the velocity starts at dtheta: it starts at 0",
             "late_velocity": (
                 "theta moves by the velocity of the last step: update the velocity first"
             ),

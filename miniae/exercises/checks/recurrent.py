@@ -359,7 +359,8 @@ def check(ask):
         mistakes = wrong_answers(FORMULAS, given, NAMES, slips)
         for name in NAMES:
             steps = {**STEPS, name: OUTPUTS[name]}
-            mistakes[name][questions.FORMULAS] = [(steps, given)]
+            others = {other: value for other, value in right.items() if other != name}
+            mistakes[name][questions.FORMULAS] = [(steps, given | others)]
         ask.equal(got, right, mistakes)
 
 
