@@ -241,7 +241,7 @@ class Dropout(Layer):
         mask = 1
         if training:
             keep = self.rng.random(x.shape, dtype=np.float32) >= self.p
-            mask = keep.astype(x.real.dtype) / (1 - self.p)
+            mask = keep.astype(x.real.dtype) / float(1 - self.p)  # float64 would spread
         return self.remember(mask, x * mask)
 
     def backward(self, dout):

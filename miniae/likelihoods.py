@@ -423,7 +423,7 @@ class Mixed(Loss):
 
     def slopes(self, out, target, weight):
         """The groups add up, and each depends on its own columns of out only."""
-        weight = np.broadcast_to(weight, out.shape)
+        weight = np.broadcast_to(np.asarray(weight, out.dtype), out.shape)
         parts = [loss.slopes(o, t, w) for loss, _, (o, t, w) in self.split(out, target, weight)]
         return np.concatenate(parts, axis=1)
 
