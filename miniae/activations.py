@@ -1,14 +1,15 @@
 """More activations: LeakyReLU, ELU and GELU, also by name in `activation=` of the models.
 
 ReLU, Sigmoid, Tanh and Softplus are in `miniae.layers`. The three here let a gradient pass where
-x < 0, so that a unit that is off for all samples can still learn.
+x < 0, so that a unit that is off for all samples can still learn. x is split by arithmetic, into
+max(x, 0) and the rest: np.where takes several times as long where the signs of x are mixed.
 """
 
 import numpy as np
 
 from miniae.layers import Layer
 from miniae.networks import ACTIVATIONS, HE
-from miniae.numerics import as_float
+from miniae.numerics import as_float, relu
 from miniae.plumbing.layer_checks import check_range
 
 ROOT = float(np.sqrt(2 / np.pi))
@@ -33,13 +34,18 @@ class LeakyReLU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
         x = as_float(x)
-        out = np.where(x.real > 0, x, self.slope * x)
+        positive = relu(x)
+        out = positive + self.slope * (x - positive)
         return self.remember(out, out)
 
     def backward(self, dout):
-        """The slope is 1 where x > 0, which is where out > 0, else `slope`."""
+        """The slope is 1 where x > 0, which is where out > 0, else `slope`.
+
+        dout is split as x is: its entries where x > 0, and the others.
+        """
         out = self.recall(dout)
-        return np.where(out.real > 0, dout, self.slope * dout)
+        positive = dout * (out.real > 0)
+        return positive + self.slope * (dout - positive)
 
 
 class ELU(Layer):
@@ -59,14 +65,17 @@ class ELU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out > -alpha, of the same shape."""
         x = as_float(x)
-        negative = np.where(x.real > 0, 0, x)  # np.where runs both branches: exp must not overflow
-        return self.remember(x, np.where(x.real > 0, x, self.alpha * np.expm1(negative)))
+        positive = relu(x)  # where x > 0, the second term below is 0; elsewhere the first is
+        return self.remember(x, positive + self.alpha * np.expm1(x - positive))
 
     def backward(self, dout):
-        """The slope of alpha (e^x - 1) is alpha e^x; where x > 0 it is 1."""
+        """The slope of alpha (e^x - 1) is alpha e^x; where x > 0 it is 1.
+
+        dout is split as x is: its entries where x > 0, and the others.
+        """
         x = self.recall(dout)
-        negative = np.where(x.real > 0, 0, x)
-        return dout * np.where(x.real > 0, 1, self.alpha * np.exp(negative))
+        positive = dout * (x.real > 0)
+        return positive + (dout - positive) * (self.alpha * np.exp(x - relu(x)))
 
 
 class GELU(Layer):
@@ -79,8 +88,8 @@ class GELU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
         x = as_float(x)
-        near = np.where(np.fabs(x.real) > FAR, FAR * np.sign(x.real), x)
-        t = np.tanh(ROOT * (near + CUBIC * near**3))  # a larger x^3 overflows, and t is +-1 there
+        near = np.where(np.abs(x.real) > FAR, FAR * np.sign(x.real), x)  # x^3 would overflow
+        t = np.tanh(ROOT * (near + CUBIC * (near * near * near)))  # near**3 takes 100 times as long
         return self.remember((near, t), 0.5 * x * (1 + t))
 
     def backward(self, dout):

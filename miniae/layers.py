@@ -227,7 +227,7 @@ class Dropout(Layer):
     def __init__(self, p=0.5, *, rng=None):
         if not isinstance(p, (int, float, np.floating)) or not 0 <= p < 1:
             raise ValueError(f"Dropout: p={p!r} is the probability of dropping, 0 <= p < 1")
-        self.p, self.rng = p, np.random.default_rng(0 if rng is None else rng)
+        self.p, self.rng = float(p), np.random.default_rng(0 if rng is None else rng)
         super().__init__()
         mark_first(self, rng)
 

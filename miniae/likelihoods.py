@@ -123,20 +123,37 @@ class PoissonNLL(Loss):
 def log_factorial(k):
     """Return log k! = log Gamma(k + 1), elementwise, for numbers k >= 0; in k's dtype.
 
+    Counts are looked up in a table, if all of them are in it; other numbers take the series.
+    """
+    dtype, k = as_float(k).dtype, as_float(np.real(k))
+    with np.errstate(invalid="ignore"):  # NaN and inf are not equal to any whole number
+        count = k.astype(np.intp)
+    if ((count == k) & (count >= 0) & (count < len(LOG_FACTORIALS))).all():
+        return LOG_FACTORIALS[count].astype(dtype)
+    return log_gamma(k.astype(np.float64) + 1).astype(dtype)
+
+
+def log_gamma(y):
+    """Return log Gamma(y), elementwise, for an array y >= 1 in float64.
+
     Gamma(y) = Gamma(y + 10) / (y (y + 1) ... (y + 9)) leads to large arguments, where Stirling's
     series log Gamma(y) = (y - 1/2) log y - y + log(2 pi) / 2 + 1/(12 y) - 1/(360 y^3) + ... is
     exact to rounding. Abramowitz and Stegun (1964), 6.1.40.
     """
-    y = np.asarray(np.real(k), np.float64) + 1
-    product = np.ones_like(y)
-    for i in range(10):
-        product = product * (y + i)
+    pairs = y * (y + 9)  # (y + i) (y + 9 - i) = pairs + i (9 - i)
+    product = pairs.copy()
+    for i in range(1, 5):
+        product *= pairs + i * (9 - i)
     y = y + 10
+    square = 1 / y**2
     series = 0.0
     for term in (1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12):  # of y^-9, y^-7, ...
-        series = series / y**2 + term
+        series = series * square + term
     stirling = (y - 0.5) * np.log(y) - y + 0.5 * LOG_2PI + series / y
-    return (stirling - np.log(product)).astype(as_float(k).dtype)
+    return stirling - np.log(product)
+
+
+LOG_FACTORIALS = log_gamma(np.arange(1024) + 1.0)
 
 
 class CategoricalNLL(Loss):
@@ -321,18 +338,19 @@ class Huber(Loss):
     def entries(self, out, target):
         """out, target (n, ...) -> (n, ...), in squared units of the data."""
         residual = out - target
-        beyond = self.delta * (absolute(residual) - 0.5 * self.delta)
-        return np.where(self.is_near(residual), 0.5 * residual**2, beyond)
+        cut = self.cut(residual)
+        return cut * (residual - 0.5 * cut)
 
     def slopes(self, out, target, weight):
         """The slope of r^2 / 2 is r. Beyond delta it is delta sign(r): r, cut off at +-delta."""
-        residual = out - target
-        beyond = self.delta * np.sign(residual.real)
-        return np.where(self.is_near(residual), residual, beyond) * weight
+        return self.cut(out - target) * weight
 
-    def is_near(self, residual):
-        """Return where |residual| <= delta, of the real part."""
-        return np.abs(residual.real) <= self.delta
+    def cut(self, residual):
+        """Return residual, cut off at +-delta, by its real part."""
+        if residual.dtype.kind != "c":
+            return residual.clip(-self.delta, self.delta)
+        near = np.abs(residual.real) <= self.delta
+        return np.where(near, residual, self.delta * np.sign(residual.real))
 
 
 class Mixed(Loss):
@@ -405,7 +423,7 @@ class Mixed(Loss):
 
     def slopes(self, out, target, weight):
         """The groups add up, and each depends on its own columns of out only."""
-        weight = np.broadcast_to(weight, out.shape)
+        weight = np.broadcast_to(np.asarray(weight, out.dtype), out.shape)
         parts = [loss.slopes(o, t, w) for loss, _, (o, t, w) in self.split(out, target, weight)]
         return np.concatenate(parts, axis=1)
 

@@ -99,8 +99,8 @@ class Optimizer(Foreign):
                 self.state[name] = np.zeros_like(theta)
             vectors.append(self.state[name])
         lr = self.lr(self.t) if callable(self.lr) else self.lr
-        if not isinstance(lr, float) or not 0 < lr < np.inf:
-            lr = self.rate(lr)
+        if type(lr) is not float or not 0 < lr < np.inf:
+            lr = self.rate(lr)  # a float64 of NumPy too: it would turn float32 into float64
         scale = 1.0 if self.clip_norm is None else self.clip_scale(dtheta)
         self.t += 1
         for start in range(0, len(theta), BLOCK):
@@ -116,7 +116,8 @@ class Optimizer(Foreign):
             # float64, because squares of large float32 gradients overflow
             squares += np.square(block, dtype=np.float64).sum()
         norm = np.sqrt(squares)
-        return self.clip_norm / norm if norm > self.clip_norm else 1.0
+        # A float: a float64 of NumPy would turn the float32 gradient into float64.
+        return float(self.clip_norm / norm) if norm > self.clip_norm else 1.0
 
     def update(self, theta, dtheta, lr, *state):
         """Apply the rule to one block, in place on theta and state; in the first step `t` is 1."""

@@ -99,7 +99,7 @@ class MaskingNoise(Corruption):
         self.p = float(p)
 
     def damage(self, x, rng):
-        return np.where(rng.random(x.shape, dtype=np.float32) < self.p, 0, x)
+        return x * (rng.random(x.shape, dtype=np.float32) >= self.p)
 
 
 class SaltAndPepper(Corruption):

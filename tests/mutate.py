@@ -29,7 +29,8 @@ SECONDS = 60  # of processor time for one file of tests, which takes three: muta
 PATIENCE = 900  # seconds on the clock, for those that wait for ever; a busy machine is slow
 TESTS = {  # one after the other until one fails; what kills no more mutants is not here
     "layers": "test_layers proof/test_gradcheck",
-    "losses": "test_losses test_missing proof/test_gradcheck",
+    "losses": "test_losses test_fused test_missing proof/test_gradcheck",
+    "fused": "test_fused",
     "optim": "test_optim",
     "vae": "test_vae variants/test_variants variants/test_conditional "
     "variants/test_importance_weighted proof/test_gradcheck",

@@ -160,6 +160,12 @@ def test_log_factorials_are_exact_to_rounding():
     for k in [0, 1, 2, 3, 5, 10, 20, 100, 170]:
         assert log_factorial(k) == pytest.approx(math.log(math.factorial(k)), rel=1e-14, abs=2e-14)
     assert log_factorial(0.5) == pytest.approx(math.lgamma(1.5), rel=1e-13)
+    for mixed in ([3, 0.5], [3, 1023, 1024], [170, 1e6], [0, 1e20]):  # not all are in the table
+        expected = [math.lgamma(k + 1) for k in mixed]
+        assert np.allclose(log_factorial(np.array(mixed)), expected, rtol=1e-13, atol=1e-14)
+    with np.errstate(all="raise"):
+        assert np.isnan(log_factorial(np.array([1, np.nan]))).tolist() == [False, True]
+    assert log_factorial(np.array([2 + 0j])).dtype == complex
     assert log_factorial(np.float32([3, 4])).dtype == np.float32
 
 

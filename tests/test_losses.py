@@ -149,7 +149,8 @@ def test_bernoulli_slopes_are_the_same_with_the_sigmoid_kept_or_computed(dtype):
     loss, weight = BernoulliNLL(), np.full(6, 0.3, dtype)
     loss.forward(out, target)
     kept, computed = loss.backward(weight), BernoulliNLL().slopes(out, target, weight[:, None])
-    assert np.array_equal(kept, computed)
+    # as accurate as each other, to 2 eps relative to 1: see test_fused.py
+    assert np.abs(kept - computed).max() <= 0.3 * 3 * np.finfo(dtype).eps
 
 
 def test_bernoulli_gives_the_gradient_of_its_last_forward_whatever_was_asked_in_between():

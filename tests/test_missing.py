@@ -45,9 +45,11 @@ def test_without_holes_it_is_the_loss_itself():
     rng = np.random.default_rng(1)
     out, target = rng.standard_normal((5, 2, 3)), rng.random((5, 2, 3))
     loss, masked = BernoulliNLL(), Masked(BernoulliNLL())
-    assert np.array_equal(masked.per_sample(out, target), loss.per_sample(out, target))
+    eps = np.finfo(float).eps  # Masked takes the formulas, the loss itself `miniae.fused`
+    values = masked.per_sample(out, target), loss.per_sample(out, target)
+    assert np.allclose(*values, rtol=8 * eps, atol=0)
     loss.forward(out, target), masked.forward(out, target)
-    assert np.array_equal(masked.backward(), loss.backward())
+    assert np.abs(masked.backward() - loss.backward()).max() <= 3 * eps / 5
     assert np.array_equal(masked.mean(out), loss.mean(out))
 
 

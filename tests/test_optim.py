@@ -126,6 +126,17 @@ def test_clipping_survives_gradients_whose_squares_overflow():
     assert np.allclose(theta, [-0.6, 0.8])
 
 
+def test_a_clipped_gradient_keeps_its_dtype():
+    class Noting(SGD):
+        def update(self, theta, dtheta, lr, velocity=None):
+            assert theta.dtype == dtheta.dtype == np.float32
+            super().update(theta, dtheta, lr, velocity)
+
+    theta = np.zeros(3, "float32")
+    for clip_norm in (1.0, np.float64(1), 1):
+        Noting(0.1, clip_norm=clip_norm).step(theta, np.ones(3, "float32"))
+
+
 def test_clipping_counts_the_norm_over_all_blocks():
     theta = np.zeros(3 * BLOCK + 5)
     SGD(1.0, clip_norm=2.0).step(theta, np.ones_like(theta))

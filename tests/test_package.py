@@ -19,8 +19,8 @@ PACKAGE = ROOT / "miniae"
 # Whoever imports, imports only from what stands before it, `plumbing` apart: see below.
 ORDER = (
     "numerics parameters metrics layers frozen conv conv1d pooling normalization recurrent steps "
-    "attention losses likelihoods priors optim networks activations convolutional training model "
-    "autoencoder vae missing variants regularizers latent suggest scores anomaly estimators "
+    "attention losses fused likelihoods priors optim networks activations convolutional training "
+    "model autoencoder vae missing variants regularizers latent suggest scores anomaly estimators "
     "inspection callbacks digits datasets plots proof explorer exercises microvae"
 ).split()
 

@@ -105,7 +105,7 @@ def check_batch(model, x, name, *, shape=None, bounds=(-np.inf, np.inf), first_r
     least, most = bounds[0] - slack, bounds[1] + slack
     low, high = seen.min(), seen.max()
     # NaN, infinite or out of bounds? A NaN makes both the lowest and the highest NaN.
-    if not (least <= low and high <= most and np.isfinite([low, high]).all()):
+    if not (least <= low and high <= most and math.isfinite(low) and math.isfinite(high)):
         bad = ~(np.isfinite(seen) & (seen >= least) & (seen <= most))
         index = tuple(np.argwhere(bad)[0])
         place = [int(i) for i in (index[0] + first_row, *index[1:])]
