@@ -109,6 +109,8 @@ def check(chosen):
         print(textwrap.indent("It printed:\n" + results[0].printed.rstrip(), "    "))
     if len(results) > 1:
         print(bar(results))
+    if any(result.state == "missing" for result in results):
+        print(f"To copy what is missing: {command()} start {shlex.quote(str(folder))}")
     unsolved = [result.exercise for result in results if result.state != "done"]
     if unsolved:
         print(f"Next: {file_of(submission, unsolved[0])}; for a hint: ", end="")

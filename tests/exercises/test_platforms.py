@@ -158,9 +158,14 @@ def test_nbgrader_makes_and_grades_the_assignment_with_partial_credit(tmp_path):
     pytest.importorskip("nbgrader")
     main(["nbgrader", str(tmp_path), FIRST.id, DENSE.id, "--points", "3", "--assignment", "ps1"])
 
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # for alembic
+
     def run(*words):
         command = [sys.executable, "-m", "nbgrader", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
 
     run("generate_assignment", "ps1", "--create")

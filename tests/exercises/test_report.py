@@ -18,7 +18,7 @@ from miniae.exercises import EXERCISES, Result, find
 from miniae.exercises.__main__ import main
 from miniae.exercises.classroom.grading import exercises_of, points_of
 from miniae.exercises.classroom.report import COLUMNS, as_csv, as_row, bounded, skipped_row
-from miniae.exercises.classroom.summary import sentence, summarise
+from miniae.exercises.classroom.summary import misconceptions, sentence, summarise
 from miniae.exercises.grader import running
 from miniae.exercises.grader.sandbox import Verdict
 
@@ -209,6 +209,36 @@ def test_a_summary_counts_who_is_done_and_the_misconceptions(tmp_path, capsys, v
     assert error["sentence"] == "NameError: name 'y'"
     totals = {one["student"]: one["points"] for one in whole["students"]}
     assert totals == {"ada": 1, "bob": 0, "cy": 0, "dora": 0}
+
+
+def test_a_diagnosis_has_the_sentence_of_its_exercise_also_if_it_is_not_the_first():
+    def row(student, diagnoses, message):
+        parts = dict.fromkeys(("state", "notes", "version", "groups"), "")
+        first = diagnoses.partition(" ")[0]
+        about = {"diagnosis": first, "diagnoses": diagnoses, "message": message}
+        points = {"number": 1, "score": 0, "points": 0, "max_points": 1}
+        return {**parts, "student": student, "exercise": DENSE.id, **points, **about}
+
+    id, unknown = f"{DENSE.id}.db_is_mean", f"{DENSE.id}.named_by_a_teacher"
+    rows = [
+        row(
+            "ada", f"{DENSE.id}.scaled {id} {unknown}", "f: a factor of 3. dx[0] is 1, should be 3"
+        ),
+        row("bob", id, "f: something else. db.T[0] is 1, should be 2 (shape (5,))"),
+        row("cy", f"{DENSE.id}.error", "line 3: `x`: NameError: name 'x'"),
+        row("dora", f"{DENSE.id}.error", "line 1: `def`: SyntaxError: invalid syntax"),
+        row("eve", f"{DENSE.id}.time", "f: not within 20 s (it stopped in line 7): is it endless?"),
+    ]
+    rows = [{**one, "state": "wrong"} for one in rows]
+    found = [(m["diagnosis"], m["count"], m["sentence"]) for m in misconceptions(rows)]
+    assert found == [
+        (id, 2, DENSE.mistakes["db_is_mean"]),
+        (f"{DENSE.id}.scaled", 1, "a factor of 3."),
+        (unknown, 1, ""),
+        (f"{DENSE.id}.error", 1, "NameError: name 'x'"),
+        (f"{DENSE.id}.error", 1, "SyntaxError: invalid syntax"),
+        (f"{DENSE.id}.time", 1, "not within 20 s: is it endless?"),
+    ]
 
 
 def test_a_summary_is_text_and_csv_too(tmp_path, capsys, verdicts):

@@ -119,13 +119,14 @@ def nbgrader(chosen):
         config.write_text(CONFIG, "utf-8")
     total = sum(points[e.id] for e in exercises)
     print(f"{folder}: {len(exercises)} notebooks, {total:g} points. Then, in {chosen.out}:")
-    print(f"  nbgrader generate_assignment {shlex.quote(chosen.assignment)}")
+    assignment = shlex.quote(chosen.assignment)
+    print(f"  nbgrader generate_assignment {assignment}    writes release/, for the students")
+    print(f"  nbgrader autograde {assignment} --create     grades submitted/STUDENT/{assignment}")
     return 0
 
 
 CONFIG = """\
 c = get_config()
-c.CourseDirectory.root = "."
 c.ExecutePreprocessor.timeout = 120
 """
 

@@ -2,6 +2,7 @@
 
 import html
 
+from miniae.exercises.classroom.report import of_points
 from miniae.exercises.classroom.summary import COMMONEST, STATES
 
 COLOURS = {
@@ -122,6 +123,6 @@ def student(total):
     meter = stripes([(COLOURS["done"], share, f"{100 * share:.0f} %")])
     return (
         f"<tr>{cell(total['student'])}<td class='meter'>{meter}</td>"
-        f"<td>{total['done']} of {total['exercises']} done, {total['points']:g} of "
-        f"{total['max_points']:g} points</td></tr>"
+        f"<td>{total['done']} of {total['exercises']} done, "
+        f"{of_points(total['points'], total['max_points'])}</td></tr>"
     )

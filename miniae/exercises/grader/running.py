@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -76,21 +77,23 @@ class Progress:
 
     Parameters
     ----------
-    total : int, the number of checks
+    total : int, the number of checks; 0 to show nothing
     """
 
     def __init__(self, total):
-        self.total, self.done = total, 0
+        self.total, self.done, self.lock = total, 0, threading.Lock()
         self.begin = self.last = time.monotonic()
 
-    def step(self):
-        """Count a check."""
-        self.done += 1
-        now = time.monotonic()
-        live = sys.stderr.isatty()
-        if now - self.last >= (0.2 if live else EVERY) or self.done == self.total:
-            self.last = now
-            self.show(now - self.begin, live)
+    def step(self, result):
+        """Count a check that has just ended in some thread, and return its result."""
+        with self.lock:
+            self.done += 1
+            now, live = time.monotonic(), sys.stderr.isatty()
+            soon = now - self.last < (0.2 if live else EVERY)
+            if self.total and (not soon or self.done == self.total):
+                self.last = now
+                self.show(now - self.begin, live)
+        return result
 
     def show(self, passed, live):
         """Write a line."""
