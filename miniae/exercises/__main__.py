@@ -89,7 +89,9 @@ def main(argv=None):
     chosen = parse(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # for consoles without Unicode
+            # A console may have no Unicode; a file is UTF-8 on every system.
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     try:
         return chosen.run(chosen)
     except (ValueError, OSError) as error:

@@ -284,6 +284,16 @@ def test_the_page_is_one_file_with_bars_that_asks_for_nothing_outside(tmp_path, 
     assert any(w.startswith("width:20.00%") for w in widths)  # ada of five
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["--csv", "--html"])
+def test_a_report_in_a_file_is_utf_8_whatever_the_system_writes(tmp_path, kind):
+    (tmp_path / "Jörg").mkdir()
+    old = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-m", "miniae.exercises", "report", ".", kind, "--only", DENSE.id]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **old}, capture_output=True)
+    assert "Jörg" in done.stdout.decode("utf-8") and done.returncode == 1
+
+
 def test_a_sentence_is_the_message_without_the_numbers_of_one_student():
     said = {
         "kl: the sign is wrong. kl is -1.5, should be 1.5": "the sign is wrong.",
