@@ -284,7 +284,11 @@ def unread(monkeypatch):
 
 
 def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, unread):
-    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    class Console(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    out = Console(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", out)
     assert main(["check", str(tmp_path), FIRST.id]) == 1
     out.flush()
