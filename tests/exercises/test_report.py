@@ -12,10 +12,12 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+from make_class import make_class
 from solutions import solved, stub
 
 from miniae.exercises import EXERCISES, Result, find
 from miniae.exercises.__main__ import main
+from miniae.exercises.catalogue import recognise
 from miniae.exercises.classroom.grading import exercises_of, points_of
 from miniae.exercises.classroom.report import COLUMNS, as_csv, as_row, bounded, skipped_row
 from miniae.exercises.classroom.summary import misconceptions, sentence, summarise
@@ -292,6 +294,14 @@ def test_a_report_in_a_file_is_utf_8_whatever_the_system_writes(tmp_path, kind):
     command = [sys.executable, "-m", "miniae.exercises", "report", ".", kind, "--only", DENSE.id]
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **old}, capture_output=True)
     assert "Jörg" in done.stdout.decode("utf-8") and done.returncode == 1
+
+
+def test_a_class_to_measure_has_right_and_wrong_answers_of_which_none_is_missing(tmp_path):
+    chosen = make_class(tmp_path, students=5, exercises=20)
+    texts = {path: path.read_text("utf-8") for path in tmp_path.glob("*/*.py")}
+    assert len(texts) == 100 and len(chosen) == 20
+    right = sum(text == solved(recognise(path.name).id) for path, text in texts.items())
+    assert 40 <= right <= 80
 
 
 def test_a_sentence_is_the_message_without_the_numbers_of_one_student():

@@ -295,6 +295,26 @@ def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, u
     assert rb"\u4e2d" in out.buffer.getvalue()
 
 
+def test_check_says_how_to_copy_what_is_missing(tmp_path, capsys, unread):
+    folder = tmp_path / "my answers"
+    folder.mkdir()
+    main(["check", str(folder), FIRST.id])
+    (text,) = (t for t in capsys.readouterr().out.split("\n") if t.startswith("To copy what is"))
+    assert (
+        text.endswith(f"-m miniae.exercises start {practice.quoted(folder)}")
+        and practice.quoted(folder)[0] in "\"'"
+    )
+
+
+def test_progress_counts_each_check_when_it_ends(capsys):
+    progress = running.Progress(3)
+    progress.last -= running.EVERY
+    assert [progress.step(result) for result in "abc"] == list("abc")
+    first, last = capsys.readouterr().err.strip().split("\n")
+    assert first.startswith("1 of 3 checks (33 %)") and last.startswith("3 of 3 checks (100 %)")
+    assert running.Progress(0).step("x") == "x" and not capsys.readouterr().err
+
+
 def test_a_report_has_only_the_folders_of_students(tmp_path, capsys, unread):
     for name in ("ada", "__MACOSX", ".git"):
         (tmp_path / name).mkdir()
