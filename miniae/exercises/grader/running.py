@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from miniae.exercises.grader.container import processors_of_container
 from miniae.exercises.grader.sandbox import STOP, Result, Verdict, check_file
 from miniae.exercises.grader.worker import clean
 
@@ -19,8 +21,11 @@ EVERY = 5  # seconds between two lines of progress where the line cannot be writ
 def cores():
     """Return how many checks run at the same time; a container may use a part of the machine."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    # More would share the time of the container, and honest answers would reach their limit.
+    return math.ceil(min(count, processors_of_container()))
 
 
 def check_answer(submission, exercise, chosen, student=None):
