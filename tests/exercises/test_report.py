@@ -284,6 +284,8 @@ def test_the_page_is_one_file_with_bars_that_asks_for_nothing_outside(tmp_path, 
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text and "dW is a mean." in text
     widths = [a["style"] for t, a in page.seen if t == "i" and "width" in a.get("style", "")]
     assert any(w.startswith("width:20.00%") for w in widths)  # ada of five
+    for needed in ("prefers-color-scheme: dark", "max-width: 40em", "forced-color-adjust: none"):
+        assert needed in text
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ h1 { font-size: 1.6em; margin-bottom: .2em; } h2 { font-size: 1.25em; margin-top
 h3 { font-size: 1em; margin: 0 0 .3em; } section { margin: 1.3em 0; }
 .bar { display: flex; height: 1.3em; border-radius: 4px; overflow: hidden;
   background: var(--bar); }
-.bar i { display: block; } .bar, i { forced-color-adjust: none; print-color-adjust: exact; }
+.bar i { display: block; }
+.bar, i { forced-color-adjust: none; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .key span { margin-right: 1.2em; white-space: nowrap; } .key i { display: inline-block;
   width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
 table { border-collapse: collapse; width: 100%; margin-top: .5em; }
