@@ -29,7 +29,7 @@ pre { overflow-x: auto; }
 td.n { text-align: right; width: 2em; font-weight: bold; } td.meter { width: 8em; }
 td.wide { width: 40%; } td.done { white-space: nowrap; text-align: right; color: var(--grey); }
 td.meter .bar { height: .8em; margin-top: .4em; } code { font-size: .85em; color: var(--grey); }
-h3, tr { break-inside: avoid; break-after: auto; }
+h2, h3 { break-after: avoid; } tr { break-inside: avoid; }
 @media (max-width: 40em) { .all tr { display: grid; grid-template-columns: 1fr auto; }
   .all td.wide { grid-area: 2 / 1 / 3 / 3; width: auto; } td.meter { width: 3em; } }
 """
