@@ -19,6 +19,7 @@ def test_a_deck_has_a_header_short_slides_and_links_that_lead_somewhere(deck):
     text = deck.read_text("utf-8")
     _, header, *slides = re.split(r"^---$", text, flags=re.MULTILINE)
     assert "marp: true" in header and "title: " in header and 4 <= len(slides) <= 9
+    assert "math:" not in header  # pandoc prints its value and draws no formula
     for slide in slides:
         shown = re.sub(r"<!--.*?-->", "", slide, flags=re.DOTALL)
         assert len(shown.strip().split("\n")) <= 20 and re.match(r"\n+#+ ", slide)

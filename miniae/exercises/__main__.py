@@ -19,6 +19,7 @@ A student's files are never changed. Exit status: 0 if all checked exercises are
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -89,7 +90,10 @@ def main(argv=None):
     chosen = parse(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # for consoles without Unicode
+            # A console may have no Unicode; a file is UTF-8 on every system, unless you say so.
+            known = stream.isatty() or os.environ.get("PYTHONIOENCODING")
+            encoding = stream.encoding if known else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     try:
         return chosen.run(chosen)
     except (ValueError, OSError) as error:

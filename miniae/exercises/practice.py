@@ -31,8 +31,13 @@ def command():
         if found and os.path.normcase(os.path.abspath(found)) == os.path.normcase(python):
             return f"{name} -m miniae.exercises"
     near = os.path.relpath(python) if python.startswith(os.getcwd() + os.sep) else python
-    near = subprocess.list2cmdline([near]) if os.name == "nt" else shlex.quote(near)
-    return f"{near} -m miniae.exercises"
+    return f"{quoted(near)} -m miniae.exercises"
+
+
+def quoted(path):
+    """Return a path in a form that a shell takes."""
+    path = str(path)
+    return subprocess.list2cmdline([path]) if os.name == "nt" else shlex.quote(path)
 
 
 def list_all(_):
@@ -67,7 +72,7 @@ def start(chosen):
     first = next(iter(EXERCISES.values()))
     name = Path(first.file).with_suffix(".ipynb" if chosen.notebook else ".py")
     print(f"{new} exercises copied to {folder}. Open {name}, write your code, then run:")
-    print(f"  {command()} check {shlex.quote(str(folder))} {first.id}")
+    print(f"  {command()} check {quoted(folder)} {first.id}")
     return 0
 
 
@@ -99,7 +104,7 @@ def check(chosen):
     require_limits(chosen.seconds, chosen.megabytes)
     submission = handed_in(folder, chosen.student)
     if len(asked) > 1 and not submission.answers:
-        at = shlex.quote(str(folder))
+        at = quoted(folder)
         raise ValueError(f"there are no exercises in {at}; `{command()} start {at}` copies them")
     results = []
     for result in check_all(asked, submission, chosen):
@@ -109,6 +114,8 @@ def check(chosen):
         print(textwrap.indent("It printed:\n" + results[0].printed.rstrip(), "    "))
     if len(results) > 1:
         print(bar(results))
+    if any(result.state == "missing" for result in results):
+        print(f"To copy what is missing: {command()} start {quoted(folder)}")
     unsolved = [result.exercise for result in results if result.state != "done"]
     if unsolved:
         print(f"Next: {file_of(submission, unsolved[0])}; for a hint: ", end="")
@@ -189,7 +196,7 @@ def watch(chosen):
     """Check on each save, until Ctrl-C or until all exercises are done."""
     require_limits(chosen.seconds, chosen.megabytes)
     if not (chosen.folder.is_dir() and answers_in(chosen.folder).answers):
-        at = shlex.quote(str(chosen.folder))
+        at = quoted(chosen.folder)
         raise ValueError(f"there are no exercises in {at}; `{command()} start {at}` copies them")
     watching = Watch(chosen.folder, chosen)
     while True:

@@ -107,6 +107,19 @@ def test_there_is_a_results_json_in_any_case(autograder, tmp_path, case):
     assert "tests" in got if case in ("nothing", "no metadata") else got["score"] == 0
 
 
+@pytest.mark.slow
+@BASH
+def test_what_is_checked_before_the_time_is_over_is_in_the_results(autograder, tmp_path):
+    source = shutil.copytree(autograder / "source", tmp_path / "short" / "source")
+    script = source / "run_autograder"
+    text = script.read_text()
+    assert text.count("--kill-after=5 570 ") == 1
+    script.write_text(text.replace("--kill-after=5 570 ", "--kill-after=5 10 "))
+    files = {FIRST.file: solved(FIRST.id), DENSE.file: "while True:\n    pass\n"}
+    got = graded(tmp_path / "short", tmp_path, files)
+    assert [(test["tags"][0], test["score"]) for test in got["tests"]] == [(FIRST.id, 2)]
+
+
 def test_the_students_id_comes_from_the_metadata():
     def id(*users):
         return student_of(json.dumps({"users": users}))
@@ -158,9 +171,14 @@ def test_nbgrader_makes_and_grades_the_assignment_with_partial_credit(tmp_path):
     pytest.importorskip("nbgrader")
     main(["nbgrader", str(tmp_path), FIRST.id, DENSE.id, "--points", "3", "--assignment", "ps1"])
 
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # for alembic
+
     def run(*words):
         command = [sys.executable, "-m", "nbgrader", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
 
     run("generate_assignment", "ps1", "--create")

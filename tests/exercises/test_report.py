@@ -12,13 +12,15 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+from make_class import make_class
 from solutions import solved, stub
 
 from miniae.exercises import EXERCISES, Result, find
 from miniae.exercises.__main__ import main
+from miniae.exercises.catalogue import recognise
 from miniae.exercises.classroom.grading import exercises_of, points_of
 from miniae.exercises.classroom.report import COLUMNS, as_csv, as_row, bounded, skipped_row
-from miniae.exercises.classroom.summary import sentence, summarise
+from miniae.exercises.classroom.summary import misconceptions, sentence, summarise
 from miniae.exercises.grader import running
 from miniae.exercises.grader.sandbox import Verdict
 
@@ -211,6 +213,36 @@ def test_a_summary_counts_who_is_done_and_the_misconceptions(tmp_path, capsys, v
     assert totals == {"ada": 1, "bob": 0, "cy": 0, "dora": 0}
 
 
+def test_a_diagnosis_has_the_sentence_of_its_exercise_also_if_it_is_not_the_first():
+    def row(student, diagnoses, message):
+        parts = dict.fromkeys(("state", "notes", "version", "groups"), "")
+        first = diagnoses.partition(" ")[0]
+        about = {"diagnosis": first, "diagnoses": diagnoses, "message": message}
+        points = {"number": 1, "score": 0, "points": 0, "max_points": 1}
+        return {**parts, "student": student, "exercise": DENSE.id, **points, **about}
+
+    id, unknown = f"{DENSE.id}.db_is_mean", f"{DENSE.id}.named_by_a_teacher"
+    rows = [
+        row(
+            "ada", f"{DENSE.id}.scaled {id} {unknown}", "f: a factor of 3. dx[0] is 1, should be 3"
+        ),
+        row("bob", id, "f: something else. db.T[0] is 1, should be 2 (shape (5,))"),
+        row("cy", f"{DENSE.id}.error", "line 3: `x`: NameError: name 'x'"),
+        row("dora", f"{DENSE.id}.error", "line 1: `def`: SyntaxError: invalid syntax"),
+        row("eve", f"{DENSE.id}.time", "f: not within 20 s (it stopped in line 7): is it endless?"),
+    ]
+    rows = [{**one, "state": "wrong"} for one in rows]
+    found = [(m["diagnosis"], m["count"], m["sentence"]) for m in misconceptions(rows)]
+    assert found == [
+        (id, 2, DENSE.mistakes["db_is_mean"]),
+        (f"{DENSE.id}.scaled", 1, "a factor of 3."),
+        (unknown, 1, ""),
+        (f"{DENSE.id}.error", 1, "NameError: name 'x'"),
+        (f"{DENSE.id}.error", 1, "SyntaxError: invalid syntax"),
+        (f"{DENSE.id}.time", 1, "not within 20 s: is it endless?"),
+    ]
+
+
 def test_a_summary_is_text_and_csv_too(tmp_path, capsys, verdicts):
     a_class(capsys, tmp_path, verdicts)
     words = ["report", str(tmp_path), "--only", DENSE.id, "--summary"]
@@ -252,6 +284,26 @@ def test_the_page_is_one_file_with_bars_that_asks_for_nothing_outside(tmp_path, 
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text and "dW is a mean." in text
     widths = [a["style"] for t, a in page.seen if t == "i" and "width" in a.get("style", "")]
     assert any(w.startswith("width:20.00%") for w in widths)  # ada of five
+    for needed in ("prefers-color-scheme: dark", "max-width: 40em", "forced-color-adjust: none"):
+        assert needed in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["--csv", "--html"])
+def test_a_report_in_a_file_is_utf_8_whatever_the_system_writes(tmp_path, kind):
+    (tmp_path / "Jörg").mkdir()
+    old = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-m", "miniae.exercises", "report", ".", kind, "--only", DENSE.id]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **old}, capture_output=True)
+    assert "Jörg" in done.stdout.decode("utf-8") and done.returncode == 1
+
+
+def test_a_class_to_measure_has_right_and_wrong_answers_of_which_none_is_missing(tmp_path):
+    chosen = make_class(tmp_path, students=5, exercises=20)
+    texts = {path: path.read_text("utf-8") for path in tmp_path.glob("*/*.py")}
+    assert len(texts) == 100 and len(chosen) == 20
+    right = sum(text == solved(recognise(path.name).id) for path, text in texts.items())
+    assert 40 <= right <= 80
 
 
 def test_a_sentence_is_the_message_without_the_numbers_of_one_student():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import shlex
 import signal
@@ -16,7 +17,7 @@ from solutions import solved, stub
 from miniae.exercises import EXERCISES, Result, assert_solved, check_file, find, practice
 from miniae.exercises.__main__ import asked_for, main
 from miniae.exercises.classroom.report import as_csv
-from miniae.exercises.grader import running
+from miniae.exercises.grader import container, running
 from miniae.exercises.grader.sandbox import Verdict, how_it_ended
 
 FIRST, DENSE = find("sigmoid_softplus"), find("dense_backward")
@@ -284,11 +285,57 @@ def unread(monkeypatch):
 
 
 def test_what_a_console_cannot_show_is_written_in_ascii(tmp_path, monkeypatch, unread):
-    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    class Console(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    out = Console(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", out)
     assert main(["check", str(tmp_path), FIRST.id]) == 1
     out.flush()
     assert rb"\u4e2d" in out.buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "files, memory, processors",
+    [
+        ({}, math.inf, math.inf),
+        ({"cpu.max": "max 100000", "memory.max": "max"}, math.inf, math.inf),
+        ({"cpu.max": "50000 100000\n", "memory.max": "805306368\n"}, 768, 0.5),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, math.inf, 2.5),
+        ({"cpu.max": "x", "memory/memory.limit_in_bytes": "1048576"}, 1, math.inf),
+    ],
+)
+def test_the_limits_of_a_container_are_those_of_its_control_group(
+    tmp_path, monkeypatch, files, memory, processors
+):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(container, "GROUPS", tmp_path)
+    assert container.memory_of_container() == memory
+    assert container.processors_of_container() == processors
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert running.cores() == {0.5: 1, 2.5: 3}.get(processors, 64)
+
+
+def test_check_says_how_to_copy_what_is_missing(tmp_path, capsys, unread):
+    folder = tmp_path / "my answers"
+    folder.mkdir()
+    main(["check", str(folder), FIRST.id])
+    (text,) = (t for t in capsys.readouterr().out.split("\n") if t.startswith("To copy what is"))
+    at = practice.quoted(folder)
+    assert text.endswith(f"-m miniae.exercises start {at}") and at[0] == at[-1] != "m"
+
+
+def test_progress_counts_each_check_when_it_ends(capsys):
+    progress = running.Progress(3)
+    progress.last -= running.EVERY
+    assert [progress.step(result) for result in "abc"] == list("abc")
+    first, last = capsys.readouterr().err.strip().split("\n")
+    assert first.startswith("1 of 3 checks (33 %)") and last.startswith("3 of 3 checks (100 %)")
+    assert running.Progress(0).step("x") == "x" and not capsys.readouterr().err
 
 
 def test_a_report_has_only_the_folders_of_students(tmp_path, capsys, unread):

@@ -10,9 +10,9 @@ import pytest
 from solutions import solved, stub
 
 from miniae.exercises import EXERCISES, find
-from miniae.exercises.classroom.files import SOURCE, matches
+from miniae.exercises.classroom.files import SOURCE, Found, matches
 from miniae.exercises.classroom.notebooks import as_notebook, code_of
-from miniae.exercises.classroom.submissions import answers_in, submissions_in
+from miniae.exercises.classroom.submissions import answers_in, choose, submissions_in
 
 DENSE, FIRST = find("dense_backward"), find("sigmoid_softplus")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and files of POSIX")
@@ -116,6 +116,13 @@ def test_of_several_versions_the_newest_that_is_changed_is_graded_and_named(tmp_
     (note,) = one.notes[DENSE.id]
     assert note.startswith("graded 04_dense_backward (2).py of ") and "newest of 4" in note
     assert len(one.skipped) == 3
+
+
+@pytest.mark.parametrize("time", [1e15, -1e15])
+def test_a_time_that_the_system_does_not_have_is_not_in_the_note(time):
+    files = [Found((name, DENSE.file), time, data=b"x = 1") for name in "ab"]
+    (note,) = choose("ada", files, []).notes[DENSE.id]
+    assert note == f"graded a/{DENSE.file}, the newest of 2 versions"
 
 
 def test_versions_of_the_same_time_are_ordered_by_their_number(tmp_path):

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from miniae import Dense, Sequential
+from miniae.exercises.grader import stand_ins
 from miniae.exercises.grader.wire import FRAME, HEADER, SIZES, Broken, Channel, Refused
 
 
@@ -123,3 +125,40 @@ def test_random_bytes_raise_nothing_else():
             Channel(io.BytesIO(bytes(data)), None).receive(Nothing())
         except Broken:
             pass
+
+
+def recorded():
+    """Return a network that records its passes, and a copy of it for the other process."""
+    network = Sequential(Dense(3, 2, rng=0))
+    stand_ins.record(network, "argument")
+    network.forward(np.ones((4, 3)))
+    return network, stand_ins.build(stand_ins.describe(network), stand_ins.get_state(network, True))
+
+
+def arrays_of(network):
+    """Return the arrays that a network has recorded."""
+    return [array.tolist() for _, array in network.passes["forward"]]
+
+
+def test_each_recorded_pass_crosses_once_whoever_has_made_it():
+    here, there = recorded()
+    for turn in range(6):
+        sender, receiver = (here, there) if turn % 2 else (there, here)
+        sender.forward(np.full((1, 3), turn))
+        state = stand_ins.get_state(sender)
+        assert state["passes"]["forward"][0] == turn + 1
+        assert [array.tolist() for _, array in state["passes"]["forward"][1]] == [[[turn] * 3]]
+        for _ in range(2):  # a layer may be in a message twice
+            stand_ins.set_state(receiver, state)
+        assert arrays_of(here) == arrays_of(there) and len(arrays_of(here)) == turn + 2
+    assert stand_ins.get_state(here)["passes"]["forward"] == [7, []]
+
+
+def test_the_other_process_cannot_fill_the_memory_with_passes():
+    here, there = recorded()
+    state = stand_ins.get_state(there)
+    for new in ([(0, ())] * stand_ins.PASSES, [(0, np.zeros(stand_ins.MOST))], [(0, "x")], 7):
+        state["passes"]["forward"] = [1, new]
+        with pytest.raises((ValueError, TypeError)):
+            stand_ins.set_state(here, state)
+        assert len(arrays_of(here)) == 1

@@ -213,13 +213,16 @@ def report(chosen):
     if not submissions:
         raise ValueError(f"{chosen.folder} has neither answers nor folders of students")
     jobs = [(one, exercise) for one in submissions for exercise in exercises]
-    kept, rows, progress = Kept(chosen.resume), [], Progress(len(jobs))
+    kept, rows = Kept(chosen.resume), []
+    progress = Progress(len(jobs) if len(submissions) > 1 else 0)
     page_only = chosen.html == "-"
     aside = chosen.gradescope or chosen.summary or chosen.groups or page_only
     out = None if aside else writer(chosen, len(exercises))
     try:
         workers = chosen.jobs or cores()
-        results = in_order(lambda job: checked(job, chosen, points, kept), jobs, workers)
+        results = in_order(
+            lambda job: progress.step(checked(job, chosen, points, kept)), jobs, workers
+        )
         with contextlib.closing(results):
             for row, new in results:
                 if new:
@@ -228,8 +231,6 @@ def report(chosen):
                 rows.append(row)
                 if out:
                     out.row(row)
-                if len(submissions) > 1:
-                    progress.step()
     finally:  # after Ctrl-C too, with the rows that are there
         kept.close()
         if out:

@@ -26,7 +26,8 @@ python3 -m venv /autograder/python
 """
 RUN = """\
 #!/usr/bin/env bash
-# Gradescope runs this for each submission. There is a results.json in any case.
+# Gradescope runs this for each submission. There is a results.json in any case: when the time is
+# over, it has what is checked until then.
 at="${AUTOGRADER:-/autograder}"
 python="${PYTHON:-/autograder/python/bin/python}"
 results="$at/results/results.json"
@@ -37,7 +38,8 @@ END
 cd /
 export PYTHONPATH="$at/source" OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 student="$("$python" -m miniae.exercises.classroom.platforms "$at/submission_metadata.json")"
-timeout --kill-after=5 @TIME@ "$python" -m miniae.exercises report "$at/submission" --gradescope \\
+timeout --signal=INT --kill-after=5 @TIME@ \\
+    "$python" -m miniae.exercises report "$at/submission" --gradescope \\
     "--student=${student:-student}" --jobs 1 --seconds @SECONDS@ --megabytes @MEGABYTES@ \\
     --points @POINTS@ --only @IDS@ > "$at/results/new.json"
 if "$python" -m json.tool "$at/results/new.json" > /dev/null; then
@@ -119,13 +121,14 @@ def nbgrader(chosen):
         config.write_text(CONFIG, "utf-8")
     total = sum(points[e.id] for e in exercises)
     print(f"{folder}: {len(exercises)} notebooks, {total:g} points. Then, in {chosen.out}:")
-    print(f"  nbgrader generate_assignment {shlex.quote(chosen.assignment)}")
+    assignment = shlex.quote(chosen.assignment)
+    print(f"  nbgrader generate_assignment {assignment}    writes release/, for the students")
+    print(f"  nbgrader autograde {assignment} --create     grades submitted/STUDENT/{assignment}")
     return 0
 
 
 CONFIG = """\
 c = get_config()
-c.CourseDirectory.root = "."
 c.ExecutePreprocessor.timeout = 120
 """
 

@@ -38,6 +38,11 @@ def drawn(part, whole):
     return f"[{'#' * filled}{'.' * (WIDTH - filled)}]"
 
 
+def of_points(got, most):
+    """Return how many points of how many there are, for people."""
+    return f"{round(got, 2):g} of {round(most, 2):g} points"
+
+
 def score(result):
     """Return the share of an exercise's parts that are done, from 0 to 1."""
     return result.done / len(result.exercise.parts)
@@ -181,7 +186,7 @@ class TextRows(CsvRows):
             got, most = (sum(row[key] for row in self.rows) for key in ("points", "max_points"))
             text = f"{drawn(done, len(self.rows))} {done} of {len(self.rows)} done"
             student = bounded(self.rows[0]["student"])
-            self.write(f"{student:24} {text}, {got:g} of {most:g} points\n")
+            self.write(f"{student:24} {text}, {of_points(got, most)}\n")
             self.rows = []
 
 

@@ -81,8 +81,7 @@ def choose(student, found, skipped):
         submission.answers[id] = best
         place = "/".join(map(readable, best.place))
         if len(files) > 1:
-            when = datetime.fromtimestamp(best.time).strftime("%Y-%m-%d %H:%M")
-            note = f"graded {place} of {when}, the newest of {len(files)} versions"
+            note = f"graded {place}{of_time(best.time)}, the newest of {len(files)} versions"
             submission.notes[id] = [note]
             lost = [file.place for file in files if file is not best]
             submission.skipped += [
@@ -102,6 +101,14 @@ def choose(student, found, skipped):
             continue
         submission.skipped.append(("/".join(map(readable, file.place)), why))
     return submission
+
+
+def of_time(seconds):
+    """Return when a file was written, as text; "" for a time that the system does not have."""
+    try:
+        return f" of {datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def rank(exercise, file):

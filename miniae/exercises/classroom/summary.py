@@ -4,8 +4,8 @@ import json
 import re
 from collections import Counter
 
-from miniae.exercises.catalogue import EXERCISES
-from miniae.exercises.classroom.report import bounded, csv_line, drawn
+from miniae.exercises.catalogue import EXERCISES, diagnoses, sentence_of
+from miniae.exercises.classroom.report import bounded, csv_line, drawn, of_points
 
 STATES = ("done", "begun", "wrong", "error", "not started", "missing")
 COMMONEST = 5  # misconceptions that are shown for each exercise
@@ -14,7 +14,8 @@ UNNAMED = "not named"
 NUMBERS = re.compile(
     r"^(.*[.?]) [^.?]*?( is [^ ]+, should be | has shape \(.*?\), should be ).*$", re.DOTALL
 )
-LINE = re.compile(r"^line \d+: (`.*?`: )?")
+LINE = re.compile(r"^line \d+: (`.*?`: )?| \(it stopped in line \d+\)")
+SEVERAL = ("error", UNNAMED)  # each stands for several mistakes, which their sentences tell apart
 
 
 def summarise(rows, skipped=()):
@@ -57,20 +58,30 @@ def misconceptions(rows):
         first = row["diagnosis"] or UNNAMED  # the message is about this one
         for id in dict.fromkeys([first, *row["diagnoses"].split()]):
             said = sentence(row) if id == first else ""
-            key = (id, said) if id == UNNAMED else id
+            key = id, said if id.rpartition(".")[2] in SEVERAL else ""
             sentences, students = found.setdefault(key, (Counter(), []))
             students.append(row["student"])
             sentences.update([said] if said else [])
     ordered = sorted(found.items(), key=lambda item: -len(item[1][1]))
     return [
         {
-            "diagnosis": key if isinstance(key, str) else UNNAMED,
+            "diagnosis": id,
             "count": len(students),
-            "sentence": said.most_common(1)[0][0] if said else "",
+            "sentence": sentence_for(id, said),
             "students": students,
         }
-        for key, (said, students) in ordered
+        for (id, _), (said, students) in ordered
     ]
+
+
+def sentence_for(diagnosis, said):
+    """Return the exercise's sentence for a diagnosis, or else the commonest of those in `said`."""
+    exercise, _, key = diagnosis.partition(".")
+    if exercise in EXERCISES and key in EXERCISES[exercise].mistakes:
+        return EXERCISES[exercise].mistakes[key]
+    if said:
+        return said.most_common(1)[0][0]
+    return sentence_of(diagnosis) if diagnosis in diagnoses() or key.startswith("edit_") else ""
 
 
 def sentence(row):
@@ -116,7 +127,7 @@ def as_text(summary):
         lines.append(
             f"{bounded(total['student']):24} {drawn(total['points'], total['max_points'])} "
             f"{total['done']} of {total['exercises']} done, "
-            f"{total['points']:g} of {total['max_points']:g} points"
+            f"{of_points(total['points'], total['max_points'])}"
         )
     return "\n".join(lines) + "\n"
 

@@ -2,27 +2,36 @@
 
 import html
 
+from miniae.exercises.classroom.report import of_points
 from miniae.exercises.classroom.summary import COMMONEST, STATES
 
 COLOURS = {
     "done": "#2a9d5c", "begun": "#9bd3ae", "wrong": "#e07a3f", "error": "#b5404a",
-    "not started": "#d5d8dd", "missing": "#eceef1",
+    "not started": "#b9bfc7", "missing": "var(--bar)",
 }  # fmt: skip
 STYLE = """
-body { font: 17px/1.45 system-ui, sans-serif; color: #1c2530; margin: 2em auto; max-width: 60em;
-  padding: 0 1em; }
+:root { color-scheme: light dark; --text: #1c2530; --grey: #56616e; --back: #fff; --bar: #eceef1; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e3e7ec; --grey: #a3adb9; --back: #14181d; --bar: #39424d; } }
+body { font: 17px/1.45 system-ui, sans-serif; color: var(--text); background: var(--back);
+  margin: 2em auto; max-width: 60em; padding: 0 1em; }
 h1 { font-size: 1.6em; margin-bottom: .2em; } h2 { font-size: 1.25em; margin-top: 2em; }
 h3 { font-size: 1em; margin: 0 0 .3em; } section { margin: 1.3em 0; }
-.bar { display: flex; height: 1.3em; border-radius: 4px; overflow: hidden; background: #eceef1; }
+.bar { display: flex; height: 1.3em; border-radius: 4px; overflow: hidden;
+  background: var(--bar); }
 .bar i { display: block; }
+.bar, i { forced-color-adjust: none; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .key span { margin-right: 1.2em; white-space: nowrap; } .key i { display: inline-block;
   width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
 table { border-collapse: collapse; width: 100%; margin-top: .5em; }
 td { padding: .25em .5em; vertical-align: top; overflow-wrap: anywhere; }
+pre { overflow-x: auto; }
 td.n { text-align: right; width: 2em; font-weight: bold; } td.meter { width: 8em; }
-td.wide { width: 40%; } td.done { white-space: nowrap; text-align: right; color: #56616e; }
-td.meter .bar { height: .8em; margin-top: .4em; } code { font-size: .85em; color: #56616e; }
-h3, tr { break-inside: avoid; break-after: auto; }
+td.wide { width: 40%; } td.done { white-space: nowrap; text-align: right; color: var(--grey); }
+td.meter .bar { height: .8em; margin-top: .4em; } code { font-size: .85em; color: var(--grey); }
+h2, h3 { break-after: avoid; } tr { break-inside: avoid; }
+@media (max-width: 40em) { .all tr { display: grid; grid-template-columns: 1fr auto; }
+  .all td.wide { grid-area: 2 / 1 / 3 / 3; width: auto; } td.meter { width: 3em; } }
 """
 
 
@@ -45,7 +54,7 @@ def page(summary, title, groups=()):
         "<p class='key'>",
         *(f"<span><i style='background:{COLOURS[s]}'></i>{s}</span>" for s in STATES),
         "</p>",
-        "<table>",
+        "<table class='all'>",
         *map(overview, summary["exercises"]),
         "</table><h2>Misconceptions</h2>",
         *map(section, summary["exercises"]),
@@ -122,6 +131,6 @@ def student(total):
     meter = stripes([(COLOURS["done"], share, f"{100 * share:.0f} %")])
     return (
         f"<tr>{cell(total['student'])}<td class='meter'>{meter}</td>"
-        f"<td>{total['done']} of {total['exercises']} done, {total['points']:g} of "
-        f"{total['max_points']:g} points</td></tr>"
+        f"<td>{total['done']} of {total['exercises']} done, "
+        f"{of_points(total['points'], total['max_points'])}</td></tr>"
     )

@@ -19,7 +19,7 @@ def problem(error, path):
         theirs = [frame for frame in frames if frame.filename == path]
         line, text = (theirs[-1].lineno, theirs[-1].line) if theirs else (None, "")
     try:
-        said = str(error)
+        said = str(error.msg if isinstance(error, SyntaxError) else error)  # without its line
     except Exception:  # an error class of the student's own
         said = "?"
     return {

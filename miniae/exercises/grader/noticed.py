@@ -19,7 +19,7 @@ class Watched:
 
     def __init__(self, folder):
         self.on, self.notes, self.folder, self.path = False, [], folder, ""
-        places = {sys.prefix, sys.base_prefix, folder, "/usr", "/lib", "/dev/null", "/dev/urandom"}
+        places = {sys.prefix, sys.base_prefix, folder, "/usr", "/lib", os.devnull, "/dev/urandom"}
         places |= {os.path.dirname(os.path.dirname(np.__file__)), os.path.dirname(miniae.__file__)}
         self.allowed = tuple(os.path.join(os.path.realpath(p), "") for p in places if p)
         self.searched = {os.path.realpath(place) for place in sys.path}  # by imports
@@ -53,7 +53,8 @@ class Watched:
             return f"imports {arguments[0]}"
         if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | bytes):
             path = os.path.realpath(os.fsdecode(arguments[0]))
-            outside = path.startswith(self.exercises) or not f"{path}/".startswith(self.allowed)
+            inside = os.path.join(path, "").startswith(self.allowed)
+            outside = path.startswith(self.exercises) or not inside
             if outside and path not in self.searched:
                 return f"opens {path}"
         if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"):

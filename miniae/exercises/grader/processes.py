@@ -7,7 +7,6 @@ supervisor leaves no process behind. Elsewhere each check starts Python again.
 import atexit
 import contextlib
 import json
-import math
 import os
 import select
 import shutil
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 
 import miniae
+from miniae.exercises.grader.container import memory_of_container
 from miniae.exercises.grader.wire import Channel
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
@@ -46,14 +46,6 @@ def environment():
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLBACKEND": "Agg",
     }
-
-
-def memory_of_container():
-    """Return the memory that this container has, in megabytes; infinite if there is no limit."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):
-            return int(Path("/sys/fs/cgroup", name).read_text()) >> 20
-    return math.inf
 
 
 def python(*arguments, **options):

@@ -126,7 +126,7 @@ class Objects:
             "is": "layer",
             "id": len(self.layers) - 1,
             "description": description,
-            "state": stand_ins.get_state(layer),
+            "state": stand_ins.get_state(layer, whole=True),
         }
 
     def unpack(self, value):

@@ -3,12 +3,15 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from miniae.exercises.grader.container import processors_of_container
 from miniae.exercises.grader.sandbox import STOP, Result, Verdict, check_file
 from miniae.exercises.grader.worker import clean
 
@@ -18,8 +21,11 @@ EVERY = 5  # seconds between two lines of progress where the line cannot be writ
 def cores():
     """Return how many checks run at the same time; a container may use a part of the machine."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    # More would share the time of the container, and honest answers would reach their limit.
+    return math.ceil(min(count, processors_of_container()))
 
 
 def check_answer(submission, exercise, chosen, student=None):
@@ -76,21 +82,23 @@ class Progress:
 
     Parameters
     ----------
-    total : int, the number of checks
+    total : int, the number of checks; 0 to show nothing
     """
 
     def __init__(self, total):
-        self.total, self.done = total, 0
+        self.total, self.done, self.lock = total, 0, threading.Lock()
         self.begin = self.last = time.monotonic()
 
-    def step(self):
-        """Count a check."""
-        self.done += 1
-        now = time.monotonic()
-        live = sys.stderr.isatty()
-        if now - self.last >= (0.2 if live else EVERY) or self.done == self.total:
-            self.last = now
-            self.show(now - self.begin, live)
+    def step(self, result):
+        """Count a check that has just ended in some thread, and return its result."""
+        with self.lock:
+            self.done += 1
+            now, live = time.monotonic(), sys.stderr.isatty()
+            soon = now - self.last < (0.2 if live else EVERY)
+            if self.total and (not soon or self.done == self.total):
+                self.last = now
+                self.show(now - self.begin, live)
+        return result
 
     def show(self, passed, live):
         """Write a line."""

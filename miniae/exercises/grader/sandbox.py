@@ -117,8 +117,7 @@ def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     try:
         source = read(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        message = f"{path.name} not found in {path.parent}; `start` copies the stubs there"
-        return all_parts("missing", clean(message))
+        return all_parts("missing", clean(f"{path.name} not found"))
     except OSError as error:
         return all_parts("error", clean(f"{path.name} cannot be read: {error.strerror}"))
     try:

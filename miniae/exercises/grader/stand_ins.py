@@ -15,6 +15,7 @@ from miniae.layers import Layer, Sequential
 from miniae.plumbing.storage import as_json, rebuild
 
 PASSES, RECORDED = 2000, 1 << 15  # passes and their numbers that a recorded network keeps
+MOST = 1 << 22  # numbers that the other process may say that it has recorded
 
 
 class StandIn:
@@ -153,7 +154,8 @@ def record(network, kept):
     # In vars, not as a subclass: the class says how to build it again in the other process.
     both = {"forward": Recorded(network, "forward", kept)}
     both["backward"] = Recorded(network, "backward", "")
-    vars(network).update(passes={"kept": kept, "forward": [], "backward": []}, **both)
+    passes = {"kept": kept, "forward": [], "backward": [], "shared": {"forward": 0, "backward": 0}}
+    vars(network).update(passes=passes, **both)
 
 
 def describe(layer):
@@ -175,11 +177,20 @@ def build(description, state):
     return layer
 
 
-def get_state(layer):
-    """Return the vectors of a layer, and what its parts keep for backward."""
+def get_state(layer, whole=False):
+    """Return the vectors of a layer, what its parts keep for backward, and its passes.
+
+    Of the passes only those are sent that the other process does not have yet, or all if `whole`.
+    """
     caches = [[p.cache if is_plain(p.cache) else None, p.out_shape] for _, p in layer.walk()]
-    passes = vars(layer).get("passes")
-    return {"theta": layer.theta, "dtheta": layer.dtheta, "caches": caches, "passes": passes}
+    passes, new = vars(layer).get("passes"), None
+    if passes is not None:
+        new = {"kept": passes["kept"]}
+        for name, start in passes["shared"].items():
+            start = 0 if whole else start
+            new[name] = [start, passes[name][start:]]
+            passes["shared"][name] = len(passes[name])
+    return {"theta": layer.theta, "dtheta": layer.dtheta, "caches": caches, "passes": new}
 
 
 def set_state(layer, state):
@@ -189,9 +200,13 @@ def set_state(layer, state):
     for (_, part), (cache, shape) in zip(layer.walk(), state["caches"], strict=True):
         vars(part).update(cache=cache, out_shape=shape)
     if "passes" in vars(layer):
-        for name in ("forward", "backward"):
-            passes = [(int(at), np.asarray(array, float)) for at, array in state["passes"][name]]
-            layer.passes[name] = passes
+        for name in layer.passes["shared"]:
+            start, new = state["passes"][name]
+            passes = layer.passes[name][: int(start)]
+            passes += [(int(at), np.asarray(array, float)) for at, array in new]
+            if len(passes) > PASSES or sum(array.size for _, array in passes) > MOST:
+                raise ValueError("too many passes")
+            layer.passes[name], layer.passes["shared"][name] = passes, len(passes)
 
 
 def is_plain(value):

@@ -242,6 +242,7 @@ def once(job):
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # what is printed goes where errors go, to the file of the grader
     confine.limit(job["megabytes"])
+    os.environ["HOME"] = os.environ["USERPROFILE"] = os.getcwd()  # for Matplotlib, on Windows too
     run(wire.Channel(reader, writer), job["folder"], job["seconds"])
 
 
