@@ -1,0 +1,291 @@
+"""``fit(..., workers=2)``: data-parallel training by processes that share memory.
+
+The parent process runs the epochs: callbacks, schedules, validation, checkpoints. It tells the
+workers which rows make up each batch; what they do is in `plumbing.worker`. Between epochs the
+model and the optimiser of the parent hold all that was learned, as in one process.
+"""
+
+import multiprocessing
+from collections import deque
+from contextlib import suppress
+from mmap import mmap
+
+import numpy as np
+
+from miniae.plumbing.batches import Rows, RunningMean
+from miniae.plumbing.inputs import select_rows
+from miniae.plumbing.parcel import ONE, pack
+from miniae.plumbing.processes import Shared, fits, for_children, interrupts_later
+from miniae.plumbing.worker import shares, slices, work
+
+AHEAD = 3  # steps that the workers have been told of, at most
+
+
+def train(run):
+    """Do what the loop of `miniae.training.fit` does, by worker processes; return the model."""
+    workers = Workers(run)
+    try:
+        for epoch in run.epochs():
+            run.model.start_epoch(epoch)
+            means = RunningMean()
+            workers.epoch(epoch, means)
+            run.finish_epoch(epoch, means.values())
+    finally:
+        workers.close()
+        run.restore_best()
+    return run.model
+
+
+class Workers:
+    """The worker processes of a run, which the first epoch starts."""
+
+    def __init__(self, run):
+        self.run, self.model, self.count = run, run.model, run.workers
+        self.optimizer = self.model.optimizer
+        self.processes, self.pipes, self.stores = [], [], {}
+        self.vectors, self.semaphores, self.broken = None, [], False
+        self.waiting = deque()  # steps under way: (number, rows in the store, n, batch or None)
+        self.order = None  # of the rows in this epoch; None if batches are sent one by one
+
+    def start(self, of_main):
+        """Start the processes, and put into shared memory what they share."""
+        theta, source = self.model.theta, self.run.source
+        all_at_once = isinstance(source, Rows) and is_in_memory(source.data)
+        data = layout(source.data) if all_at_once else {}
+        vector, counts = (theta.shape, theta.dtype), ((self.count,), np.dtype("int64"))
+        whole = {"theta": vector, "begun": counts, "done": counts}
+        whole |= {"squares": ((self.count,), np.dtype("float64"))}
+        whole |= {f"gradient.{i}": vector for i in range(self.count)}
+        whole |= {f"moment.{name}": vector for name in self.optimizer.moments}
+        if all_at_once and fits({**whole, **data}):
+            whole["order"] = ((len(source.data["x"]),), np.dtype("int64"))
+        elif not fits(whole):
+            raise ValueError(
+                f"workers={self.count}: /dev/shm has too little room for the weights: give it "
+                f"more, such as docker run --shm-size=1g, or {ONE}"
+            )
+        self.vectors = Shared(whole)
+        context = multiprocessing.get_context("spawn")
+        pairs = [(i, j) for i in range(self.count) for j in range(self.count) if i != j]
+        semaphores = {pair: context.Semaphore(0) for pair in pairs}
+        self.semaphores = [semaphores]
+        with for_children(of_main):
+            for k in range(self.count):
+                mine = [semaphores[pair] for pair in pairs if pair[0] == k]
+                theirs = [semaphores[pair] for pair in pairs if pair[1] == k]
+                ours, its = context.Pipe()
+                arguments = (its, k, self.count, whole, self.vectors.memory.name, mine, theirs)
+                process = context.Process(target=work, args=arguments, daemon=True)
+                process.start()
+                its.close()
+                self.processes.append(process)
+                self.pipes.append(ours)
+        if "order" in whole:
+            self.share(0, data)
+            for name, values in source.data.items():
+                self.stores[0].arrays[name][...] = values
+
+    def share(self, number, its_layout):
+        """Make shared memory for data, in place of what the store of this number had."""
+        if number in self.stores:
+            self.stores.pop(number).close()
+        store = self.stores[number] = Shared(its_layout)
+        self.tell("store", number, store.layout, store.memory.name)
+
+    def epoch(self, epoch, means):
+        """Train for an epoch, and add the terms of the loss to `means`.
+
+        However it ends, the model then has the weights of the last whole step.
+        """
+        parcel, of_main = pack(self.model, self.optimizer)
+        if not self.processes:
+            self.start(of_main)
+        self.give()
+        self.tell("epoch", parcel, int(self.model.rng.integers(2**63)))
+        before = self.optimizer.t
+        try:
+            with interrupts_later() as interrupt:
+                try:
+                    for number, (place, batch) in enumerate(self.steps(), 1):
+                        interrupt()
+                        self.tell("step", *place, self.next_rate())
+                        self.waiting.append((number, place, batch))
+                        if len(self.waiting) == AHEAD:
+                            self.take(epoch, means)
+                finally:
+                    while self.waiting and not self.broken:
+                        self.take(epoch, means)
+        finally:
+            self.fetch(before)
+
+    def next_rate(self):
+        """Return the learning rate of the next step, and count the step."""
+        optimizer = self.optimizer
+        lr = optimizer.lr
+        rate = optimizer.rate(lr(optimizer.t) if callable(lr) else lr)
+        optimizer.t += 1
+        return rate
+
+    def steps(self):
+        """Yield the place of each batch, (store, start, stop), and the batch or None."""
+        source, rng = self.run.source, self.model.rng
+        if "order" in self.vectors.arrays:
+            self.vectors.arrays["order"][...] = source.order(rng)
+            n = len(source.data["x"])
+            for start in range(0, n, source.batch_size):
+                yield (0, start, min(start + source.batch_size, n)), None
+        else:
+            for number, batch in enumerate(source.epoch(rng)):
+                batch = {name: np.asarray(values) for name, values in batch.items()}
+                yield self.put(batch, 1 + number % AHEAD), batch
+
+    def put(self, batch, number):
+        """Write a batch to a store, which no step uses any more, and return its place."""
+        n, store = len(batch["x"]), self.stores.get(number)
+        here = layout(batch)
+        if store is None or not has_room(store, here):
+            self.share(number, here)
+        for name, values in batch.items():
+            self.stores[number].arrays[name][:n] = values
+        return number, 0, n
+
+    def tell(self, *message):
+        """Send a message to all workers."""
+        for pipe in self.pipes:
+            try:
+                pipe.send(message)
+            except OSError:  # it has ended
+                self.fail()
+
+    def take(self, epoch, means):
+        """Wait for the end of the oldest step under way, and add its terms to `means`."""
+        number, (_, start, stop), _ = self.waiting[0]
+        answers = []
+        for process, pipe in zip(self.processes, self.pipes, strict=True):
+            while not pipe.poll(0.2):
+                if any(each.exitcode is not None for each in self.processes):
+                    self.fail(epoch)
+            try:
+                answers.append(pipe.recv())
+            except (EOFError, OSError):
+                process.join(5)
+                self.fail(epoch)
+            if isinstance(answers[-1], tuple):
+                self.fail(epoch, answers[-1])
+        self.waiting.popleft()
+        rows, n = shares(start, stop, self.count), stop - start
+        weights = [(each.stop - each.start) / n for each in rows]
+        pairs = [pair for pair in zip(weights, answers, strict=True) if pair[0]]
+        terms = {name: sum(w * each[name] for w, each in pairs) for name in answers[0]}
+        self.model.terms = terms
+        means.add(terms, n)
+        self.run.progress.batch(epoch, number, means)
+
+    def fail(self, epoch=None, error=None):
+        """End all workers, and raise the error of the one that has failed."""
+        self.broken = True
+        for process, pipe in zip(self.processes, self.pipes, strict=True):
+            with suppress(EOFError, OSError):
+                while error is None and process.exitcode is not None and pipe.poll():
+                    answer = pipe.recv()
+                    error = answer if isinstance(answer, tuple) else None
+        codes = [each.exitcode for each in self.processes if each.exitcode is not None]
+        self.kill()
+        step = int(self.vectors.arrays["done"].min()) + 1
+        if error is None:
+            raise RuntimeError(
+                f"workers={self.count}: a worker process has ended, exit code {codes[:1]} (-9: it "
+                "was killed, perhaps because memory ran out). The model has the weights of the "
+                f"last whole step, and fit can go on from there; or {ONE}"
+            )
+        kind, text, trace = error
+        if kind == "FloatingPointError":
+            with self.run.errors_explained(epoch, step, self.batch(step)):
+                raise FloatingPointError(text)
+        raise RuntimeError(f"workers={self.count}: a worker process failed:\n{trace}")
+
+    def batch(self, step):
+        """Return the batch of a step that is under way."""
+        _, (_, start, stop), batch = next(each for each in self.waiting if each[0] == step)
+        if batch is not None:
+            return batch
+        return select_rows(self.run.source.data, self.vectors.arrays["order"][start:stop])
+
+    def give(self):
+        """Copy weights and moments to shared memory."""
+        arrays = self.vectors.arrays
+        arrays["theta"][...] = self.model.theta
+        for name in self.optimizer.moments:
+            arrays[f"moment.{name}"][...] = self.optimizer.state.get(name, 0)
+        for name in ("begun", "done"):
+            arrays[name][...] = 0
+
+    def fetch(self, before):
+        """Copy weights, gradient and moments back.
+
+        If the workers were ended in the middle of an update, undo what was done of it. Then the
+        moments stay those of the end of the epoch before.
+
+        before : int, the optimiser's step at the start of the epoch
+        """
+        arrays, model, optimizer = self.vectors.arrays, self.model, self.optimizer
+        done, theta = int(arrays["done"].min()), arrays["theta"]
+        for i, here in enumerate(slices(theta.size, self.count)):
+            if arrays["begun"][i] > done:
+                theta[here] = arrays[f"gradient.{(i + 1) % self.count}"][here]
+            model.dtheta[here] = arrays[f"gradient.{i}"][here]
+        model.theta[...] = theta
+        if self.broken:
+            optimizer.t = before
+            return
+        for name in optimizer.moments if optimizer.t else ():
+            moment = optimizer.state.setdefault(name, np.zeros(theta.size, theta.dtype))
+            moment[...] = arrays[f"moment.{name}"]
+
+    def kill(self):
+        """End all processes."""
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.join()
+
+    def close(self):
+        """End all processes, and give all shared memory back."""
+        self.kill()
+        for each in [*self.stores.values(), self.vectors]:
+            if each is not None:
+                each.close()
+        for pipe in self.pipes:
+            pipe.close()
+        self.processes, self.pipes, self.semaphores = [], [], []
+
+
+def layout(data):
+    """Return the shape and the dtype of each array; refuse arrays of objects."""
+    for name, values in data.items():
+        if values.dtype.hasobject:
+            raise ValueError(
+                f"workers: {name} has dtype {values.dtype}, which cannot be shared: convert it, "
+                f"such as {name}.astype(int), or {ONE}"
+            )
+    return {name: (values.shape, values.dtype) for name, values in data.items()}
+
+
+def has_room(store, its_layout):
+    """Return whether a store can take a batch of a layout, which may have fewer rows."""
+    n = len(store.arrays["x"])
+    return its_layout["x"][0][0] <= n and store.layout == {
+        name: ((n, *shape[1:]), dtype) for name, (shape, dtype) in its_layout.items()
+    }
+
+
+def is_in_memory(data):
+    """Return whether all values are arrays, and none is of a file (np.memmap)."""
+    for values in data.values():
+        if not isinstance(values, np.ndarray):
+            return False
+        while values is not None:
+            if isinstance(values, mmap):
+                return False
+            values = getattr(values, "base", None)
+    return True
