@@ -7,6 +7,7 @@ whole batch.
 import io
 import os
 import sys
+from multiprocessing import current_process
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
 
@@ -37,6 +38,11 @@ def check(model, optimizer):
     ------
     ValueError : says which part, and why
     """
+    if current_process().daemon:
+        raise ValueError(
+            "workers: this process is itself a worker, of a Pool perhaps, and such a process "
+            f"cannot start others; {ONE}"
+        )
     parts = [model, *(part for _, part in model.walk()), *vars(model).values()]
     for part in parts:
         said = reason(part)

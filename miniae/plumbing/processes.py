@@ -16,6 +16,7 @@ FOLDER = "/dev/shm"  # where Linux keeps shared memory; in a container it is oft
 THREADS = """
     OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS VECLIB_MAXIMUM_THREADS OMP_NUM_THREADS
 """.split()
+ONE_AT_A_TIME = threading.Lock()  # two calls of `fit` in two threads must not undo each other
 
 
 class Shared:
@@ -51,24 +52,39 @@ def fits(whole):
 
 @contextmanager
 def for_children(of_main):
-    """Let processes that are started here have one thread of BLAS each.
+    """Let processes that are started here have one thread of BLAS each, and no Ctrl-C.
 
     They do not import the script, unless it defines what they need. So a script needs no
     ``if __name__ == "__main__":``.
     """
-    before = {name: os.environ.get(name) for name in THREADS}
-    main = sys.modules["__main__"]
-    os.environ.update(dict.fromkeys(THREADS, "1"))  # a child reads it when it imports NumPy
-    if not of_main:
-        sys.modules["__main__"] = ModuleType("__main__")
+    with ONE_AT_A_TIME:
+        before = {name: os.environ.get(name) for name in THREADS}
+        main = sys.modules["__main__"]
+        os.environ.update(dict.fromkeys(THREADS, "1"))  # a child reads it when it imports NumPy
+        if not of_main:
+            sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            with interrupts_blocked():
+                yield
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
+
+
+@contextmanager
+def interrupts_blocked():
+    """Let processes that are started here never see Ctrl-C; here it acts at the end."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: `work` does it, a little later
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child inherits it
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -80,9 +96,11 @@ def interrupts_later():
         return
 
     def note(number, frame):
-        noted.append(number)
-        if len(noted) > 1:
+        if noted:
+            noted.clear()
             usual(number, frame)
+        else:
+            noted.append(number)
 
     def act():
         if noted:

@@ -45,7 +45,7 @@ class Workers:
         self.processes, self.pipes, self.stores = [], [], {}
         self.vectors, self.semaphores, self.broken = None, [], False
         self.waiting = deque()  # steps under way: (number, rows in the store, n, batch or None)
-        self.order = None  # of the rows in this epoch; None if batches are sent one by one
+        self.number = 0  # of the epoch
 
     def start(self, of_main):
         """Start the processes, and put into shared memory what they share."""
@@ -97,26 +97,26 @@ class Workers:
 
         However it ends, the model then has the weights of the last whole step.
         """
-        parcel, of_main = pack(self.model, self.optimizer)
-        if not self.processes:
-            self.start(of_main)
-        self.give()
-        self.tell("epoch", parcel, int(self.model.rng.integers(2**63)))
-        before = self.optimizer.t
-        try:
-            with interrupts_later() as interrupt:
+        with interrupts_later() as interrupt:
+            self.number, before = epoch, self.optimizer.t
+            parcel, of_main = pack(self.model, self.optimizer)
+            if not self.processes:
+                self.start(of_main)
+            self.give()
+            self.tell("epoch", parcel, int(self.model.rng.integers(2**63)))
+            try:
+                for number, (place, batch) in enumerate(self.steps(), 1):
+                    interrupt()
+                    self.tell("step", *place, self.next_rate())
+                    self.waiting.append((number, place, batch))
+                    if len(self.waiting) == AHEAD:
+                        self.take(means)
+            finally:
                 try:
-                    for number, (place, batch) in enumerate(self.steps(), 1):
-                        interrupt()
-                        self.tell("step", *place, self.next_rate())
-                        self.waiting.append((number, place, batch))
-                        if len(self.waiting) == AHEAD:
-                            self.take(epoch, means)
-                finally:
                     while self.waiting and not self.broken:
-                        self.take(epoch, means)
-        finally:
-            self.fetch(before)
+                        self.take(means)
+                finally:
+                    self.fetch(before)
 
     def next_rate(self):
         """Return the learning rate of the next step, and count the step."""
@@ -157,21 +157,21 @@ class Workers:
             except OSError:  # it has ended
                 self.fail()
 
-    def take(self, epoch, means):
+    def take(self, means):
         """Wait for the end of the oldest step under way, and add its terms to `means`."""
         number, (_, start, stop), _ = self.waiting[0]
         answers = []
         for process, pipe in zip(self.processes, self.pipes, strict=True):
             while not pipe.poll(0.2):
                 if any(each.exitcode is not None for each in self.processes):
-                    self.fail(epoch)
+                    self.fail()
             try:
                 answers.append(pipe.recv())
             except (EOFError, OSError):
                 process.join(5)
-                self.fail(epoch)
+                self.fail()
             if isinstance(answers[-1], tuple):
-                self.fail(epoch, answers[-1])
+                self.fail(answers[-1])
         self.waiting.popleft()
         rows, n = shares(start, stop, self.count), stop - start
         weights = [(each.stop - each.start) / n for each in rows]
@@ -179,9 +179,9 @@ class Workers:
         terms = {name: sum(w * each[name] for w, each in pairs) for name in answers[0]}
         self.model.terms = terms
         means.add(terms, n)
-        self.run.progress.batch(epoch, number, means)
+        self.run.progress.batch(self.number, number, means)
 
-    def fail(self, epoch=None, error=None):
+    def fail(self, error=None):
         """End all workers, and raise the error of the one that has failed."""
         self.broken = True
         for process, pipe in zip(self.processes, self.pipes, strict=True):
@@ -200,7 +200,8 @@ class Workers:
             )
         kind, text, trace = error
         if kind == "FloatingPointError":
-            with self.run.errors_explained(epoch, step, self.batch(step)):
+            self.fetch_weights()
+            with self.run.errors_explained(self.number, step, self.batch(step)):
                 raise FloatingPointError(text)
         raise RuntimeError(f"workers={self.count}: a worker process failed:\n{trace}")
 
@@ -223,24 +224,31 @@ class Workers:
     def fetch(self, before):
         """Copy weights, gradient and moments back.
 
-        If the workers were ended in the middle of an update, undo what was done of it. Then the
-        moments stay those of the end of the epoch before.
+        If the workers were ended within a step, the moments stay those of the epoch before.
 
         before : int, the optimiser's step at the start of the epoch
         """
-        arrays, model, optimizer = self.vectors.arrays, self.model, self.optimizer
+        if self.waiting:  # an error, or Ctrl-C pressed twice
+            self.broken = True
+            self.kill()
+        self.fetch_weights()
+        optimizer, theta = self.optimizer, self.model.theta
+        if self.broken:
+            optimizer.t = before
+            return
+        for name in optimizer.moments if optimizer.t else ():
+            moment = optimizer.state.setdefault(name, np.zeros(theta.size, theta.dtype))
+            moment[...] = self.vectors.arrays[f"moment.{name}"]
+
+    def fetch_weights(self):
+        """Copy weights and gradient back; undo an update that not all workers have finished."""
+        arrays, model = self.vectors.arrays, self.model
         done, theta = int(arrays["done"].min()), arrays["theta"]
         for i, here in enumerate(slices(theta.size, self.count)):
             if arrays["begun"][i] > done:
                 theta[here] = arrays[f"gradient.{(i + 1) % self.count}"][here]
             model.dtheta[here] = arrays[f"gradient.{i}"][here]
         model.theta[...] = theta
-        if self.broken:
-            optimizer.t = before
-            return
-        for name in optimizer.moments if optimizer.t else ():
-            moment = optimizer.state.setdefault(name, np.zeros(theta.size, theta.dtype))
-            moment[...] = arrays[f"moment.{name}"]
 
     def kill(self):
         """End all processes."""
@@ -251,13 +259,14 @@ class Workers:
 
     def close(self):
         """End all processes, and give all shared memory back."""
-        self.kill()
-        for each in [*self.stores.values(), self.vectors]:
-            if each is not None:
-                each.close()
-        for pipe in self.pipes:
-            pipe.close()
-        self.processes, self.pipes, self.semaphores = [], [], []
+        with interrupts_later():
+            self.kill()
+            for each in [*self.stores.values(), self.vectors]:
+                if each is not None:
+                    each.close()
+            for pipe in self.pipes:
+                pipe.close()
+            self.processes, self.pipes, self.semaphores = [], [], []
 
 
 def layout(data):
