@@ -98,8 +98,8 @@ class Workers:
         However it ends, the model then has the weights of the last whole step.
         """
         with interrupts_later() as interrupt:
-            self.number, before = epoch, self.optimizer.t
             parcel, of_main = pack(self.model, self.optimizer)
+            self.number, before = epoch, self.optimizer.t
             if not self.processes:
                 self.start(of_main)
             self.give()

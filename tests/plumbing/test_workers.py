@@ -796,9 +796,7 @@ def test_a_parent_that_is_killed_leaves_no_process_and_no_memory(tmp_path):
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3])
 def test_ctrl_c_while_the_workers_start_leaves_nothing_and_they_print_nothing(tmp_path, delay):
     text = SCRIPT.replace("EPOCHS", "10**6")
-    text = text.replace("model = ", 'print("ready", flush=True)\nmodel = ').replace(
-        "epoch == 2", "0"
-    )
+    text = text.replace("try:", 'try:\n    print("ready", flush=True)').replace("epoch == 2", "0")
 
     def interrupt(process, _):
         time.sleep(delay)
