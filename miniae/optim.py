@@ -110,10 +110,10 @@ class Optimizer(Foreign):
 
     def clip_scale(self, dtheta):
         """Return the factor that brings the norm of the gradient down to clip_norm, at most 1."""
-        norm = np.sqrt(self.squares(dtheta))
+        norm = np.sqrt(self.sum_of_squares(dtheta))
         return self.clip_norm / norm if norm > self.clip_norm else 1.0
 
-    def squares(self, dtheta):
+    def sum_of_squares(self, dtheta):
         """Return the sum of the squares of dtheta."""
         total = 0.0
         for start in range(0, len(dtheta), BLOCK):

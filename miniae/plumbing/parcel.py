@@ -51,7 +51,7 @@ def check(model, optimizer):
                 f"workers: a worker sees only its share of a batch, but in {part} {said}; {ONE}"
             )
     cls = type(optimizer)
-    own = ("step", "clip_scale", "squares")
+    own = ("step", "clip_scale", "sum_of_squares")
     if not isinstance(optimizer, Optimizer) or any(
         getattr(cls, name) is not getattr(Optimizer, name) for name in own
     ):

@@ -21,7 +21,7 @@ from miniae.plumbing.memory import reuse_memory
 from miniae.plumbing.processes import ALIGN, Shared
 
 BLOCK = 32768  # elements that are added up at a time, few enough to stay in cache
-TRIES = 200  # a short spin, some 30 microseconds, before a worker sleeps
+TRIES = 500  # a short spin, some 50 microseconds, before a worker sleeps
 
 
 def slices(size, count):
@@ -79,14 +79,18 @@ class Worker:
         model.bind(self.vectors["theta"], self.gradients[self.number])
         optimizer.state = {k: self.vectors[f"moment.{k}"][self.here] for k in optimizer.moments}
         optimizer.lr = lambda t: self.rate
-        optimizer.squares = self.squares
+        optimizer.sum_of_squares = self.sum_of_squares
         self.model, self.optimizer = model, optimizer
 
-    def squares(self, dtheta):
+    def sum_of_squares(self, dtheta):
         """Return the sum of squares of the whole gradient, from those of all slices."""
-        self.vectors["squares"][self.number] = Optimizer.squares(self.optimizer, dtheta)
+        self.vectors["squares"][self.number] = Optimizer.sum_of_squares(self.optimizer, dtheta)
         self.wait()
         return self.vectors["squares"].sum()
+
+    def steps(self, places):
+        """Make steps, each as `step` takes it; return the terms of each."""
+        return [self.step(*each) for each in places]
 
     def step(self, store, start, stop, rate):
         """Make a step on the rows start to stop of a store; return the terms of this share."""
@@ -149,7 +153,7 @@ def work(pipe, *arguments):
         while True:
             name, *rest = pipe.recv()
             answer = getattr(worker, name)(*rest)
-            if name == "step":
+            if answer is not None:
                 pipe.send(answer)
     except BaseException as error:
         pipe.send((type(error).__name__, str(error), traceback.format_exc()))

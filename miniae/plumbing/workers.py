@@ -6,6 +6,7 @@ model and the optimiser of the parent hold all that was learned, as in one proce
 """
 
 import multiprocessing
+import time
 from collections import deque
 from contextlib import suppress
 from mmap import mmap
@@ -18,7 +19,9 @@ from miniae.plumbing.parcel import ONE, pack
 from miniae.plumbing.processes import Shared, fits, for_children, interrupts_later
 from miniae.plumbing.worker import shares, slices, work
 
-AHEAD = 3  # steps that the workers have been told of, at most
+AHEAD = 3  # messages that the workers have not answered, at most
+MOST = 64  # steps in a message
+SOON, LATE = 0.03, 0.1  # seconds between two answers, from which on messages get longer or shorter
 
 
 def train(run):
@@ -44,7 +47,9 @@ class Workers:
         self.optimizer = self.model.optimizer
         self.processes, self.pipes, self.stores = [], [], {}
         self.vectors, self.semaphores, self.broken = None, [], False
-        self.waiting = deque()  # steps under way: (number, rows in the store, n, batch or None)
+        self.waiting = deque()  # steps under way: (number, place, batch or None)
+        self.unsent, self.sent = [], deque()  # steps, and of each message their number
+        self.length, self.answered = 1, time.perf_counter()  # of a message; when the last was
         self.number = 0  # of the epoch
 
     def start(self, of_main):
@@ -107,13 +112,17 @@ class Workers:
             try:
                 for number, (place, batch) in enumerate(self.steps(), 1):
                     interrupt()
-                    self.tell("step", *place, self.next_rate())
+                    self.unsent.append((*place, self.next_rate()))
                     self.waiting.append((number, place, batch))
-                    if len(self.waiting) == AHEAD:
+                    if len(self.unsent) >= self.length or batch is not None:
+                        self.send()
+                    if len(self.sent) == AHEAD:
                         self.take(means)
             finally:
                 try:
-                    while self.waiting and not self.broken:
+                    if self.unsent:
+                        self.send()
+                    while self.sent and not self.broken:
                         self.take(means)
                 finally:
                     self.fetch(before)
@@ -157,9 +166,15 @@ class Workers:
             except OSError:  # it has ended
                 self.fail()
 
+    def send(self):
+        """Send the next steps: few messages, since this process needs a core too."""
+        steps, self.unsent = self.unsent, []
+        if not self.broken:
+            self.tell("steps", steps)
+            self.sent.append(len(steps))
+
     def take(self, means):
-        """Wait for the end of the oldest step under way, and add its terms to `means`."""
-        number, (_, start, stop), _ = self.waiting[0]
+        """Wait for the answers to the oldest message, and add its terms to `means`."""
         answers = []
         for process, pipe in zip(self.processes, self.pipes, strict=True):
             while not pipe.poll(0.2):
@@ -172,14 +187,20 @@ class Workers:
                 self.fail()
             if isinstance(answers[-1], tuple):
                 self.fail(answers[-1])
-        self.waiting.popleft()
-        rows, n = shares(start, stop, self.count), stop - start
-        weights = [(each.stop - each.start) / n for each in rows]
-        pairs = [pair for pair in zip(weights, answers, strict=True) if pair[0]]
-        terms = {name: sum(w * each[name] for w, each in pairs) for name in answers[0]}
-        self.model.terms = terms
-        means.add(terms, n)
+        self.sent.popleft()
+        for terms in zip(*answers, strict=True):
+            number, (_, start, stop), _ = self.waiting.popleft()
+            parts = zip(shares(start, stop, self.count), terms, strict=True)
+            means_of = [(each.stop - each.start, its) for each, its in parts if its]
+            n = stop - start
+            self.model.terms = {k: sum(m * t[k] for m, t in means_of) / n for k in terms[0]}
+            means.add(self.model.terms, n)
         self.run.progress.batch(self.number, number, means)
+        before, self.answered = self.answered, time.perf_counter()
+        if self.answered - before < SOON:
+            self.length = min(2 * self.length, MOST)
+        elif self.answered - before > LATE:
+            self.length = max(self.length // 2, 1)
 
     def fail(self, error=None):
         """End all workers, and raise the error of the one that has failed."""
