@@ -1,8 +1,8 @@
 """Instructions per training step for speed/benchmark.py: a measure that neighbours do not disturb.
 
 Valgrind runs a worker on a simulated processor and counts. It has no AVX-512 and says so to the
-libraries, so the counts are those of their AVX2 code. Each library has one thread. The count of a
-worker that makes `STEPS` steps more than another one is that of the steps. It is not a time: an
+libraries, so the counts are those of their AVX2 code. miniae and the products have one thread. The
+count of a worker that makes `STEPS` steps more than another one is that of the steps. It is not a time: an
 instruction that waits for memory counts as much as one that does not.
 """
 
@@ -15,7 +15,7 @@ import subprocess
 from support.benchmark_processes import answer, command
 
 STEPS = 10
-COUNTED = ("miniae", "torch", "torch-fused", "floor")  # JAX compiles, which takes too long here
+COUNTED = ("miniae", "floor")  # PyTorch takes several minutes there before its first step
 
 
 def collected(text):
