@@ -2,8 +2,8 @@
 
 Valgrind runs a worker on a simulated processor and counts. It has no AVX-512 and says so to the
 libraries, so the counts are those of their AVX2 code. miniae and the products have one thread. The
-count of a worker that makes `STEPS` steps more than another one is that of the steps. It is not a time: an
-instruction that waits for memory counts as much as one that does not.
+count of a worker that makes `STEPS` steps more than another one is that of the steps. It is not a
+time: an instruction that waits for memory counts as much as one that does not.
 """
 
 import json
