@@ -86,7 +86,7 @@ class Parcel(ForkingPickler):
         if id(thing) in self.vectors:
             return np.zeros, (thing.shape, thing.dtype)
         is_code = isinstance(thing, (type, FunctionType))
-        if is_code and thing.__module__.split(".")[0] not in TRUSTED:
+        if is_code and str(thing.__module__).split(".")[0] not in TRUSTED:
             self.inspect(thing)
         return NotImplemented
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.shared_memory import SharedMemory
 from types import ModuleType
 
@@ -40,8 +40,9 @@ class Shared:
     def close(self):
         """Give the memory back. Of the processes that share it, the one that made it does so."""
         self.arrays.clear()
-        self.memory.close()
         self.memory.unlink()
+        with suppress(BufferError):  # the traceback of an error may still hold an array
+            self.memory.close()
 
 
 def fits(whole):

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import traceback
+from contextlib import suppress
 from multiprocessing import connection, parent_process
 from multiprocessing.reduction import ForkingPickler
 
@@ -117,14 +118,17 @@ class Worker:
 
         The loss is a mean over samples, so a share counts with its part of the samples.
         """
-        own = self.gradients[self.number]
+        own, equal = self.gradients[self.number], len(set(weights)) == 1
         for start in range(self.here.start, self.here.stop, BLOCK):
             block = slice(start, min(start + BLOCK, self.here.stop))
             total = own[block]
-            total *= weights[self.number]
+            if not equal:
+                total *= weights[self.number]
             for i, each in enumerate(self.gradients):
                 if i != self.number:
-                    total += each[block] * weights[i]
+                    total += each[block] if equal else each[block] * weights[i]
+            if equal:  # the usual case: one multiplication for all
+                total *= weights[0]
 
     def update(self):
         """Let the optimiser update this worker's slice of theta.
@@ -156,7 +160,8 @@ def work(pipe, *arguments):
             if answer is not None:
                 pipe.send(answer)
     except BaseException as error:
-        pipe.send((type(error).__name__, str(error), traceback.format_exc()))
+        with suppress(OSError):  # the parent has ended
+            pipe.send((type(error).__name__, str(error), traceback.format_exc()))
     os._exit(1)  # at once: the arrays still use the shared memory
 
 

@@ -355,7 +355,9 @@ def test_two_workers_compute_what_one_process_does_to_rounding():
         model = dense(Tanh(), Doubled(), Dense(5, 5, rng=3))
         return model.fit(X, epochs=2, batch_size=30, optimizer=optimizer, **OFF, **more)
 
-    assert_same(train(), train(workers=2))
+    one, other = train(), train(workers=2)
+    assert_same(one, other)
+    assert_same(one.fit(X, epochs=1, verbose=0), other.fit(X, epochs=1, verbose=0), 1e-6)
 
 
 def assert_same(one, other, tolerance=1e-12):
@@ -683,6 +685,7 @@ def run_script(folder, text, *, on_start=None, **options):
     path = folder / "script.py"
     path.write_text(text, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    environment |= dict.fromkeys(processes.THREADS, "2")
     process = subprocess.Popen(
         [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment, cwd=folder, **options,
@@ -729,6 +732,13 @@ def alive(pid):
         return False
 
 
+def threads_of(pid):
+    """Return how many threads a process has; 0 where that is not known."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Threads:"))
+
+
 def wait_until(condition, seconds=20):
     end = time.time() + seconds
     while not condition() and time.time() < end:
@@ -753,6 +763,7 @@ def test_ctrl_c_ends_between_two_steps_and_leaves_nothing(tmp_path, to_all):
     def interrupt(process, numbers):
         pids.extend(map(int, numbers))
         shared.update(shared_by(process.pid))
+        assert max(map(threads_of, pids)) <= 2  # one of BLAS, and one that watches the parent
         for pid in [*pids, process.pid] if to_all else [process.pid]:
             os.kill(pid, signal.SIGINT)
 
@@ -786,9 +797,10 @@ def test_a_parent_that_is_killed_leaves_no_process_and_no_memory(tmp_path):
         assert all(map(alive, pids)) and len(shared) == 2  # vectors and data
         process.kill()
 
-    run_script(tmp_path, SCRIPT.replace("EPOCHS", "10**6"), on_start=kill)
+    _, _, err = run_script(tmp_path, SCRIPT.replace("EPOCHS", "10**6"), on_start=kill)
     assert wait_until(lambda: not any(map(alive, pids)))
     assert wait_until(lambda: not exist(shared))
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow
@@ -847,19 +859,13 @@ def test_a_layer_of_a_notebook_is_refused_with_what_to_write(tmp_path):
     assert "from my_layers import Mine" in run.stderr.splitlines()[-1]
 
 
-@pytest.mark.slow
-def test_workers_have_one_thread_of_blas_and_the_environment_stays():
-    before = dict(os.environ)
-    context = multiprocessing.get_context("spawn")
-    with processes.for_children([]):
-        pool = context.Pool(1)
-    try:
-        names = processes.THREADS
-        assert pool.map(os.getenv, names) == ["1"] * len(names)
-    finally:
-        pool.terminate()
-        pool.join()
-    assert dict(os.environ) == before and sys.modules["__main__"].__name__ == "__main__"
+def test_what_workers_are_started_with_does_not_stay():
+    before, main = dict(os.environ), sys.modules["__main__"]
+    with pytest.raises(Stop), processes.for_children([]):
+        assert {os.environ[name] for name in processes.THREADS} == {"1"}
+        assert not hasattr(sys.modules["__main__"], "__file__")
+        raise Stop
+    assert dict(os.environ) == before and sys.modules["__main__"] is main
 
 
 def test_auto_weighs_what_workers_save_against_what_they_cost(monkeypatch):
