@@ -12,7 +12,7 @@ from miniae.plumbing.inputs import select_rows
 START = 1.5  # seconds that it takes until worker processes train
 WAITS = 2e-4  # seconds a step that workers wait for each other, and for what to do next
 GAIN = 0.85  # of the time of one process: workers that save less are not used
-REPEATS = 3
+REPEATS = 7  # of which the shortest counts: other programs only make a step longer
 
 
 def cores():
@@ -31,15 +31,12 @@ def choose_workers(model, optimizer, source, epochs):
     numbers = [2**i for i in range(1, 11) if 2**i <= cores()]
     if not numbers or not isinstance(source, Rows) or not can_be_divided(model, optimizer):
         return 1
-    steps, n = epochs * source.count, min(source.batch_size, len(source.data["x"]))
-    alone = seconds(model, optimizer, source, n, 1)
-    best, least = 1, GAIN * steps * alone
-    for count in numbers:
-        share = -(-n // count)
-        needed = START + steps * (WAITS + seconds(model, optimizer, source, share, count))
-        if needed < least:
-            best, least = count, needed
-    return best
+    steps, needed = epochs * source.count, {}
+    for count, each in seconds(model, optimizer, source, [1, *numbers]).items():
+        needed[count] = START + steps * (WAITS + each)
+        if count == 1:
+            needed[1] = GAIN * steps * each
+    return min(needed, key=needed.get)
 
 
 def can_be_divided(model, optimizer):
@@ -53,18 +50,20 @@ def can_be_divided(model, optimizer):
     return True
 
 
-def seconds(model, optimizer, source, n, count):
-    """Return the seconds of a step of one of `count` workers, on n rows; the least of a few."""
-    model, taken = copy.deepcopy(model), []
-    rule = copy.copy(optimizer)
-    rule.state = {}
-    size = model.theta.size // count
-    theta, dtheta = model.theta[:size].copy(), model.dtheta[:size]
-    batch = select_rows(source.data, np.arange(n))
+def seconds(model, optimizer, source, counts):
+    """Return a dict of each number of workers to the seconds of a step of one of them."""
+    model, rows = copy.deepcopy(model), min(source.batch_size, len(source.data["x"]))
+    trials, least = {}, dict.fromkeys(counts, np.inf)
+    for count in counts:
+        rule, size = copy.copy(optimizer), model.theta.size // count
+        rule.state = {}
+        batch = select_rows(source.data, np.arange(-(-rows // count)))
+        trials[count] = batch, rule, model.theta[:size].copy(), model.dtheta[:size]
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        model.loss(**batch, training=True)
-        model.backward()
-        rule.step(theta, dtheta)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        for count, (batch, rule, theta, dtheta) in trials.items():
+            start = time.perf_counter()
+            model.loss(**batch, training=True)
+            model.backward()
+            rule.step(theta, dtheta)
+            least[count] = min(least[count], time.perf_counter() - start)
+    return least
