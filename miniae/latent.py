@@ -6,7 +6,7 @@ from miniae.model import EVALUATION_SEED
 from miniae.numerics import as_float
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole, whole
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, rows_at_once
 from miniae.plumbing.tables import check_columns
 from miniae.vae import ACTIVE
 
@@ -147,11 +147,12 @@ def log_likelihood(model, X, k=1000):
     def estimate(x):
         mu, log_var = model.infer(x)
         total = np.full(len(x), -np.inf)
-        draws = max(1, ROWS // len(x))
+        draws = min(k, max(1, rows_at_once(x, ROWS) // len(x)))
+        targets = np.repeat(x[None], draws, axis=0)  # once, not for every slice of draws
         for start in range(0, k, draws):
             m = min(draws, k - start)
             eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-            _, _, log_weight = model.log_weight(x, mu, log_var, eps)
+            _, _, log_weight = model.log_weight(targets[:m], mu, log_var, eps)
             total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
         return total - np.log(k)
 

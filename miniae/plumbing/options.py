@@ -8,7 +8,7 @@ import numpy as np
 from miniae.plumbing.checks import is_whole
 
 
-def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every, workers):
+def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every):
     """Refuse options of a wrong kind, such as shuffle="no", which Python would take as True."""
     wholes = ("epochs", epochs, 0), ("batch_size", batch_size, 1)
     for name, value, least in (*wholes, ("checkpoint_every", checkpoint_every, 1)):
@@ -22,6 +22,10 @@ def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_e
         )
     if not isinstance(checkpoint, (str, os.PathLike, type(None))):
         raise ValueError(f"checkpoint={checkpoint!r} must be the path of a file, or None")
+
+
+def check_workers(workers, checkpoint):
+    """Refuse what is not a number of workers, or one that may change when a run is continued."""
     if not is_whole(workers, 1) and workers != "auto":
         raise ValueError(f'workers={workers!r} must be an integer, 1 or more, or "auto"')
     if workers == "auto" and checkpoint is not None:

@@ -14,7 +14,13 @@ from miniae.plumbing.cores import choose_workers
 from miniae.plumbing.inputs import check_data, is_loader, select_rows, side_names
 from miniae.plumbing.memory import reuse_memory
 from miniae.plumbing.optimizers import choose_optimizer
-from miniae.plumbing.options import as_callbacks, as_patience, asks_to_stop, check_options
+from miniae.plumbing.options import (
+    as_callbacks,
+    as_patience,
+    asks_to_stop,
+    check_options,
+    check_workers,
+)
 from miniae.plumbing.progress import Progress
 from miniae.plumbing.tables import keep_columns
 from miniae.plumbing.watch import first_not_finite
@@ -37,7 +43,8 @@ class Run:
     def __init__(self, model, X, y, *, epochs, batch_size, optimizer, validation_data,
                  validation_split, early_stopping, shuffle, callback, checkpoint,
                  checkpoint_every, workers, verbose, side):  # fmt: skip
-        check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every, workers)
+        check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every)
+        check_workers(workers, checkpoint)
         self.patience, self.min_delta = as_patience(early_stopping)
         self.callbacks = as_callbacks(callback)
         weights = None

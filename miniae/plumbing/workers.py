@@ -10,6 +10,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from mmap import mmap
+from multiprocessing.connection import wait
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Workers:
         self.run, self.model, self.count = run, run.model, run.workers
         self.optimizer = self.model.optimizer
         self.processes, self.pipes, self.stores = [], [], {}
-        self.vectors, self.semaphores, self.broken = None, [], False
+        self.vectors, self.semaphores, self.broken = None, {}, False
         self.waiting = deque()  # steps under way: (number, place, batch or None)
         self.unsent, self.sent = [], deque()  # steps, and of each message their number
         self.length, self.answered = 1, time.perf_counter()  # of a message; when the last was
@@ -72,12 +73,11 @@ class Workers:
         self.vectors = Shared(whole)
         context = multiprocessing.get_context("spawn")
         pairs = [(i, j) for i in range(self.count) for j in range(self.count) if i != j]
-        semaphores = {pair: context.Semaphore(0) for pair in pairs}
-        self.semaphores = [semaphores]
+        self.semaphores = {pair: context.Semaphore(0) for pair in pairs}
         with for_children(of_main):
             for k in range(self.count):
-                mine = [semaphores[pair] for pair in pairs if pair[0] == k]
-                theirs = [semaphores[pair] for pair in pairs if pair[1] == k]
+                mine = [self.semaphores[pair] for pair in pairs if pair[0] == k]
+                theirs = [self.semaphores[pair] for pair in pairs if pair[1] == k]
                 ours, its = context.Pipe()
                 arguments = (its, k, self.count, whole, self.vectors.memory.name, mine, theirs)
                 process = context.Process(target=work, args=arguments, daemon=True)
@@ -176,14 +176,13 @@ class Workers:
     def take(self, means):
         """Wait for the answers to the oldest message, and add its terms to `means`."""
         answers = []
-        for process, pipe in zip(self.processes, self.pipes, strict=True):
+        for pipe in self.pipes:
             while not pipe.poll(0.2):
                 if any(each.exitcode is not None for each in self.processes):
                     self.fail()
             try:
                 answers.append(pipe.recv())
             except (EOFError, OSError):
-                process.join(5)
                 self.fail()
             if isinstance(answers[-1], tuple):
                 self.fail(answers[-1])
@@ -205,6 +204,10 @@ class Workers:
     def fail(self, error=None):
         """End all workers, and raise the error of the one that has failed."""
         self.broken = True
+        ended = wait([each.sentinel for each in self.processes], timeout=5)
+        for process in self.processes:
+            if process.sentinel in ended:
+                process.join()  # the system knows its exit code a little later
         for process, pipe in zip(self.processes, self.pipes, strict=True):
             with suppress(EOFError, OSError):
                 while error is None and process.exitcode is not None and pipe.poll():
@@ -215,9 +218,9 @@ class Workers:
         step = int(self.vectors.arrays["done"].min()) + 1
         if error is None:
             raise RuntimeError(
-                f"workers={self.count}: a worker process has ended, exit code {codes[:1]} (-9: it "
-                "was killed, perhaps because memory ran out). The model has the weights of the "
-                f"last whole step, and fit can go on from there; or {ONE}"
+                f"workers={self.count}: a worker process has ended, with exit code {codes}; -9 "
+                "means that it was killed, perhaps because memory ran out. The model has the "
+                f"weights of the last whole step: call fit again to go on, or {ONE}"
             )
         kind, text, trace = error
         if kind == "FloatingPointError":
@@ -287,7 +290,7 @@ class Workers:
                     each.close()
             for pipe in self.pipes:
                 pipe.close()
-            self.processes, self.pipes, self.semaphores = [], [], []
+            self.processes, self.pipes, self.semaphores = [], [], {}
 
 
 def layout(data):

@@ -643,7 +643,7 @@ def test_a_worker_that_is_killed_is_an_error_and_the_last_whole_step_stays(delay
             victim = multiprocessing.active_children()[-1].pid
             threading.Timer(delay, os.kill, (victim, signal.SIGKILL)).start()
 
-    with pytest.raises(RuntimeError, match=r"worker process has ended, exit code \[-9\]"):
+    with pytest.raises(RuntimeError, match=r"worker process has ended, with exit code \[-9\]"):
         model.fit(
             X[:90], epochs=10**5, batch_size=30, optimizer=SGD(1e-4), workers=2,
             callback=kill_soon, **OFF,
