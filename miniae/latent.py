@@ -148,11 +148,13 @@ def log_likelihood(model, X, k=1000):
         mu, log_var = model.infer(x)
         total = np.full(len(x), -np.inf)
         draws = min(k, max(1, rows_at_once(x, ROWS) // len(x)))
-        targets = np.repeat(x[None], draws, axis=0)  # once, not for every slice of draws
+        # The rows one below the other as often as there are draws: once, not for every slice.
+        repeated = [np.concatenate([rows] * draws) for rows in (x, mu, log_var)]
         for start in range(0, k, draws):
             m = min(draws, k - start)
-            eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-            _, _, log_weight = model.log_weight(targets[:m], mu, log_var, eps)
+            here = [rows[: m * len(x)] for rows in repeated]
+            eps = rng.standard_normal((1, *here[1].shape), dtype=mu.dtype)
+            log_weight = model.log_weight(*here, eps)[2].reshape(m, len(x))
             total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
         return total - np.log(k)
 

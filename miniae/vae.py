@@ -207,12 +207,11 @@ class VAE(Model):
     def log_weight(self, target, mu, log_var, eps, training=False):
         """Return z, -log p(target|z) and log of p(target|z) p(z) / q(z|x) for noise (m, n, latent).
 
-        z is (m, n, latent), the others (m, n): m draws per sample. The target is (n, ...), or
-        (m, n, ...) if it is repeated already.
+        z is (m, n, latent), the others (m, n): m draws per sample.
         """
         z = mu + eps * np.exp(0.5 * log_var)
         out = self.decoder.forward(z.reshape(-1, self.latent_dim), training)
-        targets = np.broadcast_to(target, (*z.shape[:2], *self.input_shape)).reshape(out.shape)
+        targets = np.broadcast_to(target, (len(eps), *target.shape)).reshape(-1, *target.shape[1:])
         nll = self.reconstruction_loss.per_sample(out, targets).reshape(eps.shape[:2])
         log_q = -0.5 * (eps**2 + log_var + LOG_2PI).sum(axis=2)  # as a density of z
         return z, nll, -self.prior.nll(z) - log_q - nll
