@@ -218,7 +218,8 @@ class Model(Estimator, Parameterized):
             for this call. The result is the same for the same number of workers, and without noise
             equal to that of one process up to rounding. A model that needs the whole batch at once
             (free_bits, KLSparsity, BatchNorm) is refused, and so are layers of your own that do
-            not say they do not. "auto" measures a step, and chooses. See docs/10_speed.md.
+            not say they do not. "active_units" in the history is counted in each share. "auto"
+            measures a step, and chooses. See docs/10_speed.md.
         verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
             line per epoch
         **side : arrays of n rows that the model's loss takes besides: a conditional VAE's labels

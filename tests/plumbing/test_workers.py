@@ -3,6 +3,7 @@
 import inspect
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -501,6 +502,17 @@ def test_what_callbacks_change_reaches_the_workers():
 
     assert_same(train(1), train(2))
     assert seen == 2 * [(epoch, os.getpid(), True) for epoch in range(3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_what_is_printed_is_what_one_process_prints_but_for_the_time(capsys, verbose):
+    def printed(workers):
+        dense().fit(X, epochs=2, batch_size=40, workers=workers, verbose=verbose, shuffle=False)
+        return re.sub(r"[\d.]+ s ", "", capsys.readouterr().err)
+
+    assert printed(1) == printed(2)
+    assert printed(2).count("\n") == 2 * (verbose > 0)
 
 
 @pytest.mark.slow
