@@ -121,7 +121,8 @@ class Parcel(ForkingPickler):
 def pack(model, optimizer):
     """Return the bytes to send, and the names of what a worker must import from the script.
 
-    The history, the data of a constructor, and the state of generators stay here.
+    The generator, the networks that the constructor was given, and the state of the optimiser stay
+    here.
 
     Raises
     ------
@@ -132,9 +133,8 @@ def pack(model, optimizer):
     vectors = [v for part in parts for v in (part.theta, part.dtheta)]
     vectors += [v for part in parts for group in (part.params, part.grads) for v in group.values()]
     model, optimizer = view(model), view(optimizer)
-    vars(model).update(optimizer=None, history={}, terms={}, rng=None)
     kept = {k: v for k, v in model.arguments.items() if not isinstance(v, Parameterized)}
-    vars(model).update(arguments=kept)
+    vars(model).update(optimizer=None, rng=None, arguments=kept)
     vars(optimizer).update(lr=1.0, state={}, owner=None)
     file = io.BytesIO()
     parcel = Parcel(file, vectors)

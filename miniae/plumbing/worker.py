@@ -22,7 +22,7 @@ from miniae.plumbing.memory import reuse_memory
 from miniae.plumbing.processes import ALIGN, Shared
 
 BLOCK = 32768  # elements that are added up at a time, few enough to stay in cache
-TRIES = 500  # a short spin, some 50 microseconds, before a worker sleeps
+TRIES = 1000  # a short spin, some 100 microseconds, before a worker sleeps
 
 
 def slices(size, count):

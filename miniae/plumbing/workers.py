@@ -35,8 +35,10 @@ def train(run):
             workers.epoch(epoch, means)
             run.finish_epoch(epoch, means.values())
     finally:
-        workers.close()
-        run.restore_best()
+        try:
+            workers.close()
+        finally:
+            run.restore_best()
     return run.model
 
 

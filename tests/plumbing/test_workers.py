@@ -105,6 +105,16 @@ class Silent(Doubled):
     """A layer of one's own that does not say so: its base does, but this one may differ."""
 
 
+class Rising(Autoencoder):
+    """A model of one's own whose loss depends on its history."""
+
+    needs_whole_batch = None
+
+    def loss(self, x, target=None, **options):
+        self.penalty.weight = 0.1 * len(self.history.get("loss", ()))
+        return super().loss(x, target, **options)
+
+
 class Centred(Layer):
     """A layer of one's own that says that it needs the whole batch."""
 
@@ -502,6 +512,15 @@ def test_what_callbacks_change_reaches_the_workers():
 
     assert_same(train(1), train(2))
     assert seen == 2 * [(epoch, os.getpid(), True) for epoch in range(3)]
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_sees_its_history():
+    def train(workers):
+        model = Rising(12, 3, penalty=L1Penalty(1.0), dtype="float64")
+        return model.fit(X, epochs=3, batch_size=40, workers=workers, **OFF)
+
+    assert_same(train(1), train(2))
 
 
 @pytest.mark.slow
