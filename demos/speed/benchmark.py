@@ -227,15 +227,13 @@ def listed(text, known, option):
 
 def record(chosen, names, peers, folder):
     """Measure everything at one level of vector instructions; print it, and return it, a dict."""
-    chosen.environment, about, workloads = environment(chosen.level, chosen.threads), None, {}
+    chosen.environment, workloads = environment(chosen.level, chosen.threads), {}
+    process = answer(command("miniae", WHOLE, "", 0, "describe"), chosen.environment)
+    about = machine(chosen, {**process, "simd": chosen.level})
+    print(", ".join(f"{key} {value}" for key, value in about.items()) + "\n")
     for name in names:
-        result = measure(chosen, name, peers, folder)
-        if about is None:
-            words = command("miniae", WHOLE, folder / f"{name}.npy", 0, "describe")
-            about = machine(chosen, answer(words, chosen.environment) | {"simd": chosen.level})
-            print(", ".join(f"{key} {value}" for key, value in about.items()) + "\n")
-        workloads[name] = result
-        describe(name, result, about)
+        workloads[name] = measure(chosen, name, peers, folder)
+        describe(name, workloads[name], about)
     found = {"machine": about, "command": sys.argv, "workloads": workloads}
     found["scaling"], found["batches"] = scaling(chosen, folder), batch_sizes(chosen, folder)
     found["import_seconds"] = imports(chosen)

@@ -300,20 +300,16 @@ def test_instructions_are_read_from_valgrind_and_without_it_none_are_counted(mon
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="needs valgrind")
-def test_the_count_of_a_step_is_that_of_its_products_at_least_and_the_same_again(tmp_path):
+def test_the_count_of_a_step_is_that_of_its_products_at_least(tmp_path):
     file, n = tmp_path / "x.npy", workloads.WORKLOADS["W2"].batch
     np.save(file, np.random.default_rng(0).random((n, 784), dtype=np.float32))
     with load("benchmark_counts") as counts, load("benchmark_machine") as machine:
         environment = machine.environment("native", 1)
-        first, again = (
-            counts.count(["floor"], "W2", file, environment, 3)["floor"]["per_step"]
-            for _ in range(2)
-        )
+        found = counts.count(["floor", "jax"], "W2", file, environment, 3)
     # Forward, dW, and dx after the first layer; at most 8 float32 products in an instruction.
     sizes = [k * m for _, k, m in workloads.products(workloads.WORKLOADS["W2"])]
     products = n * (3 * sum(sizes) - sizes[0])
-    assert products / 8 < first < products
-    assert abs(again / first - 1) < 0.01
+    assert list(found) == ["floor"] and products / 8 < found["floor"]["per_step"] < products
 
 
 def test_several_values_of_an_option_are_a_list_and_a_switch_is_off_without_it(benchmark, tmp_path):
