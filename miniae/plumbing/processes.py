@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from mmap import mmap
 from multiprocessing.shared_memory import SharedMemory
 from types import ModuleType
 
@@ -49,6 +50,37 @@ def fits(whole):
     """Return whether there is room for arrays of a layout; where that is not known, True."""
     size = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in whole.values())
     return not os.path.isdir(FOLDER) or size < 0.9 * shutil.disk_usage(FOLDER).free
+
+
+def layout(data):
+    """Return the shape and the dtype of each array; refuse arrays of objects."""
+    for name, values in data.items():
+        if values.dtype.hasobject:
+            raise ValueError(
+                f"workers: {name} has dtype {values.dtype}, which cannot be shared: convert it, "
+                f"such as {name}.astype(int), or use workers=1"
+            )
+    return {name: (values.shape, values.dtype) for name, values in data.items()}
+
+
+def has_room(store, its_layout):
+    """Return whether a store can take a batch of a layout, which may have fewer rows."""
+    n = len(store.arrays["x"])
+    return its_layout["x"][0][0] <= n and store.layout == {
+        name: ((n, *shape[1:]), dtype) for name, (shape, dtype) in its_layout.items()
+    }
+
+
+def is_in_memory(data):
+    """Return whether all values are arrays, and none is of a file (np.memmap)."""
+    for values in data.values():
+        if not isinstance(values, np.ndarray):
+            return False
+        while values is not None:
+            if isinstance(values, mmap):
+                return False
+            values = getattr(values, "base", None)
+    return True
 
 
 @contextmanager

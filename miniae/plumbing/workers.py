@@ -9,7 +9,6 @@ import multiprocessing
 import time
 from collections import deque
 from contextlib import suppress
-from mmap import mmap
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -17,7 +16,15 @@ import numpy as np
 from miniae.plumbing.batches import Rows, RunningMean
 from miniae.plumbing.inputs import select_rows
 from miniae.plumbing.parcel import ONE, pack
-from miniae.plumbing.processes import Shared, fits, for_children, interrupts_later
+from miniae.plumbing.processes import (
+    Shared,
+    fits,
+    for_children,
+    has_room,
+    interrupts_later,
+    is_in_memory,
+    layout,
+)
 from miniae.plumbing.worker import shares, slices, work
 
 AHEAD = 3  # messages that the workers have not answered, at most
@@ -293,34 +300,3 @@ class Workers:
             for pipe in self.pipes:
                 pipe.close()
             self.processes, self.pipes, self.semaphores = [], [], {}
-
-
-def layout(data):
-    """Return the shape and the dtype of each array; refuse arrays of objects."""
-    for name, values in data.items():
-        if values.dtype.hasobject:
-            raise ValueError(
-                f"workers: {name} has dtype {values.dtype}, which cannot be shared: convert it, "
-                f"such as {name}.astype(int), or {ONE}"
-            )
-    return {name: (values.shape, values.dtype) for name, values in data.items()}
-
-
-def has_room(store, its_layout):
-    """Return whether a store can take a batch of a layout, which may have fewer rows."""
-    n = len(store.arrays["x"])
-    return its_layout["x"][0][0] <= n and store.layout == {
-        name: ((n, *shape[1:]), dtype) for name, (shape, dtype) in its_layout.items()
-    }
-
-
-def is_in_memory(data):
-    """Return whether all values are arrays, and none is of a file (np.memmap)."""
-    for values in data.values():
-        if not isinstance(values, np.ndarray):
-            return False
-        while values is not None:
-            if isinstance(values, mmap):
-                return False
-            values = getattr(values, "base", None)
-    return True

@@ -556,8 +556,8 @@ def test_warm_up_early_stopping_and_sample_weights_work():
 def test_files_streams_sparse_rows_and_labels_arrive_as_in_one_process(tmp_path):
     np.save(tmp_path / "x.npy", X)
     from_file = np.load(tmp_path / "x.npy", mmap_mode="r")
-    assert not workers.is_in_memory({"x": np.asarray(from_file)[3:]})
-    assert workers.is_in_memory({"x": X[3:], "labels": LABELS})
+    assert not processes.is_in_memory({"x": np.asarray(from_file)[3:]})
+    assert processes.is_in_memory({"x": X[3:], "labels": LABELS})
 
     def fit(data, count=2, **more):
         model = dense(Tanh())
