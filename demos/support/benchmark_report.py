@@ -70,6 +70,7 @@ def draw(workloads, machine):
     found = {peer for result in workloads.values() for peer in result["peers"]}
     workers = sorted(filter(None, map(workers_of, found)))
     bars = [(peer, w) for peer in NAMES if peer in found - {"miniae"} for w in workers]
+    bars = [(peer, w) for peer, w in bars if w == 1 or peer != "floor"]
     width = 0.85 / max(len(bars), 1)
     for i, (peer, w) in enumerate(bars):
         places, ratios = [], []
@@ -85,7 +86,8 @@ def draw(workloads, machine):
                 ax.hlines(most, places[-1] - half, places[-1] + half, "k", lw=2, zorder=3)
         drawn = ax.bar(places, ratios, width, label=title(peer, w),
                        color=f"C{list(NAMES).index(peer)}", alpha=0.45 if w > 1 else 1)  # fmt: skip
-        ax.bar_label(drawn, fmt="%.2f", fontsize=7, rotation=90 if len(bars) > 5 else 0, padding=2)
+        if len(bars) <= 5:  # of more, the numbers would cover each other: the tables have them
+            ax.bar_label(drawn, fmt="%.2f", fontsize=7, padding=2)
     ax.axhline(1, color="0.5", lw=0.8)
     ax.plot([], [], "k", lw=2, label="goal: at most")
     ax.set_title(f"miniae's time, divided by the time of ...\n{where(machine)}", fontsize=9)
