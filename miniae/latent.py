@@ -6,7 +6,7 @@ from miniae.model import EVALUATION_SEED
 from miniae.numerics import as_float
 from miniae.plumbing.batches import ROWS
 from miniae.plumbing.checks import is_whole, whole
-from miniae.plumbing.inputs import as_array
+from miniae.plumbing.inputs import as_array, rows_at_once
 from miniae.plumbing.tables import check_columns
 from miniae.vae import ACTIVE
 
@@ -147,11 +147,14 @@ def log_likelihood(model, X, k=1000):
     def estimate(x):
         mu, log_var = model.infer(x)
         total = np.full(len(x), -np.inf)
-        draws = max(1, ROWS // len(x))
+        draws = min(k, max(1, rows_at_once(x, ROWS) // len(x)))
+        # The rows one below the other as often as there are draws: once, not for every slice.
+        repeated = [np.concatenate([rows] * draws) for rows in (x, mu, log_var)]
         for start in range(0, k, draws):
             m = min(draws, k - start)
-            eps = rng.standard_normal((m, *mu.shape), dtype=mu.dtype)
-            _, _, log_weight = model.log_weight(x, mu, log_var, eps)
+            here = [rows[: m * len(x)] for rows in repeated]
+            eps = rng.standard_normal((1, *here[1].shape), dtype=mu.dtype)
+            log_weight = model.log_weight(*here, eps)[2].reshape(m, len(x))
             total = np.logaddexp(total, np.logaddexp.reduce(log_weight, axis=0))
         return total - np.log(k)
 

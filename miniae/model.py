@@ -171,6 +171,7 @@ class Model(Estimator, Parameterized):
         callback=None,
         checkpoint=None,
         checkpoint_every=1,
+        workers=1,
         verbose=1,
         **side,
     ):
@@ -212,6 +213,13 @@ class Model(Estimator, Parameterized):
             an epoch twice. `load` reads the file too: it returns the weights of the last epoch
             written, where early stopping returns the best.
         checkpoint_every : int, epochs between two writings of the file
+        workers : int, or "auto"
+            How many processes compute each step, each on its share of the batch. They are started
+            for this call. The result is the same for the same number of workers, and without noise
+            equal to that of one process up to rounding. A model that needs the whole batch at once
+            (free_bits, KLSparsity, BatchNorm) is refused, and so are layers of your own that do
+            not say they do not. "active_units" in the history is counted in each share. "auto"
+            measures a step, and chooses. See docs/10_speed.md.
         verbose : 0 is silent, 1 a progress bar (a line per epoch where stderr is no terminal), 2 a
             line per epoch
         **side : arrays of n rows that the model's loss takes besides: a conditional VAE's labels
@@ -235,7 +243,8 @@ class Model(Estimator, Parameterized):
             self, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
             validation_data=validation_data, validation_split=validation_split,
             early_stopping=early_stopping, shuffle=shuffle, callback=callback,
-            checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose, side=side,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, workers=workers,
+            verbose=verbose, side=side,
         )  # fmt: skip
 
     def fit_transform(self, X, y=None, **options):

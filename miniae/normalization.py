@@ -126,6 +126,7 @@ class BatchNorm(Normalization):
 
     config = ("n_features", "momentum", "eps")
     axis = 0
+    needs_whole_batch = "mean and variance are those of the whole batch"
 
     def __init__(self, n_features, *, momentum=0.1, eps=1e-5, dtype="float32"):
         self.momentum = check_range(self, "momentum", momentum, above=0, highest=1)

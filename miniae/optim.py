@@ -110,14 +110,18 @@ class Optimizer(Foreign):
 
     def clip_scale(self, dtheta):
         """Return the factor that brings the norm of the gradient down to clip_norm, at most 1."""
-        squares = 0.0
+        norm = np.sqrt(self.sum_of_squares(dtheta))
+        # A float: a float64 of NumPy would turn the float32 gradient into float64.
+        return float(self.clip_norm / norm) if norm > self.clip_norm else 1.0
+
+    def sum_of_squares(self, dtheta):
+        """Return the sum of the squares of dtheta."""
+        total = 0.0
         for start in range(0, len(dtheta), BLOCK):
             block = dtheta[start : start + BLOCK]
             # float64, because squares of large float32 gradients overflow
-            squares += np.square(block, dtype=np.float64).sum()
-        norm = np.sqrt(squares)
-        # A float: a float64 of NumPy would turn the float32 gradient into float64.
-        return float(self.clip_norm / norm) if norm > self.clip_norm else 1.0
+            total += np.square(block, dtype=np.float64).sum()
+        return total
 
     def update(self, theta, dtheta, lr, *state):
         """Apply the rule to one block, in place on theta and state; in the first step `t` is 1."""

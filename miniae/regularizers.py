@@ -200,6 +200,7 @@ class KLSparsity(Penalty):
     """
 
     config = ("rho", "weight")
+    needs_whole_batch = "the mean activation of a unit is that over the batch"
 
     def __init__(self, rho=0.05, weight=1.0):
         if not is_number(rho) or not 0 < rho < 1:

@@ -10,6 +10,10 @@ from miniae.plumbing.run import Run
 def fit(model, X, y=None, **options):
     """Train a model; see `Model.fit` for the options."""
     run = Run(model, X, y, **options)
+    if run.workers > 1:  # the same loop, in which several processes make each step
+        from miniae.plumbing.workers import train
+
+        return train(run)
     optimizer = model.optimizer
     try:
         for epoch in run.epochs():

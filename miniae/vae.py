@@ -55,6 +55,11 @@ class VAE(Model):
     prior = property(attrgetter("_prior"))
     loss_argument, relu_init = "likelihood", "pytorch"
 
+    @property
+    def needs_whole_batch(self):
+        """Why `fit` cannot divide a batch among workers, or None."""
+        return "free_bits are counted on means over the batch" if self.free_bits else None
+
     def __init__(
         self,
         input_dim,

@@ -28,15 +28,18 @@ def test_the_readme_tells_what_the_benchmark_measured():
     with fused Adam, the mean ratio of W1 to W5 being within 15 % of 1; in less than half of the
     memory of all three."""
     assert "behind compiled JAX in the four dense VAEs and ahead of it in the other two" in README
-    found = json.loads((ROOT / "docs" / "benchmark.json").read_text("utf-8"))["workloads"]
-    peers = {name: result["peers"] for name, result in found.items()}
-    assert all(each["torch"]["ratio"] < 1 for each in peers.values())
-    assert {name for name, each in peers.items() if each["jax"]["ratio"] < 1} == {"W0", "W5"}
-    fused = [each["torch-fused"]["ratio"] for name, each in peers.items() if name != "W0"]
-    assert abs(np.mean(fused) - 1) < 0.15
-    for each in peers.values():
-        for peer in ("torch", "torch-fused", "jax"):
-            assert each["miniae"]["peak_bytes"] < each[peer]["peak_bytes"] / 2
+    records = list((ROOT / "docs" / "records").glob("speed-*.json"))
+    assert records
+    for path in records:  # what is said holds on every machine
+        found = json.loads(path.read_text("utf-8"))["workloads"]
+        peers = {name: found[name]["peers"] for name in sorted(found) if name.startswith("W")}
+        assert all(each["torch"]["ratio"] < 1 for each in peers.values())
+        assert {name for name, each in peers.items() if each["jax"]["ratio"] < 1} == {"W0", "W5"}
+        fused = [each["torch-fused"]["ratio"] for name, each in peers.items() if name != "W0"]
+        assert abs(np.mean(fused) - 1) < 0.15
+        for each in peers.values():
+            for peer in ("torch", "torch-fused", "jax"):
+                assert each["miniae"]["peak_bytes"] < each[peer]["peak_bytes"] / 2
 
 
 class RightBelow3(Layer):

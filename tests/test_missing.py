@@ -393,7 +393,7 @@ def test_a_masked_autoencoder_fits_the_observed_entries_better_than_one_pass_doe
     z, _ = missing.encoded(ae, holed, holed)
     found = missing.find_codes(ae, holed, holed, 100)
     energy, better = (
-        missing.code_energy(ae, codes, holed, missing.masked(ae.reconstruction_loss))[0]
+        missing.code_energy(ae, codes, missing.Observed(ae.reconstruction_loss, holed))[0]
         for codes in (z, found)
     )
     assert (better <= energy).all() and better.sum() < 0.9 * energy.sum()

@@ -13,6 +13,7 @@ products, in NumPy's BLAS.
 
 import functools
 import math
+import os
 
 import numpy as np
 
@@ -24,6 +25,10 @@ class Peer:
 
     def __init__(self, workload, weights):
         self.workload = workload
+
+    def vectors(self):
+        """Return which vector instructions the library uses, in its own words; "" if unknown."""
+        return ""
 
     def step(self, x, eps=None):
         """Make a training step on a batch, with this noise if it is given; return the loss."""
@@ -52,14 +57,15 @@ class Peer:
 
 
 class Miniae(Peer):
-    """miniae: `fit`, as a user calls it."""
+    """miniae: `fit`, as a user calls it, in one process or with worker processes."""
 
     module = "miniae"
 
-    def __init__(self, workload, weights):
+    def __init__(self, workload, weights, workers=1):
         from miniae import VAE, Adam, Autoencoder, conv_networks
 
         super().__init__(workload, weights)
+        self.more = {} if workers == 1 else {"workers": workers}
         features, *hidden, code = workload.sizes
         options = {"activation": workload.activation, "dtype": weights[0].dtype}
         if workload.channels:
@@ -86,7 +92,7 @@ class Miniae(Peer):
 
         self.model.rng = np.random.default_rng(0)
         self.model.fit(X, epochs=epochs, batch_size=self.workload.batch, optimizer=self.adam,
-                       callback=after, verbose=0)  # fmt: skip
+                       callback=after, verbose=0, **self.more)  # fmt: skip
 
 
 class Torch(Peer):
@@ -117,6 +123,10 @@ class Torch(Peer):
         for parameter, array in zip(parameters, self.in_its_order(weights), strict=True):
             parameter.data = torch.tensor(np.ascontiguousarray(array))
         self.adam = torch.optim.Adam(parameters, lr=1e-3, fused=self.fused)
+
+    def vectors(self):
+        """See Peer."""
+        return self.torch.backends.cpu.get_cpu_capability()
 
     def in_its_order(self, weights):
         """Return the arrays with PyTorch's order of axes: n_out first, channels before pixels."""
@@ -229,6 +239,10 @@ class Jax(Peer):
         zeros = functools.partial(jax.tree.map, jnp.zeros_like, self.params)
         self.adam = zeros(), zeros(), 0
 
+    def vectors(self):
+        """See Peer. XLA does not tell; the option is known."""
+        return os.environ.get("XLA_FLAGS", "")
+
     def array(self, x):
         """See Peer."""
         return self.asarray(x)
@@ -306,3 +320,15 @@ PEERS = {
     "sklearn": ScikitLearn,
     "floor": Floor,
 }
+
+
+def our_name(workers):
+    """Return the name of miniae with so many worker processes: "miniae", "miniae-2", ..."""
+    return "miniae" if workers == 1 else f"miniae-{workers}"
+
+
+def build(name, workload, weights):
+    """Return the peer of this name, ready to train a workload from given weights."""
+    if name.startswith("miniae-"):
+        return Miniae(workload, weights, workers=int(name.removeprefix("miniae-")))
+    return PEERS[name](workload, weights)

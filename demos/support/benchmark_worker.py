@@ -2,13 +2,18 @@
 
     python demos/support/benchmark_worker.py PEER WORKLOAD IMAGES.npy EPOCHS MODE
 
+WORKLOAD is a training (W1), the same with another size of batch (W1/50), or an evaluation (E1).
 MODE is one of
     turns     print a line of JSON when ready and after each epoch; wait for a line of input before
-              each epoch
+              each epoch. An evaluation is called once at each turn.
     through   the same without waiting
     profile   print how the time of an epoch is spent, for miniae only
+    describe  print what the process computes with
+    count     make one training step, then EPOCHS more, all on the first batch, and end:
+              see benchmark_counts.py
 """
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -20,27 +25,11 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
-from support.benchmark_peers import PEERS
+from support.benchmark_evaluation import EVALUATIONS, USERS, with_holes
+from support.benchmark_machine import describe_process
+from support.benchmark_memory import peak_memory
+from support.benchmark_peers import PEERS, build
 from support.benchmark_workloads import WORKLOADS, initial
-
-
-def peak_memory():
-    """Return the peak memory of this process so far, in bytes, or 0 where it is not known.
-
-    On Linux it is read from /proc, since ru_maxrss may include the parent process.
-    """
-    try:
-        with open("/proc/self/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Stopwatch:
@@ -98,36 +87,90 @@ def profile(peer, X, epochs):
     }
 
 
-def work(name, workload, file, epochs, mode):
-    """Train, and print the progress: see the top of the file."""
+def say(**what):
+    """Print what the benchmark reads, a line of JSON."""
+    print(json.dumps(what), flush=True)
 
-    def say(**what):
-        print(json.dumps(what), flush=True)
 
-    module = importlib.import_module(PEERS[name].module)
-    X, workload = np.load(file), WORKLOADS[workload]
-    before = peak_memory()
-    peer = PEERS[name](workload, initial(workload))
-    if mode == "profile":
-        return say(**profile(peer, X, epochs))
+def say_ready(peer, module, before):
+    """Print what holds for all turns: version, memory before the training, processor."""
+    version = getattr(sys.modules[module.__name__.partition(".")[0]], "__version__", "")
+    say(version=version, before=before, vectors=peer.vectors(), process=describe_process())
 
-    def wait():
-        """Wait for this peer's turn; return the time, and the processor time used while waiting."""
+
+class Turns:
+    """The times of a worker that waits for its turns; with wait=False it goes on at once."""
+
+    def __init__(self, wait):
+        self.wait = wait
+
+    def begin(self):
+        """Wait for the turn; keep the time, and the processor time used while waiting."""
         cpu = time.process_time()
-        if mode == "turns" and not sys.stdin.readline():
+        if self.wait and not sys.stdin.readline():
             sys.exit()
-        return time.perf_counter(), time.process_time() - cpu
+        self.start, self.idle = time.perf_counter(), time.process_time() - cpu
+
+    def end(self, loss):
+        """Print the seconds of the turn and a loss."""
+        seconds = time.perf_counter() - self.start
+        say(seconds=seconds, loss=loss, idle=self.idle, peak=peak_memory())
+
+
+def evaluate(name, evaluation, X, turns, module):
+    """Call a method of a VAE at each turn, and print the mean size of its result as the loss."""
+    before = peak_memory()
+    peer = USERS[name](WORKLOADS["W1"], initial(WORKLOADS["W1"]))
+    X = with_holes(X) if evaluation.method == "impute" else X
+    say_ready(peer, module, before)
+    while True:
+        turns.begin()
+        out = getattr(peer, evaluation.method)(X)
+        turns.end(float(np.abs(out).mean()))
+        del out
+
+
+def train(name, workload, X, epochs, turns, module):
+    """Train an epoch at each turn."""
+    before = peak_memory()
+    peer = build(name, workload, initial(workload))
 
     def callback(epoch, loss):
-        nonlocal start, idle
-        say(seconds=time.perf_counter() - start, loss=loss, idle=idle, peak=peak_memory())
+        turns.end(loss)
         if epoch + 1 < epochs:
-            start, idle = wait()
+            turns.begin()
 
-    version = getattr(sys.modules[module.__name__.partition(".")[0]], "__version__", "")
-    say(version=version, before=before)
-    start, idle = wait()
-    return peer.fit(X, epochs, callback)
+    say_ready(peer, module, before)
+    turns.begin()
+    peer.fit(X, epochs, callback)
+
+
+def count(name, workload, X, steps):
+    """Make one step, so that all memory is there, and so many more, on the first batch."""
+    peer = build(name, workload, initial(workload))
+    x = peer.array(X[: workload.batch])
+    for _ in range(1 + steps):
+        peer.step(len(x) if name == "floor" else x)
+    say(vectors=peer.vectors(), process=describe_process())
+
+
+def work(name, workload, file, epochs, mode):
+    """Do what the top of the file says."""
+    if mode == "describe":
+        return say(**describe_process())
+    module = importlib.import_module(PEERS[name.partition("-")[0]].module)
+    X, turns = np.load(file), Turns(mode == "turns")
+    if workload in EVALUATIONS:
+        return evaluate(name, EVALUATIONS[workload], X, turns, module)
+    workload, _, batch = workload.partition("/")
+    workload = WORKLOADS[workload]
+    if batch:
+        workload = dataclasses.replace(workload, batch=int(batch))
+    if mode == "profile":
+        return say(**profile(build(name, workload, initial(workload)), X, epochs))
+    if mode == "count":
+        return count(name, workload, X, epochs)
+    return train(name, workload, X, epochs, turns, module)
 
 
 if __name__ == "__main__":

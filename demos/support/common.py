@@ -37,6 +37,8 @@ def options(name, description, argv=None, data=("digits", "mnist", "fashion"), *
         The data sets that the demo runs on. The first one is built in. MNIST is the default where
         $MINIAE_DATA says that it is available.
     more : option=(default, help), whose type is that of the default
+        A list takes one or more values of the type of its first, as in ``--workers 1 2``. False is
+        a switch.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -45,8 +47,13 @@ def options(name, description, argv=None, data=("digits", "mnist", "fashion"), *
         default = "mnist" if "mnist" in data and os.environ.get("MINIAE_DATA") else data[0]
         parser.add_argument("--data", choices=data, default=default, help=f"default: {default}")
     for option, (value, meaning) in more.items():
+        if isinstance(value, bool):
+            parser.add_argument(f"--{option}", action="store_true", help=meaning)
+            continue
         text = meaning if value == "" else f"{meaning}; default: {value}"
-        parser.add_argument(f"--{option}", type=type(value), default=value, help=text)
+        several = {"nargs": "+"} if isinstance(value, list) else {}
+        kind = type(value[0] if several else value)
+        parser.add_argument(f"--{option}", type=kind, default=value, help=text, **several)
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
         "--quick",

@@ -221,8 +221,9 @@ METHODS = {
         **same("loss criterion loss_fn likelihood beta latent_dim hidden activation seed",
                "it is an argument of the constructor"),
         **same("steps_per_epoch validation_steps initial_epoch validation_freq class_weight "
-               "max_queue_size use_multiprocessing validation_batch_size metrics",
+               "max_queue_size validation_batch_size metrics",
                "it is not here"),
+        **same("use_multiprocessing num_workers n_jobs n_workers", "workers"),
         **same("device gpu", DEVICE),
         **same("x data inputs X_train x_train", "X"),
         **same("sample_weights weights", "it is called sample_weight"),

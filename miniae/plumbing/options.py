@@ -24,6 +24,17 @@ def check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_e
         raise ValueError(f"checkpoint={checkpoint!r} must be the path of a file, or None")
 
 
+def check_workers(workers, checkpoint):
+    """Refuse what is not a number of workers, or one that may change when a run is continued."""
+    if not is_whole(workers, 1) and workers != "auto":
+        raise ValueError(f'workers={workers!r} must be an integer, 1 or more, or "auto"')
+    if workers == "auto" and checkpoint is not None:
+        raise ValueError(
+            'workers="auto" may choose another number when the run is continued from its '
+            "checkpoint: give the number, such as workers=2"
+        )
+
+
 def as_patience(early_stopping):
     """Return (patience, min_delta) of early_stopping, (None, 0) without; or raise ValueError."""
     if early_stopping is None:

@@ -10,10 +10,17 @@ from miniae.plumbing.advice import advise, advise_on_frozen
 from miniae.plumbing.batches import Rows, Stream, unpack
 from miniae.plumbing.checkpoint import Checkpoint, describe_data
 from miniae.plumbing.checks import check_changeable, diverged
+from miniae.plumbing.cores import choose_workers
 from miniae.plumbing.inputs import check_data, is_loader, select_rows, side_names
 from miniae.plumbing.memory import reuse_memory
 from miniae.plumbing.optimizers import choose_optimizer
-from miniae.plumbing.options import as_callbacks, as_patience, asks_to_stop, check_options
+from miniae.plumbing.options import (
+    as_callbacks,
+    as_patience,
+    asks_to_stop,
+    check_options,
+    check_workers,
+)
 from miniae.plumbing.progress import Progress
 from miniae.plumbing.tables import keep_columns
 from miniae.plumbing.watch import first_not_finite
@@ -27,6 +34,7 @@ class Run:
     ----------
     first, end : int, epochs of training before the run, and after it
     source : Rows or Stream, the batches
+    workers : int, processes that make the steps
     validation : dict of arrays, or None
     best_loss, best_epoch, best : what early stopping remembers, best as `storage.learned` gives it
     stopped : bool, whether early stopping or a callback has ended the run
@@ -34,8 +42,9 @@ class Run:
 
     def __init__(self, model, X, y, *, epochs, batch_size, optimizer, validation_data,
                  validation_split, early_stopping, shuffle, callback, checkpoint,
-                 checkpoint_every, verbose, side):  # fmt: skip
+                 checkpoint_every, workers, verbose, side):  # fmt: skip
         check_options(epochs, batch_size, shuffle, verbose, checkpoint, checkpoint_every)
+        check_workers(workers, checkpoint)
         self.patience, self.min_delta = as_patience(early_stopping)
         self.callbacks = as_callbacks(callback)
         weights = None
@@ -75,13 +84,16 @@ class Run:
         if self.patience is not None and self.validation is None:
             raise ValueError("early_stopping needs validation_data or a validation_split")
         optimizer = choose_optimizer(model, optimizer)
-        self.model = model
+        self.model, self.workers = model, workers
+        if workers == "auto":
+            self.workers = choose_workers(model, optimizer, self.source, epochs)
         self.first, self.stopped = len(model.history.get("loss", ())), False
         self.end = self.first + epochs
         self.best_loss, self.best_epoch, self.best = np.inf, self.first, None
         self.file = None
         if checkpoint is not None:
             more = {"min_delta": self.min_delta} if self.min_delta else {}
+            more |= {"workers": int(workers)} if workers > 1 else {}
             if weights is not None:
                 more |= describe_data({"sample_weight": weights})
             self.file = Checkpoint(

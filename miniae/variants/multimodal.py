@@ -68,6 +68,7 @@ class MultimodalVAE(VAE):
     """
 
     encoder_class, loss_class = ProductEncoder, ModalitiesNLL
+    needs_whole_batch = "the loss is a mean over terms, and their number differs between shares"
 
     def __init__(
         self, input_dim, latent_dim=2, hidden=(128,), *, activation="tanh", likelihood="bernoulli",
