@@ -2,6 +2,7 @@
 
 The way of a check: `running` checks many answers at the same time; `sandbox` checks one file;
 `processes` starts the processes and ends them; `student` is what runs there, and `confine` its
-limits; `wire` is the channel between; `remote` and `stand_ins` call the student's functions through
-it; `worker` asks the questions of the exercise; `noticed` and `errors` say what happened there.
+limits; `here` takes their place where there are no processes; `wire` is the channel between;
+`remote` and `stand_ins` call the student's functions through it; `worker` asks the questions of the
+exercise; `noticed` and `errors` say what happened there.
 """
