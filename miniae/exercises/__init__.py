@@ -18,7 +18,7 @@ __all__ = ["EXERCISES", "Exercise", "Result", "assert_solved", "check_file", "fi
 def assert_solved(id, names, student="", part=None):
     """Raise AssertionError with the grader's message unless the exercise is solved.
 
-    In a browser, where nothing can interrupt it, code that runs for 20 seconds is stopped.
+    In a browser, where nothing can interrupt it, code that runs for a minute is stopped.
 
     For a test cell of nbgrader: ``assert_solved("dense_backward", globals())``. The checks run in
     the student's own process, so this is practice; marks come from `check_file`.

@@ -45,6 +45,12 @@ def all_cases():
     edits = [(id, old, new) for id, old, new in edits if "step.__dict__" not in new]
     cases = [[id, replace(solved(id), old, new), 20] for id, old, new in edits]
     cases += [[id, text(id), 20] for id in EXERCISES for text in (stub, solved)]
+    open_call = solved("sigmoid_softplus").partition("    return np.maximum")[0]
+    open_call += (
+        '    raise NotImplementedError("sigmoid_softplus: not started yet")\n\nsoftplus(1.0)\n'
+    )
+    cases += [["sigmoid_softplus", open_call, 20]]
+    cases += [["dense_forward", solved("dense_forward") + "\nwhile True:\n    pass\n", 2]]
     start = solved("dense_forward").index("    return ")
     return cases + [
         ["dense_forward", solved("dense_forward")[:start] + f"    {code}\n", 2] for code in ENDINGS
@@ -79,10 +85,13 @@ def in_processes(folder, cases):
 def compare(cases, found, expected, words=True):
     """Assert that the states and diagnoses agree, and the messages if `words`."""
     different = []
+    no_flags = found["platform"] == "emscripten"  # WebAssembly reports no overflow
     for (id, text, _), (parts, practice), others in zip(
         cases, found["verdicts"], expected, strict=True
     ):
         assert practice
+        if no_flags and "must not happen for any input" in str(others):
+            continue
         same = words and "RecursionError" not in str(parts)  # the depth decides on the line
         rows = [{p: v if same else [v[0], v[2]] for p, v in one.items()} for one in (parts, others)]
         if rows[0] != rows[1]:
@@ -125,7 +134,7 @@ def test_all_typical_answers_get_the_same_verdict_in_a_browser(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not (PYODIDE and shutil.which("node")), reason="needs MINIAE_PYODIDE and node")
 def test_all_typical_answers_get_the_same_verdict_in_pyodide(tmp_path):
-    cases = all_cases()
+    cases = [[id, text, 120 if seconds == 20 else seconds] for id, text, seconds in all_cases()]
     found = in_browser(tmp_path, cases, PYODIDE)
     assert found["platform"] == "emscripten"
     check_the_rest(found)
