@@ -25,6 +25,8 @@ from pathlib import Path
 
 from miniae.exercises import payoff, practice
 from miniae.exercises.classroom import grading, platforms
+from miniae.exercises.grader.here import SECONDS
+from miniae.exercises.grader.processes import BROWSER
 from miniae.exercises.practice import asked_for
 
 __all__ = ["asked_for", "main"]
@@ -73,7 +75,10 @@ def parse(argv):
         command.add_argument(
             "--student", default="", help="the student's id; each id gets other random inputs"
         )
-        command.add_argument("--seconds", type=float, default=20, help="limit for each exercise")
+        seconds = SECONDS if BROWSER else 20
+        command.add_argument(
+            "--seconds", type=float, default=seconds, help="limit for each exercise"
+        )
         command.add_argument("--megabytes", type=int, default=2048, help="limit for each exercise")
     gradescope = add("gradescope", platforms.gradescope, "write an autograder for Gradescope")
     nbgrader = add("nbgrader", platforms.nbgrader, "write an assignment for nbgrader")
@@ -104,4 +109,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if not BROWSER:  # a notebook shows an exit status as an error
+        sys.exit(status)

@@ -18,6 +18,7 @@ from miniae import losses
 from miniae.digits import synthetic_digits
 from miniae.exercises.catalogue import find
 from miniae.exercises.checks.loops import shuffled_batches
+from miniae.exercises.grader.processes import BROWSER
 from miniae.exercises.grader.worker import load, verdict
 from miniae.numerics import sigmoid
 from miniae.optim import Adam
@@ -343,8 +344,11 @@ def payoff(folder, student="", out=None, n=3000, epochs=40, seconds=SECONDS, say
 def run(folder, student=""):
     """Run `payoff` in a process with one BLAS thread, and return its exit status.
 
-    With more threads it can take ten times as long on a computer that others use too.
+    With more threads it can take ten times as long on a computer that others use too. A browser has
+    one thread and no processes, so there it runs in this process.
     """
+    if BROWSER:
+        return payoff(folder, student)
     if not Path(folder).is_dir():
         raise ValueError(f"folder {str(folder)!r} not found")
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

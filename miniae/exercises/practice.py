@@ -16,6 +16,7 @@ from miniae.exercises.classroom.files import matches
 from miniae.exercises.classroom.notebooks import as_notebook
 from miniae.exercises.classroom.report import bar, drawn, line
 from miniae.exercises.classroom.submissions import answers_in
+from miniae.exercises.grader.processes import BROWSER
 from miniae.exercises.grader.running import check_all, check_answer, version_of
 from miniae.exercises.grader.sandbox import require_limits
 
@@ -24,7 +25,12 @@ POLL = 0.5  # seconds between two looks at the folder
 
 
 def command():
-    """Return the words that run this module with this Python, in a form that a shell takes."""
+    """Return the words that run this module with this Python, in a form that a shell takes.
+
+    In a browser there is no shell, and the words are for a notebook.
+    """
+    if BROWSER:
+        return "%run -m miniae.exercises"
     python = sys.executable or "python"
     for name in ("python", "python3"):
         found = shutil.which(name)
@@ -116,6 +122,8 @@ def check(chosen):
         print(bar(results))
     if any(result.state == "missing" for result in results):
         print(f"To copy what is missing: {command()} start {quoted(folder)}")
+    if any(result.practice for result in results):
+        print("This was practice: the code ran in this Python, with a limit on time only.")
     unsolved = [result.exercise for result in results if result.state != "done"]
     if unsolved:
         print(f"Next: {file_of(submission, unsolved[0])}; for a hint: ", end="")
@@ -195,6 +203,8 @@ class Watch:
 def watch(chosen):
     """Check on each save, until Ctrl-C or until all exercises are done."""
     require_limits(chosen.seconds, chosen.megabytes)
+    if BROWSER:
+        raise ValueError(f"watch would block the notebook; `{command()} check` checks once")
     if not (chosen.folder.is_dir() and answers_in(chosen.folder).answers):
         at = quoted(chosen.folder)
         raise ValueError(f"there are no exercises in {at}; `{command()} start {at}` copies them")

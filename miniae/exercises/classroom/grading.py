@@ -20,6 +20,7 @@ from miniae.exercises.classroom.report import (
     csv_line,
 )
 from miniae.exercises.classroom.submissions import Submission, answers_in, submissions_in
+from miniae.exercises.grader.processes import require
 from miniae.exercises.grader.running import Progress, check_answer, cores, in_order, version_of
 from miniae.exercises.grader.sandbox import require_limits
 from miniae.plumbing.names import choose
@@ -203,6 +204,7 @@ def checked(job, chosen, points, kept):
 
 def report(chosen):
     """Check what was handed in, and print rows, a summary or groups."""
+    require("report")
     chosen = settle(chosen)
     require_limits(chosen.seconds, chosen.megabytes)
     exercises, points = exercises_of(chosen.only), points_of(chosen.points)

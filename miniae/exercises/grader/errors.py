@@ -33,6 +33,12 @@ def problem(error, path):
     }
 
 
+def too_long(seconds, line=None):
+    """Return a sentence: the student's code did not end in time."""
+    where = f" (it stopped in line {line})" if line else ""
+    return f"it did not end within {seconds:g} s{where}: is there an endless loop?"
+
+
 def sentence(what, called_with=""):
     """Return a sentence: which error stopped the student's code, and in which line."""
     kind, said, text, bases = (what[key] for key in ("kind", "said", "text", "bases"))

@@ -6,6 +6,8 @@ supervisor leaves no process behind. Elsewhere each check starts Python again.
 
 import atexit
 import contextlib
+import errno
+import functools
 import json
 import os
 import select
@@ -21,12 +23,14 @@ from pathlib import Path
 
 import miniae
 from miniae.exercises.grader.container import memory_of_container
+from miniae.exercises.grader.remote import Remote
 from miniae.exercises.grader.wire import Channel
 
 PRINTED = 1 << 20  # bytes that a student's code may print at most
 LEAST_MEMORY = 256  # megabytes, which Python and NumPy alone nearly need
 GRACE = 2  # seconds beyond the limit, in which the child says in which line it is
 SCRIPT = Path(__file__).with_name("student.py")
+BROWSER = sys.platform in ("emscripten", "wasi")  # WebAssembly, which has no processes
 FORKS = sys.platform == "linux"  # on macOS it is not safe after NumPy is loaded
 STOP = threading.Event()  # when it is set, all running checks end at once
 LOCK = threading.Lock()
@@ -61,10 +65,14 @@ class Server:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             nothing = subprocess.DEVNULL
-            self.process = python(
-                "server", str(theirs.fileno()), pass_fds=[theirs.fileno()], cwd="/",
-                stdin=nothing, stdout=nothing, stderr=nothing,
-            )  # fmt: skip
+            try:
+                self.process = python(
+                    "server", str(theirs.fileno()), pass_fds=[theirs.fileno()], cwd="/",
+                    stdin=nothing, stdout=nothing, stderr=nothing,
+                )  # fmt: skip
+            except BaseException:
+                self.control.close()
+                raise
 
     def fork(self, job, files):
         """Let it fork a child."""
@@ -94,6 +102,33 @@ def server():
             found = SERVERS[os.getpid()] = Server()
             atexit.register(found.close)
         return found
+
+
+@functools.cache
+def try_python():
+    """Start Python and wait for its end; raise OSError if this cannot be done."""
+    subprocess.run([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+
+
+def available():
+    """Return whether this Python can start processes; one in a browser cannot."""
+    if BROWSER:
+        return False
+    try:
+        (server if FORKS else try_python)()
+    except OSError as error:
+        return error.errno not in (errno.ENOSYS, errno.ENOTSUP)
+    return True
+
+
+def require(command):
+    """Raise ValueError if this Python cannot start processes, because `command` grades."""
+    if not available():
+        raise ValueError(
+            f"{command} gives marks, so it runs each student's code in a process of its own, and "
+            f"this Python cannot start processes (sys.platform is {sys.platform!r}): grade on a "
+            "computer outside of the browser. For practice, `check` works here"
+        )
 
 
 def kill(process):
@@ -140,6 +175,11 @@ class Process:
         self.watch = threading.Thread(target=self.watch_limits, daemon=True)
         self.watch.start()
         return self
+
+    @property
+    def names(self):
+        """The names that the student's file defines."""
+        return Remote(self.channel)
 
     def fork(self, job, _):
         """Get a child from the server."""

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from miniae.exercises.grader.errors import sentence
-from miniae.exercises.grader.processes import LEAST_MEMORY, PRINTED, STOP, Process
-from miniae.exercises.grader.remote import Remote, StudentError
+from miniae.exercises.grader.errors import sentence, too_long
+from miniae.exercises.grader.here import Here, Stopped
+from miniae.exercises.grader.processes import LEAST_MEMORY, PRINTED, STOP, Process, available
+from miniae.exercises.grader.remote import StudentError
 from miniae.exercises.grader.wire import Broken, Refused
 from miniae.exercises.grader.worker import ESCAPES, Texts, clean, examine, is_open, visible
 
@@ -52,6 +53,7 @@ class Result:
     printed : str, the end of what the student's code printed
     answers : dict, from the name of a part to a list of the arrays that the code returned
     notes : tuple of str, what a teacher may want to look at, such as an import of the library
+    practice : bool, whether the code ran in this process, without the limits of another; see `here`
     """
 
     exercise: object
@@ -59,6 +61,7 @@ class Result:
     printed: str = ""
     answers: dict = field(default_factory=dict)
     notes: tuple = ()
+    practice: bool = False
 
     @property
     def state(self):
@@ -95,7 +98,8 @@ class Result:
 def check_file(exercise, path, student="", seconds=20, megabytes=2048):
     """Run and check the file at `path`, and return a `Result`. The file is only read.
 
-    Whatever the file does, there is a result.
+    Whatever the file does, there is a result. Where no process can be started, as in a browser, the
+    file runs in this process; then `Result.practice` is True, and less is limited. See `here`.
 
     Parameters
     ----------
@@ -156,15 +160,15 @@ def read(path):
 
 
 def run(exercise, path, source, student, seconds, megabytes, last):
-    """Check the text of a file in a process of its own.
+    """Check the text of a file in a process of its own, or here if there can be no other.
 
     Return None if the process was lost, perhaps not by a fault of its own, and this is not the last
     attempt.
     """
     parts, answers, end = dict.fromkeys(exercise.parts, Verdict("not started")), {}, None
-    known = set()
-    with Process(path, seconds, megabytes) as process:
-        names = Remote(process.channel)
+    known, place = set(), Process if available() else Here
+    with place(path, seconds, megabytes) as process:
+        names = process.names
         try:
             whole = loaded(exercise, names, path, source)
             if whole:
@@ -179,6 +183,8 @@ def run(exercise, path, source, student, seconds, megabytes, last):
             end = "channel"
         except Broken as broken:
             end = "channel" if broken.unreadable else process.finish()
+        except Stopped as stopped:
+            end = process.finish(stopped)
         text = process.text()
     if end == "lost" and not last:
         return None
@@ -191,7 +197,7 @@ def run(exercise, path, source, student, seconds, megabytes, last):
     printed = ESCAPES.sub("", TIMEOUT.split(text)[0][-2000:])
     printed = "".join(map(visible, printed))
     notes = notes_on(exercise, source, names.notes)
-    return Result(exercise, parts, printed, answers, notes)
+    return Result(exercise, parts, printed, answers, notes, practice=place is Here)
 
 
 def loaded(exercise, names, path, source):
@@ -243,8 +249,7 @@ def how_it_ended(end, text, path, seconds):
     if end == "time" or TIMEOUT.search(text):
         # Only the file's name: faulthandler writes non-ASCII names of folders in another way.
         lines = re.findall(rf'File ".*{re.escape(path.name)}", line (\d+)', text)
-        where = f" (it stopped in line {lines[0]})" if lines else ""
-        return f"it did not end within {seconds:g} s{where}: is there an endless loop?"
+        return too_long(seconds, lines[0] if lines else None)
     if end < 0 or end >= 0xC0000000:  # a signal, or on Windows an exception
         return f"Python crashed ({signal_name(-end) if end < 0 else hex(end)})"
     return f"Python ended before the check (exit status {end}): does the code call os._exit?"

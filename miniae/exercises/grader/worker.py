@@ -10,6 +10,7 @@ import re
 import sys
 import types
 import unicodedata
+from collections import UserDict
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +111,9 @@ class Texts:
 
     def __init__(self, exercise, names, source=None):
         self.stub = (STUBS / exercise.file).read_bytes()
-        self.path = None
-        if source is None and isinstance(names, dict):
-            self.path = names.get("__file__")
+        here = isinstance(names, dict | UserDict)
+        self.path = names.get("__file__") if here else None
+        if source is None and here:
             with contextlib.suppress(OSError, TypeError):
                 source = Path(self.path).read_bytes()
         self.known = source is not None
@@ -178,12 +179,19 @@ def outline(node):
     return ast.dump(node)
 
 
-def load(path):
-    """Run a file as a module in this process, and return the names that it defines."""
+def load(path, source=None):
+    """Run a file as a module in this process, and return the names that it defines.
+
+    Parameters
+    ----------
+    path : str or Path
+    source : bytes, its text; None to read the file
+    """
     module = sys.modules["answer"] = types.ModuleType("answer")  # dataclasses need a real module
     module.__file__ = str(path)
     # Bytes, so that Python finds the encoding.
-    exec(compile(Path(path).read_bytes(), str(path), "exec"), module.__dict__)
+    source = Path(path).read_bytes() if source is None else source
+    exec(compile(source, str(path), "exec"), module.__dict__)
     return module.__dict__
 
 
