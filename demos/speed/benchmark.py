@@ -1,19 +1,14 @@
 # %% [markdown]
 """Speed and memory: miniae, PyTorch and JAX on the same networks, images and batches.
 
-    MINIAE_DATA=<folder> python demos/speed/benchmark.py      MNIST, all libraries installed here
-    python demos/speed/benchmark.py --workers 1 2 --simd native avx2
-    python demos/speed/benchmark.py --workloads W1,E2 --peers torch,floor --rounds 5 --threads 1
-    python demos/speed/benchmark.py --instructions             count them too, with valgrind
+    MINIAE_DATA=<folder> python demos/speed/benchmark.py --workers 1 2 --simd native avx2
+    python demos/speed/benchmark.py --workloads W1,E2 --peers torch,floor --instructions
 
 Each library has its own process. They take turns, an epoch each, in a random order, so that other
 work on the machine slows all of them alike. A ratio is the median over the rounds. The "floor" is
 the matrix products of the same network and nothing else. W0 to W5 train; E1 to E4 use a model.
-
-What a figure holds for is printed with it: the processor, the vector instructions that NumPy uses,
-and the kernel of its BLAS. With `--simd avx2` no library uses AVX-512: see
-support/benchmark_machine.py. The results are saved as a record, from which docs/make_speed.py
-writes the tables of docs/10_speed.md.
+With `--simd avx2` no library uses AVX-512: see support/benchmark_machine.py. The results are saved
+as a record, from which docs/make_speed.py writes the tables of docs/10_speed.md.
 """
 
 # %%

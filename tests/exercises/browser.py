@@ -13,6 +13,7 @@ import io
 import json
 import os
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def failing(error):
 
 def pretend():
     """Remove or break what a browser does not have; before anything else is imported."""
+    sysconfig.get_config_vars()  # read once, from a file whose name has the platform
     sys.platform = "emscripten"  # then subprocess has no processes
     sys.meta_path.insert(0, Absent())
     for name in ABSENT:
