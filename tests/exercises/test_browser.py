@@ -50,7 +50,7 @@ def all_cases():
         '    raise NotImplementedError("sigmoid_softplus: not started yet")\n\nsoftplus(1.0)\n'
     )
     cases += [["sigmoid_softplus", open_call, 20]]
-    cases += [["dense_forward", solved("dense_forward") + "\nwhile True:\n    pass\n", 2]]
+    cases += [["dense_forward", solved("dense_forward") + "\nwhile True: pass\n", 2]]
     start = solved("dense_forward").index("    return ")
     return cases + [
         ["dense_forward", solved("dense_forward")[:start] + f"    {code}\n", 2] for code in ENDINGS
