@@ -17,7 +17,7 @@ CUBIC = 0.044715  # Hendrycks and Gimpel (2016), section 2
 FAR = 10.0  # tanh of the GELU's argument is 1 from here on, in float64 too
 
 
-def negative(x):
+def _negative(x):
     """min(x, 0), elementwise; of a complex x, by its real part."""
     return x - relu(x) if x.dtype.kind == "c" else np.minimum(x, 0)
 
@@ -39,7 +39,7 @@ class LeakyReLU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
         x = as_float(x)
-        out = relu(x) + self.slope * negative(x)
+        out = relu(x) + self.slope * _negative(x)
         return self.remember(out, out)
 
     def backward(self, dout):
@@ -69,7 +69,7 @@ class ELU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out > -alpha, of the same shape."""
         x = as_float(x)
-        return self.remember(x, relu(x) + self.alpha * np.expm1(negative(x)))  # one term is 0
+        return self.remember(x, relu(x) + self.alpha * np.expm1(_negative(x)))  # one term is 0
 
     def backward(self, dout):
         """The slope of alpha (e^x - 1) is alpha e^x; where x > 0 it is 1.
@@ -78,7 +78,7 @@ class ELU(Layer):
         """
         x = self.recall(dout)
         positive = dout * (x.real > 0)
-        return positive + (dout - positive) * (self.alpha * np.exp(negative(x)))
+        return positive + (dout - positive) * (self.alpha * np.exp(_negative(x)))
 
 
 class GELU(Layer):
