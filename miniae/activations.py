@@ -1,8 +1,8 @@
 """More activations: LeakyReLU, ELU and GELU, also by name in `activation=` of the models.
 
 ReLU, Sigmoid, Tanh and Softplus are in `miniae.layers`. The three here let a gradient pass where
-x < 0, so that a unit that is off for all samples can still learn. x is split by arithmetic, into
-max(x, 0) and the rest: np.where takes several times as long where the signs of x are mixed.
+x < 0, so that a unit that is off for all samples can still learn. x is split into max(x, 0) and
+min(x, 0): np.where takes several times as long where the signs of x are mixed.
 """
 
 import numpy as np
@@ -15,6 +15,11 @@ from miniae.plumbing.layer_checks import check_range
 ROOT = float(np.sqrt(2 / np.pi))
 CUBIC = 0.044715  # Hendrycks and Gimpel (2016), section 2
 FAR = 10.0  # tanh of the GELU's argument is 1 from here on, in float64 too
+
+
+def _negative(x):
+    """min(x, 0), elementwise; of a complex x, by its real part."""
+    return x - relu(x) if x.dtype.kind == "c" else np.minimum(x, 0)
 
 
 class LeakyReLU(Layer):
@@ -34,8 +39,7 @@ class LeakyReLU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out of the same shape."""
         x = as_float(x)
-        positive = relu(x)
-        out = positive + self.slope * (x - positive)
+        out = relu(x) + self.slope * _negative(x)
         return self.remember(out, out)
 
     def backward(self, dout):
@@ -65,8 +69,7 @@ class ELU(Layer):
     def forward(self, x, training=False):
         """x of any shape -> out > -alpha, of the same shape."""
         x = as_float(x)
-        positive = relu(x)  # where x > 0, the second term below is 0; elsewhere the first is
-        return self.remember(x, positive + self.alpha * np.expm1(x - positive))
+        return self.remember(x, relu(x) + self.alpha * np.expm1(_negative(x)))  # one term is 0
 
     def backward(self, dout):
         """The slope of alpha (e^x - 1) is alpha e^x; where x > 0 it is 1.
@@ -75,7 +78,7 @@ class ELU(Layer):
         """
         x = self.recall(dout)
         positive = dout * (x.real > 0)
-        return positive + (dout - positive) * (self.alpha * np.exp(x - relu(x)))
+        return positive + (dout - positive) * (self.alpha * np.exp(_negative(x)))
 
 
 class GELU(Layer):

@@ -80,6 +80,15 @@ def test_far_from_zero_nothing_overflows_and_the_dtype_stays(layer, dtype):
     assert np.allclose(dx[:3], low, rtol=1e-6, atol=1e-30)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_infinity_has_its_limit_and_nan_stays(dtype):
+    x = np.array([np.inf, -np.inf, np.nan], dtype)
+    with np.errstate(invalid="raise"):
+        for layer, low, slope in ((LeakyReLU(0.25), -np.inf, 0.25), (ELU(2.0), -2, 0)):
+            assert np.array_equal(layer.forward(x), np.array([np.inf, low, np.nan]), equal_nan=True)
+            assert layer.backward(np.ones(3, dtype))[:2].tolist() == [1, slope]
+
+
 def test_values_worked_out_by_hand():
     x = np.array([-1.0, 0, 2])
     assert np.array_equal(LeakyReLU(0.25).forward(x), [-0.25, 0, 2])

@@ -24,7 +24,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from miniae import VAE, Adam, KLSparsity
+from miniae import VAE, Adam
+from miniae.plumbing.parcel import reasons
 
 sys.path.insert(1, str(Path(globals().get("__file__", "notebook")).resolve().parents[1]))
 from support.common import images, options, save, show
@@ -72,11 +73,13 @@ def train(model, X, comm, *, epochs, batch_size, optimizer, callback=None):
     -------
     waited : float, seconds spent in the all-reduce: waiting for other ranks, and adding up
     """
-    penalty = getattr(model, "penalty", None)
-    if getattr(model, "free_bits", 0) or isinstance(penalty, KLSparsity) or model.n_draws > 1:
+    needs = [f"in {part} {said}" for part, said in reasons(model)]
+    if model.n_draws > 1:
+        needs.append("k draws have noise of shape (k, n, latent_dim), which Noise does not divide")
+    if needs:
         raise ValueError(
-            f"model={model}: free_bits, KLSparsity and k draws are not means over samples, so no "
-            "rank can compute its part from its own rows: train it by fit, or without these"
+            f"model={model}: no rank can compute its part from its own rows: {'; '.join(needs)}. "
+            "Train it by fit, or without these"
         )
     calls = comm.allgather((X.shape, model.theta.shape, epochs, batch_size))
     if calls.count(calls[0]) < comm.size:

@@ -26,13 +26,19 @@ def choose_workers(model, optimizer, source, epochs):
     """Return a number of workers, from a step of each size that is measured on a copy.
 
     1 if there is one core, if the rows are not known beforehand, if the model or the optimiser
-    needs one process, or if the workers would save less time than they take to start.
+    needs one process, or if the workers would save less time than they take to start. A loss that
+    is NaN gives 1 too: the training then says where it arose.
     """
     numbers = [2**i for i in range(1, 11) if 2**i <= cores()]
     if not numbers or not isinstance(source, Rows) or not can_be_divided(model, optimizer):
         return 1
     steps, needed = epochs * source.count, {}
-    for count, each in seconds(model, optimizer, source, [1, *numbers]).items():
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            measured = seconds(model, optimizer, source, [1, *numbers])
+    except FloatingPointError:
+        return 1
+    for count, each in measured.items():
         needed[count] = START + steps * (WAITS + each)
         if count == 1:
             needed[1] = GAIN * steps * each

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 
 import numpy as np
 
@@ -28,6 +29,8 @@ def check_workers(workers, checkpoint):
     """Refuse what is not a number of workers, or one that may change when a run is continued."""
     if not is_whole(workers, 1) and workers != "auto":
         raise ValueError(f'workers={workers!r} must be an integer, 1 or more, or "auto"')
+    if workers != 1 and sys.platform == "emscripten":
+        raise ValueError(f"workers={workers!r}: a browser starts no processes; use workers=1")
     if workers == "auto" and checkpoint is not None:
         raise ValueError(
             'workers="auto" may choose another number when the run is continued from its '

@@ -9,7 +9,7 @@ import os
 import sys
 from multiprocessing import current_process
 from multiprocessing.reduction import ForkingPickler
-from types import FunctionType
+from types import FunctionType, MethodType
 
 import numpy as np
 
@@ -31,6 +31,12 @@ def reason(owner):
     return None
 
 
+def reasons(model):
+    """Return (part, reason) of each part of a model that needs the whole batch, a list."""
+    parts = {id(part): part for part in [*(p for _, p in model.walk()), *vars(model).values()]}
+    return [(part, said) for part in parts.values() if (said := reason(part))]
+
+
 def check(model, optimizer):
     """Refuse a model whose batches cannot be divided, or an optimiser whose vectors cannot.
 
@@ -43,13 +49,11 @@ def check(model, optimizer):
             "workers: this process is itself a worker, of a Pool perhaps, and such a process "
             f"cannot start others; {ONE}"
         )
-    parts = [model, *(part for _, part in model.walk()), *vars(model).values()]
-    for part in parts:
-        said = reason(part)
-        if said:
-            raise ValueError(
-                f"workers: a worker sees only its share of a batch, but in {part} {said}; {ONE}"
-            )
+    if found := reasons(model):
+        part, said = found[0]
+        raise ValueError(
+            f"workers: a worker sees only its share of a batch, but in {part} {said}; {ONE}"
+        )
     cls = type(optimizer)
     own = ("step", "clip_scale", "sum_of_squares")
     if not isinstance(optimizer, Optimizer) or any(
@@ -62,6 +66,83 @@ def check(model, optimizer):
     strange = sorted(set(optimizer.state) - set(optimizer.moments))
     if strange:
         raise ValueError(f"workers: {optimizer!r} keeps {strange} besides its moments; {ONE}")
+
+
+def is_trusted(thing):
+    """Return whether a class or a function is of miniae, NumPy or Python itself."""
+    return str(thing.__module__).split(".")[0] in TRUSTED
+
+
+def check_method(method):
+    """Refuse a method that an object has in place of its class's: a worker would use the latter."""
+    owner, function = method.__self__, method.__func__
+    if isinstance(owner, type):  # a class method
+        return
+    if getattr(type(owner), function.__name__, None) is not function:
+        raise ValueError(
+            f"workers: {function.__qualname__} was given to one object as its method, which a "
+            f"worker cannot import: write a subclass of {type(owner).__name__} with it, or {ONE}"
+        )
+
+
+def check_bases(cls):
+    """Refuse miniae's classes with methods that were changed: a worker would use the original."""
+    bases = [base for base in getattr(cls, "__mro__", ()) if is_trusted(base)]
+    for base in bases:
+        for name, value in vars(base).items():
+            is_method = isinstance(value, FunctionType) and not name.startswith("__")
+            if is_method and not is_trusted(value):
+                raise ValueError(
+                    f"workers: {base.__name__}.{name} was replaced in this program, but a worker "
+                    f"would use the original: write a subclass of {base.__name__} with it, or {ONE}"
+                )
+
+
+def check_rule(optimizer, sent):
+    """Refuse a rule of one's own that needs the whole theta: it is tried on 16 numbers.
+
+    sent : bytes, the optimiser as a worker gets it
+    """
+    if is_trusted(type(optimizer)):
+        return
+    try:
+        whole, changed = tried(sent, [slice(16)])
+        divided, _ = tried(sent, [slice(5), slice(5, 16)])
+    except Exception as error:
+        raise ValueError(
+            f"workers: the update of {optimizer!r} failed on a slice of theta "
+            f"({type(error).__name__}: {error}); {ONE}"
+        ) from error
+    if changed:
+        raise ValueError(
+            f"workers: the update of {optimizer!r} changes {changed}, which the workers do not "
+            f"share: compute it from t, or keep it in vectors that `moments` names; or {ONE}"
+        )
+    if not (abs(whole - divided) < 1e-12).all():  # the numbers are about 1
+        raise ValueError(
+            f"workers: each worker updates a slice of theta, but the update of {optimizer!r} gives "
+            f"another result for slices than for the whole vector; {ONE}"
+        )
+
+
+def tried(sent, slices):
+    """Return 16 numbers after three steps on each slice, and which attributes the steps changed."""
+    theta, dtheta = np.random.default_rng(0).standard_normal((2, 16))
+    for here in slices:
+        rule = ForkingPickler.loads(sent)
+        vars(rule).update(t=0, state={}, lr=lambda t: 1e-3, clip_norm=None)
+        before = attributes(rule)
+        for _ in range(3):
+            rule.step(theta[here], dtheta[here])
+    after = attributes(rule)
+    changed = {name for name in after if after[name] != before.get(name)}
+    return theta, sorted(changed | set(rule.state) - set(rule.moments))
+
+
+def attributes(rule):
+    """Return the attributes of an optimiser that all workers must have in common, as bytes."""
+    own = {name: value for name, value in vars(rule).items() if name not in ("t", "state", "lr")}
+    return {name: bytes(ForkingPickler.dumps(value)) for name, value in own.items()}
 
 
 class Parcel(ForkingPickler):
@@ -85,9 +166,12 @@ class Parcel(ForkingPickler):
         """Called for each object: return how to send it, or NotImplemented for the usual way."""
         if id(thing) in self.vectors:
             return np.zeros, (thing.shape, thing.dtype)
-        is_code = isinstance(thing, (type, FunctionType))
-        if is_code and str(thing.__module__).split(".")[0] not in TRUSTED:
-            self.inspect(thing)
+        if isinstance(thing, MethodType):
+            check_method(thing)
+        elif isinstance(thing, (type, FunctionType)):
+            if not is_trusted(thing):
+                self.inspect(thing)
+            check_bases(thing)
         return NotImplemented
 
     def inspect(self, thing):
@@ -95,8 +179,8 @@ class Parcel(ForkingPickler):
         name, own = f"{thing.__module__}.{thing.__qualname__}", vars(thing)
         if "<" in name:  # <lambda>, <locals>
             raise ValueError(
-                f"workers: {name} is defined within a function or as a lambda, so that a worker "
-                f"cannot import it: define it by class or def at the top of a file, or {ONE}"
+                f"workers: {name} is a lambda or is defined inside a function, so a worker cannot "
+                f"import it: define it with class or def at the top level of a file, or {ONE}"
             )
         is_rule = isinstance(thing, type) and issubclass(thing, Optimizer)
         if "needs_whole_batch" not in own and not is_rule:
@@ -146,4 +230,5 @@ def pack(model, optimizer):
         raise ValueError(
             f"workers: the model cannot be sent to another process ({error}); {ONE}"
         ) from error
+    check_rule(optimizer, ForkingPickler.dumps(optimizer))
     return file.getvalue(), parcel.of_main

@@ -53,7 +53,7 @@ class Worker:
         self.vectors, self.stores, self.kept = self.shared.arrays, {}, []
         self.gradients = [self.vectors[f"gradient.{i}"] for i in range(count)]
         self.here = slices(self.vectors["theta"].size, count)[number]
-        self.model = self.optimizer = self.rate = None
+        self.model = self.optimizer = self.rate = self.left_out = None
 
     def wait(self):
         """Wait until all workers are here.
@@ -81,7 +81,7 @@ class Worker:
         optimizer.state = {k: self.vectors[f"moment.{k}"][self.here] for k in optimizer.moments}
         optimizer.lr = lambda t: self.rate
         optimizer.sum_of_squares = self.sum_of_squares
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.left_out = model, optimizer, None
 
     def sum_of_squares(self, dtheta):
         """Return the sum of squares of the whole gradient, from those of all slices."""
@@ -103,7 +103,7 @@ class Worker:
             batch = {name: values[which] for name, values in self.stores[store].items()}
             with np.errstate(over="ignore", invalid="ignore"):  # the model looks at the result
                 self.model.loss(**batch, training=True)
-            self.model.backward()
+            self.backward()
             terms = self.model.terms
         else:
             self.gradients[self.number][...] = 0
@@ -112,6 +112,22 @@ class Worker:
         self.update()
         self.wait()
         return terms
+
+    def backward(self):
+        """Fill this worker's gradient; it is 0 where the model's `backward` does not fill it.
+
+        In one process it is 0 there from the start, as in a layer that keeps its weights by leaving
+        its grads alone. Here `update` writes to the vector. So the first step of an epoch marks all
+        entries, by a number that no gradient has, and looks for those that stay.
+        """
+        own = self.gradients[self.number]
+        mark = np.finfo(own.dtype).max
+        if self.left_out is None:
+            own[...] = mark
+        self.model.backward()
+        if self.left_out is None:
+            (self.left_out,) = np.where(own == mark)
+        own[self.left_out] = 0
 
     def add_up(self, weights):
         """Write the gradient of the whole batch to this worker's slice of its own vector.

@@ -74,11 +74,7 @@ class Workers:
         whole |= {f"moment.{name}": vector for name in self.optimizer.moments}
         if all_at_once and fits({**whole, **data}):
             whole["order"] = ((len(source.data["x"]),), np.dtype("int64"))
-        elif not fits(whole):
-            raise ValueError(
-                f"workers={self.count}: /dev/shm has too little room for the weights: give it "
-                f"more, such as docker run --shm-size=1g, or {ONE}"
-            )
+        self.check_room(whole, "the weights")
         self.vectors = Shared(whole)
         context = multiprocessing.get_context("spawn")
         pairs = [(i, j) for i in range(self.count) for j in range(self.count) if i != j]
@@ -99,10 +95,19 @@ class Workers:
             for name, values in source.data.items():
                 self.stores[0].arrays[name][...] = values
 
+    def check_room(self, its_layout, what):
+        """Refuse to share more than there is room for: to write there would end this process."""
+        if not fits(its_layout):
+            raise ValueError(
+                f"workers={self.count}: /dev/shm has too little room for {what}: give it more, "
+                f"such as docker run --shm-size=1g, or {ONE}"
+            )
+
     def share(self, number, its_layout):
         """Make shared memory for data, in place of what the store of this number had."""
         if number in self.stores:
             self.stores.pop(number).close()
+        self.check_room(its_layout, "a batch" if number else "the data")
         store = self.stores[number] = Shared(its_layout)
         self.tell("store", number, store.layout, store.memory.name)
 
@@ -115,7 +120,13 @@ class Workers:
             parcel, of_main = pack(self.model, self.optimizer)
             self.number, before = epoch, self.optimizer.t
             if not self.processes:
-                self.start(of_main)
+                try:
+                    self.start(of_main)
+                except OSError as error:
+                    raise ValueError(
+                        f"workers={self.count}: processes that share memory cannot be started "
+                        f"here ({error}); {ONE}"
+                    ) from error
             self.give()
             self.tell("epoch", parcel, int(self.model.rng.integers(2**63)))
             try:

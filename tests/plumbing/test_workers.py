@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
@@ -101,6 +102,15 @@ class Doubled(Layer):
         return 2 * dout
 
 
+class Kept(Dense):
+    """A layer of one's own that keeps its weights: it leaves its grads alone."""
+
+    needs_whole_batch = None
+
+    def backward_params(self, dout):
+        self.recall(dout)
+
+
 class Silent(Doubled):
     """A layer of one's own that does not say so: its base does, but this one may differ."""
 
@@ -136,6 +146,49 @@ class Signs(Optimizer):
     def update(self, theta, dtheta, lr, last):
         theta -= lr * np.sign(dtheta + last)
         last[...] = dtheta
+
+
+class Normed(Optimizer):
+    """An update that needs the norm of the whole vector."""
+
+    def update(self, theta, dtheta, lr):
+        theta -= lr * dtheta / np.linalg.norm(dtheta)
+
+
+class Counting(Optimizer):
+    """An update that changes an attribute of its own."""
+
+    product = 1.0
+
+    def update(self, theta, dtheta, lr):
+        self.product *= 0.9
+        theta -= lr * self.product * dtheta
+
+
+class Langevin(Optimizer):
+    """An update that adds noise: the generators of two workers would give the same."""
+
+    def __init__(self, lr):
+        super().__init__(lr)
+        self.rng = np.random.default_rng(0)
+
+    def update(self, theta, dtheta, lr):
+        theta -= lr * dtheta + 0.01 * self.rng.standard_normal(theta.shape)
+
+
+class Hidden(Optimizer):
+    """An update that keeps a vector which `moments` does not name."""
+
+    def update(self, theta, dtheta, lr):
+        self.state.setdefault("hidden", np.zeros_like(theta))
+        theta -= lr * dtheta
+
+
+class OwnRate(Optimizer):
+    """An update that reads lr, which may be a function, in place of its argument."""
+
+    def update(self, theta, dtheta, lr):
+        theta -= self.lr * dtheta
 
 
 class Whole(SGD):
@@ -199,7 +252,7 @@ REFUSED = {
     ),
     "a lambda": (
         lambda: Autoencoder(12, 2, corruption=lambda x, rng: x),
-        "lambda.*define it by class or def at the top of a file",
+        "lambda.*define it with class or def at the top level of a file",
     ),
     "a lock": (lambda: with_attribute(threading.Lock()), "cannot be sent"),
 }
@@ -260,10 +313,62 @@ def test_an_optimiser_whose_step_is_its_own_is_refused():
         pack(dense(), kept)
 
 
+OWN_RULES = {
+    Normed: "Normed.* another result for slices than for the whole",
+    Counting: r"Counting.* changes \['product'\]",
+    Langevin: r"Langevin.* changes \['rng'\]",
+    Hidden: r"Hidden.* changes \['hidden'\].*`moments`",
+    OwnRate: "OwnRate.* failed on a slice of theta",
+}
+
+
+@pytest.mark.parametrize("rule", OWN_RULES)
+def test_an_update_that_does_not_fit_slices_is_refused(rule):
+    optimizer = rule(0.1)
+    with pytest.raises(ValueError, match=f"{OWN_RULES[rule]}.*use workers=1"):
+        pack(dense(), optimizer)
+    assert optimizer.t == 0 and not optimizer.state
+    pack(dense(), Signs(0.1))
+
+
+def doubled(self, dout):
+    return 2 * dout
+
+
+def test_a_method_that_was_replaced_is_refused_since_a_worker_has_the_original(monkeypatch):
+    model = dense(Tanh())
+    pack(model, Adam())
+    layer = model.encoder.layers[1]
+    layer.backward = types.MethodType(doubled, layer)
+    with pytest.raises(ValueError, match="doubled.*one object.*subclass of Tanh.*workers=1"):
+        pack(model, Adam())
+    del layer.backward
+    pack(model, Adam())
+    monkeypatch.setattr(Tanh, "backward", doubled)
+    with pytest.raises(ValueError, match=r"Tanh\.backward was replaced.*original.*workers=1"):
+        pack(model, Adam())
+
+
 @pytest.mark.parametrize("workers", [0, -1, 2.0, True, None, "all", [2]])
 def test_a_number_of_workers_that_is_none_is_refused(workers):
     with pytest.raises(ValueError, match='workers=.*integer, 1 or more, or "auto"'):
         dense().fit(X, workers=workers)
+
+
+def test_a_browser_says_that_it_has_no_workers(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    for number in (2, "auto"):
+        with pytest.raises(ValueError, match="a browser starts no processes; use workers=1"):
+            dense().fit(X, workers=number)
+
+
+def test_a_system_without_shared_memory_says_so(monkeypatch):
+    def missing(*args, **options):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(processes, "SharedMemory", missing)
+    with pytest.raises(ValueError, match="cannot be started here.*not implemented.*workers=1"):
+        dense().fit(X, workers=2, verbose=0)
 
 
 def test_auto_and_a_checkpoint_exclude_each_other(tmp_path):
@@ -418,6 +523,18 @@ def test_batches_that_do_not_divide_have_the_right_weights(batch_size):
         )  # fmt: skip
 
     assert_same(train(1), train(3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 30])
+def test_a_gradient_that_a_layer_does_not_fill_is_zero_as_in_one_process(batch_size):
+    def train(workers):
+        layers = [Dense(12, 5, rng=1), Kept(5, 5, rng=2), Frozen(Dense(5, 5, rng=3)), Tanh()]
+        return own_networks(*layers).fit(X, epochs=2, batch_size=batch_size, workers=workers, **OFF)
+
+    one, other = train(1), train(3)
+    assert_same(one, other)
+    assert not one.encoder.layers[1].grads["W"].any() and one.encoder.layers[0].grads["W"].any()
 
 
 @pytest.mark.slow
@@ -602,8 +719,12 @@ def test_data_that_do_not_fit_into_shared_memory_are_sent_batch_by_batch(monkeyp
     monkeypatch.setattr(processes.shutil, "disk_usage", lambda path: Usage)
     assert_same(train(1), train(2))
     Usage.free = 100
-    with pytest.raises(ValueError, match="/dev/shm has too little room"):
+    with pytest.raises(ValueError, match="/dev/shm has too little room for the weights"):
         train(2)
+    Usage.free = 5 * dense().theta.nbytes / 0.9 + 3000
+    large = np.repeat(X, 30, axis=0)  # 300 kB
+    with pytest.raises(ValueError, match="/dev/shm has too little room for a batch"):
+        dense(Tanh()).fit(lambda: iter([large]), epochs=2, workers=2, **OFF)
 
 
 @pytest.mark.slow
@@ -927,6 +1048,14 @@ def test_auto_measures_without_changing_the_model():
     assert np.array_equal(model.theta, before) and str(model.rng.bit_generator.state) == state
     assert optimizer.t == 0 and not optimizer.state and not model.terms
     model.fit(X, epochs=1, workers="auto", verbose=0)
+
+
+def test_auto_leaves_it_to_the_training_to_explain_a_loss_that_is_nan(monkeypatch):
+    monkeypatch.setattr(cores, "cores", lambda: 4)
+    model = dense(Tanh())
+    model.theta[...] = np.inf
+    with pytest.raises(FloatingPointError, match="epoch 1, batch 1"):
+        model.fit(X, workers="auto", verbose=0)
 
 
 def test_miniae_itself_is_trusted_and_only_what_computes_with_batches_says_a_reason():

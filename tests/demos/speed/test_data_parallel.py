@@ -18,10 +18,13 @@ from miniae import (
     VAE,
     Adam,
     Autoencoder,
+    BatchNorm,
+    Dense,
     ImportanceWeightedVAE,
     KLSparsity,
     L1Penalty,
     MaskingNoise,
+    Sequential,
     conv_networks,
 )
 
@@ -191,12 +194,13 @@ def test_training_goes_on_where_fit_stopped_with_the_epochs_counted(demo):
         VAE(30, 3, (5,), free_bits=0.1),
         Autoencoder(30, 3, (5,), code_activation="sigmoid", penalty=KLSparsity()),
         ImportanceWeightedVAE(30, 3, (5,), k=2),
+        Autoencoder(30, 3, encoder=Sequential(Dense(30, 3), BatchNorm(3))),
     ],
-    ids=["free bits", "KLSparsity", "importance-weighted"],
+    ids=["free bits", "KLSparsity", "importance-weighted", "BatchNorm"],
 )
 def test_what_is_no_mean_over_samples_is_refused(demo, model):
     settings = {"epochs": 1, "batch_size": 8, "optimizer": Adam()}
-    with pytest.raises(ValueError, match="not means over samples"):
+    with pytest.raises(ValueError, match="no rank can compute its part"):
         on_ranks(1, lambda comm: demo.train(model, data(model), comm, **settings))
 
 
