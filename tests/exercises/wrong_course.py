@@ -131,6 +131,12 @@ KEYS = {
         (BOUND, "bound = np.log(np.exp(log_w).mean(axis=1))", "over_samples"),
         (BOUND, "bound = np.log(np.exp(log_w).mean(axis=0) + 1e-300)", "small_number_added"),
         (BOUND, "bound = np.log(np.exp(log_w).mean(axis=0))", "no_maximum"),
+        (BOUND, "import math\n    bound = np.array(\n"
+         "        [math.log(sum(map(math.exp, w)) / len(w)) for w in log_w.T]\n    )",
+         "no_maximum"),
+        ("top = log_w.max(axis=0)", "top = log_w[0]", "other_than_maximum"),
+        ("top = log_w.max(axis=0)", "top = log_w[-1]", "other_than_maximum"),
+        ("log_w - log_w.max(axis=0)", "log_w - log_w[0]", "other_than_maximum"),
         (BOUND, "bound = np.log2(np.exp(log_w).mean(axis=0))", "bits"),
         (BOUND, "bound = top + np.log(np.exp(log_w - top).sum(axis=0)) / len(log_w)",
          "k_outside_log"),

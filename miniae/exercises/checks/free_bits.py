@@ -182,6 +182,7 @@ def check_free_bits_backward(ask):
         given |= {"kl": terms, "latent": terms.mean(axis=0)}
         mistakes[name][FORMULAS] = [(GRADIENTS[name], given)]
     got = unpack(ask("free_bits_kl_backward", mu, log_var, floor), right)
+    got = [numbers(value, name) for name, value in zip(right, got, strict=True)]
     if all(agree(value, plain[name]) for name, value in zip(plain, got, strict=True)):
         far = 2 * d * terms.mean(axis=0).sum()  # above the total, and d times above each latent
         again = numbers(unpack(ask("free_bits_kl_backward", mu, log_var, far), right)[0], "dmu")
