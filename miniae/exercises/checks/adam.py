@@ -365,7 +365,7 @@ STARTS = {  # key: sentence, and m and v before the first step, functions of its
     "m_starts_at_dtheta": ("m starts at dtheta: it must start at 0", lambda g: (g, 0)),
     "v_starts_at_square": ("v starts at dtheta^2: it must start at 0", lambda g: (0, g**2)),
     "both_start_at_dtheta": (
-        "m and v start at dtheta and dtheta^2: start at 0",
+        "m and v start at dtheta and dtheta^2: both must start at 0",
         lambda g: (g, g**2),
     ),
     "m_starts_at_1": ("m starts at 1: it must start at 0", lambda g: (1, 0)),
