@@ -116,7 +116,7 @@ KEYS = {
         (MASK, "counted = 1.0", "no_floor"),
         (MASK, "counted = kl.mean(axis=0) > 0.5", "other_mask"),
         (MASK, "counted = kl.mean(axis=0) > 1.2 * floor", "other_mask"),
-        (MASK, "counted = kl.mean(axis=0) > floor * kl.shape[1]", "other_mask"),
+        (MASK, "counted = kl.mean(axis=0) > 2 * floor", "other_mask"),
         (MASK, "counted = kl.mean(axis=0) < floor", "mask_wrong_way"),
         (MASK, "counted = kl > floor", "mask_for_each_sample"),
         (MASK, "counted = kl.sum(axis=0) > floor", "mask_of_sum_over_samples"),
