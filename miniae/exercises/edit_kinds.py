@@ -211,7 +211,7 @@ def around(node, names):
     for size in names:
         for kind, op, words in ("over", ast.Div(), "divided"), ("times", ast.Mult(), "multiplied"):
             new = ast.BinOp(node, op, ast.Name(size, ast.Load()))
-            yield f"{kind}_{size}", f"`{here}` is {words} by {size}", new
+            yield f"{kind}_{size}", f"`{here}` is {words} by {size.replace('_', ' ')}", new
     for kind, op in ("plus_one", ast.Add()), ("minus_one", ast.Sub()):
         words = f"1 is {'added to' if kind == 'plus_one' else 'subtracted from'} `{here}`"
         yield kind, words, ast.BinOp(node, op, ast.Constant(1))

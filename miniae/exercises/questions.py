@@ -96,10 +96,18 @@ def unchanged(before, after):
     return not isinstance(before, list) or before == after
 
 
+LOG_OF_0 = ("math domain error", "expected a positive input")  # what math.log says, by version
+
+
 def overflows(error):
-    """Return whether a student's code stopped at an overflow, a log of 0 or the like."""
-    bases = getattr(error, "problem", {}).get("bases", ())
-    return isinstance(error, FloatingPointError) or "FloatingPointError" in bases
+    """Return whether a student's code stopped at an overflow, a log of 0 or the like.
+
+    NumPy raises FloatingPointError; `math` and Python's own numbers raise other errors.
+    """
+    what = getattr(error, "problem", None)
+    bases = what["bases"] if what else [base.__name__ for base in type(error).__mro__]
+    said = what["said"] if what else str(error)
+    return "ArithmeticError" in bases or said.startswith(LOG_OF_0)
 
 
 FORMULAS = "formulas"  # the key of right formulas among mistakes; see `edits.explain`

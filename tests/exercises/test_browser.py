@@ -170,9 +170,10 @@ def test_where_a_process_cannot_be_started_a_file_is_checked_here_and_not_graded
     assert "cannot start processes" in capsys.readouterr().err
 
 
-def test_an_error_of_another_kind_does_not_change_the_way_of_a_check(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EPERM])
+def test_an_error_of_another_kind_does_not_change_the_way_of_a_check(tmp_path, monkeypatch, number):
     def fail(*_, **__):
-        raise OSError(errno.EAGAIN, "no process is free")
+        raise OSError(number, "no process is free")
 
     monkeypatch.setattr(processes, "FORKS", True)
     monkeypatch.setattr(processes, "server", fail)

@@ -62,6 +62,7 @@ def test_ids_are_lower_case_and_belong_to_an_exercise():
         exercise, _, key = id.partition(".")
         assert exercise in EXERCISES and re.fullmatch("[a-z0-9_]+", key), id
         assert len(sentence) > 3 and "__" not in key, id
+        assert "the factor the" not in sentence, id
 
 
 def test_an_id_stays_when_its_sentence_changes():

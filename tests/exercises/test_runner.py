@@ -317,7 +317,7 @@ def test_the_limits_of_a_container_are_those_of_its_control_group(
     assert container.memory_of_container() == memory
     assert container.processors_of_container() == processors
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
-    assert running.cores() == {0.5: 1, 2.5: 3}.get(processors, 64)
+    assert running.cores() == {0.5: 1, 2.5: 3}.get(processors, 8)
 
 
 def test_check_says_how_to_copy_what_is_missing(tmp_path, capsys, unread):

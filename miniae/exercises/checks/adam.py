@@ -299,11 +299,11 @@ ADAM_SLIPS = {
         },
     ),
     "adabelief": (
-        "v has (dtheta - m)^2, as in AdaBelief: it has dtheta^2",
+        "v has (dtheta - m)^2, as in AdaBelief: take dtheta^2",
         {"v": lambda s: s.beta2 * s.v + (1 - s.beta2) * (s.g - s.m) ** 2},
     ),
     "nesterov_in_m": (
-        "the step has Nesterov's mean of m and dtheta, as in NAdam: it has m",
+        "the step has Nesterov's mean of m and dtheta, as in NAdam: take m",
         {
             "step": lambda s: (
                 -s.lr * (s.beta1 * s.m_hat + (1 - s.beta1) * s.g / (1 - s.beta1**s.t)) / s.bottom
@@ -362,13 +362,16 @@ ADAM_SLIPS = {
 
 
 STARTS = {  # key: sentence, and m and v before the first step, functions of its gradient
-    "m_starts_at_dtheta": ("m starts at dtheta: it starts at 0", lambda g: (g, 0)),
-    "v_starts_at_square": ("v starts at dtheta^2: it starts at 0", lambda g: (0, g**2)),
-    "both_start_at_dtheta": ("m and v start at dtheta and dtheta^2: at 0", lambda g: (g, g**2)),
-    "m_starts_at_1": ("m starts at 1: it starts at 0", lambda g: (1, 0)),
-    "v_starts_at_1": ("v starts at 1: it starts at 0", lambda g: (0, 1)),
-    "both_start_at_1": ("m and v start at 1: they start at 0", lambda g: (1, 1)),
-    "v_starts_at_dtheta": ("m and v start at dtheta: they start at 0", lambda g: (g, g)),
+    "m_starts_at_dtheta": ("m starts at dtheta: it must start at 0", lambda g: (g, 0)),
+    "v_starts_at_square": ("v starts at dtheta^2: it must start at 0", lambda g: (0, g**2)),
+    "both_start_at_dtheta": (
+        "m and v start at dtheta and dtheta^2: both must start at 0",
+        lambda g: (g, g**2),
+    ),
+    "m_starts_at_1": ("m starts at 1: it must start at 0", lambda g: (1, 0)),
+    "v_starts_at_1": ("v starts at 1: it must start at 0", lambda g: (0, 1)),
+    "both_start_at_1": ("m and v start at 1: they must start at 0", lambda g: (1, 1)),
+    "v_starts_at_dtheta": ("m and v start at dtheta: they must start at 0", lambda g: (g, g)),
 }
 
 

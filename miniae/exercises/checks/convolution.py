@@ -51,22 +51,22 @@ def masks(k):
 
 PART_OF_KERNEL = {
     **{
-        f"{name}_{part}_missing": f"the {name} {part.replace('_', ' ')} of the kernel is missing: "
+        f"{name}_{part}_missing": f"the kernel lacks its {name} {part.replace('_', ' ')}: "
         f"does a loop {'begin too late' if name == 'first' else 'end too early'}?"
         for name in ("first", "last")
         for part in ("row", "column", "row_and_column")
     },
     **{
-        f"only_{part}": f"only the {part.replace('_', ' ')} of the kernel is there: does a return "
-        "end a loop, or does = stand where += must stand?"
+        f"only_{part}": f"only the {part.replace('_', ' ')} of the kernel is used: is a return "
+        "inside a loop, or is it = where it must be +=?"
         for part in ("first_row", "last_row", "first_column", "last_column", "centre")
     },
 }
 
 
 WRONG_KERNELS = {
-    "weight_has_a_twice": "the weight is W[a, a]: it is W[a, d]",
-    "weight_has_d_twice": "the weight is W[d, d]: it is W[a, d]",
+    "weight_has_a_twice": "the weight is W[a, a]: it must be W[a, d]",
+    "weight_has_d_twice": "the weight is W[d, d]: it must be W[a, d]",
     "pixels_have_a_twice": "the pixels move by a along both axes: x[:, i + a, j + d]",
     "pixels_have_d_twice": "the pixels move by d along both axes: x[:, i + a, j + d]",
     "weight_squared": "the weight is squared",

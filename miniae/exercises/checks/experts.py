@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miniae.exercises.checks.experts_inputs import cases, compare_case, product
+from miniae.exercises.checks.experts_inputs import cases, compare_case, product, sizes_of
 from miniae.exercises.checks.formulas import pairs, wrong_answers
 
 FORWARD = {  # T is the precision of each expert; no care about overflow
@@ -322,8 +322,7 @@ def check_forward(ask):
         mistakes = wrong_answers(FORWARD, given, ("mu", "log_var"), slips or CLIPPED)
         got = ask("product_of_experts", *inputs)
         mus, log_vars, present = inputs
-        m, n, d = mus.shape
         start = {"mus": mus, "log_vars": log_vars, "here": present[:, :, None]}
-        start |= {"m": m, "n": n, "d": d}
+        start |= sizes_of(mus)
         formulas = [(name, FORMULAS | {name: text}, start) for name, text in OUTPUTS.items()]
         compare_case(ask, got, product(*inputs), mistakes, description, formulas)

@@ -15,7 +15,13 @@ from miniae.exercises.checks.experts import (
     mean,
     total,
 )
-from miniae.exercises.checks.experts_inputs import EQUAL_SIZES, cases, compare_case, product
+from miniae.exercises.checks.experts_inputs import (
+    EQUAL_SIZES,
+    cases,
+    compare_case,
+    product,
+    sizes_of,
+)
 from miniae.exercises.checks.formulas import compute, sentences, wrong_answers
 
 NAMES = "dmus", "dlog_vars"
@@ -280,7 +286,7 @@ def check_backward(ask):
         mistakes = wrong_answers(BACKWARD, given, NAMES, slips or CLIPPED)
         start = {name: given[name] for name in ("dmu", "dlog_var", "mus", "log_vars")}
         start |= {"mu": given["mu"], "log_var": given["log_var"], "here": present[:, :, None]}
-        start |= dict(zip(("m", "n", "d"), mus.shape, strict=True))
+        start |= sizes_of(mus)
         formulas = [(name, {"w": W, name: text}, start) for name, text in OUTPUTS.items()]
         compare_case(ask, got, right, mistakes, description, formulas)
 

@@ -37,6 +37,12 @@ def equal_sizes(ask):
     return ask.rng.standard_normal((m, n, d)), ask.rng.uniform(0.05, 0.2, (m, n, d)), present
 
 
+def sizes_of(mus):
+    """Return the sizes by name; if all are equal, nobody can tell them apart, so one name."""
+    m, n, d = mus.shape
+    return {"m_or_n": m} if m == n == d else {"m": m, "n": n, "d": d}
+
+
 def other_sizes(ask, fewest=1):
     """Return what `draw` returns for m, n, d that differ; a sample has `fewest` experts or more."""
     m, n, d = ask.rng.permutation([3, 4, 5]).tolist()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from miniae.exercises.checks.slips import gradients, sentences_of_gradients
-from miniae.exercises.questions import FORMULAS, Named, agree, differs, numbers, unpack
+from miniae.exercises.questions import FORMULAS, Named, Wrong, agree, differs, numbers, unpack
 
 
 def kl_terms(mu, log_var):
@@ -41,14 +41,13 @@ def draw(rng):
 
 KL = {"kl": "0.5 * (mu**2 + exp(log_var) - log_var - 1)", "latent": "mean(kl, axis=0)"}
 LOOP = {**KL, "latent": "sum(kl, axis=0) / n"}
-COUNTED = {"counted": "latent > floor"}  # edits of the KL would give all kinds of masks
 VALUES = [
     {**KL, "counted": "maximum(latent, floor)", "loss": "sum(counted)"},
     {**LOOP, "counted": "where(latent > floor, latent, floor)", "loss": "sum(counted)"},
 ]
 GRADIENTS = {
-    "dmu": {**COUNTED, "dmu": "counted * mu / n"},
-    "dlog_var": {**COUNTED, "dlog_var": "counted * (exp(log_var) - 1) / (2 * n)"},
+    "dmu": {"dmu": "counted * mu / n"},
+    "dlog_var": {"dlog_var": "counted * (exp(log_var) - 1) / (2 * n)"},
 }
 
 
@@ -119,9 +118,8 @@ def check_free_bits(ask):
     ask.equal(got, right, mistakes, "the KL")
 
 
-def check_free_bits_backward(ask):
-    """The gradient of the KL, 0 for the latents below the floor."""
-    mu, log_var, floor = draw(ask.rng)
+def answers_of_backward(mu, log_var, floor):
+    """Return the right gradients, those without a floor, and the wrong ones: dicts by name."""
     terms = kl_terms(mu, log_var)
     counted = terms.mean(axis=0) > floor
     n, d = terms.shape
@@ -179,15 +177,57 @@ def check_free_bits_backward(ask):
         same_shape = {key: v for key, v in wrong.items() if v.shape == value.shape}
         mistakes[name] = {**wrong, **gradients(same_shape, right[name])}
         given = {"mu": mu, "log_var": log_var, "floor": floor, "n": n, "d": d}
-        given |= {"kl": terms, "latent": terms.mean(axis=0)}
+        given |= {"kl": terms, "latent": terms.mean(axis=0), "counted": counted}
         mistakes[name][FORMULAS] = [(GRADIENTS[name], given)]
+    return right, plain, mistakes
+
+
+def is_masked(value, plain):
+    """Return whether each column is 0 or that of the gradient without a floor."""
+    return value.shape == plain.shape and all(
+        not column.any() or agree(column, other)
+        for column, other in zip(value.T, plain.T, strict=True)
+    )
+
+
+def check_free_bits_backward(ask):
+    """The gradient of the KL, 0 for the latents below the floor."""
+    mu, log_var, floor = draw(ask.rng)
+    right, plain, mistakes = answers_of_backward(mu, log_var, floor)
     got = unpack(ask("free_bits_kl_backward", mu, log_var, floor), right)
+    got = [numbers(value, name) for name, value in zip(right, got, strict=True)]
     if all(agree(value, plain[name]) for name, value in zip(plain, got, strict=True)):
-        far = 2 * d * terms.mean(axis=0).sum()  # above the total, and d times above each latent
+        d = mu.shape[1]
+        far = 2 * d * kl_terms(mu, log_var).mean(axis=0).sum()  # above the total, and d times it
         again = numbers(unpack(ask("free_bits_kl_backward", mu, log_var, far), right)[0], "dmu")
         key = "no_floor" if agree(again, plain["dmu"]) else "mask_for_total"
         raise Named("No latent has a gradient of 0", [key])
-    ask.equal(got, right, mistakes)
+    others = []  # one floor alone does not tell apart all rules by which latents count
+    for other in (0.08 * floor, 0.5 * floor, 1.15 * floor, 2.5 * floor, 6 * floor):
+        answer = unpack(ask("free_bits_kl_backward", mu, log_var, other), right)
+        values = {name: numbers(v, name) for name, v in zip(right, answer, strict=True)}
+        others.append((other, values, *answers_of_backward(mu, log_var, other)))
+    try:
+        ask.equal(got, right, mistakes)
+    except Named as named:
+        wrong = next(name for name, v in zip(right, got, strict=True) if not agree(v, right[name]))
+        keys = [
+            key
+            for key in named.keys
+            if all(agree(values[wrong], table[wrong][key]) for _, values, _, _, table in others)
+        ]
+        if keys or named.factor:
+            raise Named(str(named), keys or named.keys, named.factor) from None
+        raise Named(str(named), ["other_mask"]) from None
+    except Wrong as wrong:
+        if wrong.diagnosis == "unknown" and all(map(is_masked, got, plain.values())):
+            raise Named(str(wrong), ["other_mask"]) from None
+        raise
+    for other, values, expected, _, _ in others:
+        for name, value in values.items():
+            if not agree(value, expected[name]):
+                where = differs(name, value, expected[name])
+                raise Named(f"With a floor of {other:.3g}, {where}", ["other_mask"])
 
 
 EXERCISES = {
@@ -294,6 +334,10 @@ EXERCISES = {
             "mask_is_a_sign": "below the floor it has the wrong sign: it must be 0",
             "columns_left_out": (
                 "the latents below the floor are left out: keep them, with a gradient of 0"
+            ),
+            "other_mask": (
+                "the gradient is 0 for the wrong latents: compare the mean over samples of the KL "
+                "with the floor"
             ),
             "mask_without_half": "the KL that is compared with the floor has no factor 1/2",
             "mask_of_mu_only": "only mu^2 / 2 is compared with the floor: compare the whole KL",

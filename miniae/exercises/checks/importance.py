@@ -44,10 +44,12 @@ def check_far(ask, name, log_w, right_of, clipped_of):
     """Move log_w to where exp overflows or is 0.
 
     First by the same number for all samples; then by another one for each; then by another one for
-    most of the draws, so that only its own maximum is a good shift.
+    all draws but one, so that only its own maximum is a good shift. This one is neither the first
+    draw nor the last, which code may subtract in place of the maximum.
     """
     far = log_w + ask.rng.permutation([-1200.0, -1000, -800, 0, 20, 720, 800])
-    wide = log_w + np.where(ask.rng.permutation(np.arange(5) < 1), 0, -1000.0)[:, None]
+    wide = log_w - 1000
+    wide[ask.rng.integers(1, len(log_w) - 1)] += 1000
     for moved, key in (
         (log_w - 1000, "no_maximum"),
         (log_w + 900, "no_maximum"),
@@ -276,7 +278,7 @@ EXERCISES = {
                 "one number is subtracted from all samples: each sample needs its own maximum"
             ),
             "other_than_maximum": (
-                "something else than the maximum is subtracted: exp(log_w - maximum) is at most 1"
+                "something other than the maximum is subtracted: exp(log_w - maximum) is at most 1"
             ),
             "small_number_added": (
                 "a small number is added in the log, so a small mean is lost: subtract the maximum "

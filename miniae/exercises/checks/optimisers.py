@@ -12,9 +12,12 @@ STEPS = 4
 
 
 OTHER_GRADIENTS = {  # key: sentence, and what the steps get in place of the gradients
-    "dtheta_clipped": ("dtheta is clipped to -1 and 1", lambda g: [x.clip(-1, 1) for x in g]),
+    "dtheta_clipped": (
+        "dtheta is clipped to -1 and 1: take it as it is",
+        lambda g: [x.clip(-1, 1) for x in g],
+    ),
     "dtheta_normalised": (
-        "dtheta is divided by its norm",
+        "dtheta is divided by its norm: take it as it is",
         lambda g: [x / np.linalg.norm(x) for x in g],
     ),
     "dtheta_of_first_step": (
@@ -254,10 +257,10 @@ EXERCISES = {
                 "this is an average with momentum and 1 - momentum exchanged: velocity = momentum "
                 "velocity + dtheta"
             ),
-            "momentum_to_the_t": "momentum has a power: it is the same in each step",
-            "starts_at_1_with_lr": "the velocity starts at 1: it starts at 0",
-            "starts_at_1": "the velocity starts at 1: it starts at 0",
-            "starts_at_dtheta": "the velocity starts at dtheta: it starts at 0",
+            "momentum_to_the_t": "momentum has a power: it must be the same in each step",
+            "starts_at_1_with_lr": "the velocity starts at 1: it must start at 0",
+            "starts_at_1": "the velocity starts at 1: it must start at 0",
+            "starts_at_dtheta": "the velocity starts at dtheta: it must start at 0",
             "late_velocity": (
                 "theta moves by the velocity of the last step: update the velocity first"
             ),

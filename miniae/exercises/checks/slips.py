@@ -50,9 +50,10 @@ def sentences_of_product(**names):
     """Return the sentences for `of_product`; `names` has a text for each factor."""
     found = {}
     for name, text in names.items():
-        found[f"no_{name}"] = f"the factor {text} is missing"
+        factor = text if text.startswith("the ") else f"the factor {text}"
+        found[f"no_{name}"] = f"{factor} is missing"
         found[f"over_{name}"] = f"it is divided by {text}: multiply by it"
-        found[f"square_of_{name}"] = f"the factor {text} is there twice"
+        found[f"square_of_{name}"] = f"{factor} is there twice"
         found[f"plus_{name}"] = f"{text} is added: multiply by it"
         found[f"less_{name}"] = f"{text} is subtracted: multiply by it"
         found[f"only_{name}"] = f"this is {text} alone: the other factors are missing"

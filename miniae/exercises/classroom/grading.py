@@ -253,7 +253,7 @@ def finish(chosen, rows, skipped, submissions):
     """Print the summary, the page or the groups."""
     if chosen.gradescope:
         titles = {id: exercise.title for id, exercise in EXERCISES.items()}
-        print(as_gradescope(rows, titles), end="")
+        print(as_gradescope(rows, titles), end="", flush=True)  # it may be killed soon
     found = groups.collect(rows) if chosen.groups else []
     source_of = sources(submissions)
     if chosen.groups and chosen.json:
