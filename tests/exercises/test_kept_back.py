@@ -1,4 +1,4 @@
-"""A set of answers that is kept back, see `kept_back`: how many are named, and none is misjudged."""
+"""The set of answers that is kept back: nine of ten are named, and none is misjudged."""
 
 import pytest
 from kept_back import RIGHT, WRONG, whole
