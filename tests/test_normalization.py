@@ -24,7 +24,9 @@ from miniae import (
 )
 
 SHAPES = [(7, 5), (4, 3, 2, 5), (3, 6, 5)]
-each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+each_shape = pytest.mark.parametrize(
+    "shape", [*SHAPES[:2], pytest.param(SHAPES[2], marks=pytest.mark.slow)], ids=str
+)
 each_layer = pytest.mark.parametrize("make", [BatchNorm, LayerNorm])
 X = np.random.default_rng(0).normal(0.5, 0.3, (40, 6))
 

@@ -217,7 +217,7 @@ def first_diagnosis(tmp_path, id, code):
 
 BASES = [(id, base) for id, bases in THIRD.items() for base, _ in bases]
 CHANGES = [
-    pytest.param(id, changed(base, pairs), key, marks=[] if i % 40 == 0 else [pytest.mark.slow])
+    pytest.param(id, changed(base, pairs), key, marks=[] if i % 90 == 0 else [pytest.mark.slow])
     for id, bases in THIRD.items()
     for base, rows in bases
     for i, (key, *pairs) in enumerate(rows)
