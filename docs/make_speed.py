@@ -27,6 +27,10 @@ BEGIN, END = "<!-- begin: python docs/make_speed.py -->", "<!-- end -->"
 CLAIMED = ("torch", 1), ("torch-fused", 1), ("jax", 1), *COLUMNS[1:]
 DATA = {"mnist": "MNIST", "digits": "the built-in digits"}
 LEVELS = {"native": "all its vector instructions", "avx2": "without AVX-512"}
+MEMORY = {
+    "miniae": "- One process of miniae takes {} of the memory of eager PyTorch.",
+    "miniae-2": "- Two workers, and the process that leads them, together take {}.",
+}
 PEERS = {"torch": "eager PyTorch", "torch-fused": "PyTorch with its fused Adam", "jax": "JAX"}
 
 
@@ -68,7 +72,7 @@ def claims(found):
     """Return what holds of the records, in sentences: one item for each comparison."""
     lines = []
     for peer, workers in CLAIMED:
-        kinds = {"faster": [], "slower": [], "faster on some of them and slower on others": []}
+        kinds = {"faster": [], "slower": [], "faster on some machines and slower on others": []}
         machines = set()
         for name in GOALS:
             ratios = {}
@@ -83,7 +87,9 @@ def claims(found):
                 [*kinds.values()][kind].append(name)
         if machines:
             count = len(machines)
-            words = "on the one machine measured" if count == 1 else f"on all {count} machines"
+            words = {1: "on the one machine measured", 2: "on both machines"}.get(
+                count, f"on all {count} machines"
+            )
             said = [
                 f"{kind} {'' if 'some' in kind else words + ' '}in {listing(names)}"
                 for kind, names in kinds.items() if names
@@ -91,19 +97,15 @@ def claims(found):
             who = "miniae" if workers == 1 else f"miniae with {workers} workers"
             lines.append(f"- Compared with {PEERS[peer]}, {who} is {'; '.join(said)}.")
     results = [w["peers"] for record in found.values() for w in record["workloads"].values()]
-    if shares := list(filter(None, map(memory_share, results))):
-        least, most = min(shares), max(shares)
-        lines.append(
-            f"- All processes of miniae together take {least:.0%} to {most:.0%} of the memory of "
-            "eager PyTorch."
-        )
+    for name, sentence in MEMORY.items():
+        if shares := list(filter(None, (memory_share(peers, name) for peers in results))):
+            lines.append(sentence.format(f"{min(shares):.0%} to {max(shares):.0%}"))
     return "\n".join(lines)
 
 
-def memory_share(peers):
+def memory_share(peers, name):
     """Return the peak memory of miniae as a share of PyTorch's, a number; None if not known."""
-    theirs = peers.get("torch", {}).get("peak_bytes")
-    ours = max(row["peak_bytes"] for name, row in peers.items() if name.startswith("miniae"))
+    ours, theirs = (peers.get(each, {}).get("peak_bytes") for each in (name, "torch"))
     return ours / theirs if theirs and ours else None
 
 
