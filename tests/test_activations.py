@@ -108,6 +108,7 @@ def test_x_and_dout_stay_and_results_are_new_arrays(layer):
     assert layer.forward(np.array([[-2, 3]])).dtype == np.float64  # whole numbers
 
 
+@pytest.mark.slow
 @each_name
 def test_models_take_it_by_name_with_the_initial_weights_of_he(name, tmp_path):
     X = np.random.default_rng(3).random((20, 4))
@@ -171,6 +172,7 @@ def test_dense_without_a_bias_is_x_W_and_has_no_b():
     assert "False" in repr(layer) and repr(plain) == "Dense(6, 3, 'glorot')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Conv2D, ConvTranspose2D])
 @pytest.mark.parametrize("padding", [1, "same"])
 def test_convolutions_without_a_bias_have_no_b_either(make, padding):

@@ -155,6 +155,7 @@ def test_a_negative_margin_cuts_off_and_no_margin_copies_nothing():
     assert np.array_equal(found, right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("y", "W", "stride", "size"),
     [

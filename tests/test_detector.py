@@ -154,6 +154,7 @@ def test_parameters_of_the_model_are_searched_by_a_prefix():
         AnomalyDetector().set_params(model__latent_dim=1)
 
 
+@pytest.mark.slow
 def test_grid_search_tries_sizes_of_the_code():
     search = pytest.importorskip("sklearn.model_selection").GridSearchCV
     y = np.arange(120) % 10 == 0

@@ -123,6 +123,7 @@ def test_names_of_columns_are_kept_and_checked(cls):
         estimator.transform(X[:, :5])
 
 
+@pytest.mark.slow
 def test_a_search_finds_epochs_batch_size_and_rate_in_a_pipeline():
     pytest.importorskip("sklearn")
     from sklearn.model_selection import GridSearchCV

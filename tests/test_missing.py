@@ -461,6 +461,7 @@ def test_a_vae_of_complete_rows_imputes_real_tables_better_than_column_means(nam
     assert np.isfinite(vae.impute(holed, steps=10, n_draws=2)).all()
 
 
+@pytest.mark.slow
 def test_a_conditional_model_imputes_with_its_label_and_refuses_without():
     rng = np.random.default_rng(0)
     labels = rng.integers(2, size=200)

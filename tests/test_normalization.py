@@ -200,6 +200,7 @@ def state(model):
     return {"theta": model.theta.tobytes(), **buffers}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 def test_a_model_passes_the_gradient_check_which_leaves_its_statistics_alone(training):
     vae = model().fit(X, epochs=1, batch_size=10, verbose=0)

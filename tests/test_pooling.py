@@ -107,6 +107,7 @@ def blog_networks():
     return encoder, decoder
 
 
+@pytest.mark.slow
 def test_the_networks_of_the_keras_blog_train_and_survive_copies_and_files(tmp_path):
     encoder, decoder = blog_networks()
     model = Autoencoder((28, 28, 1), 8, encoder=encoder, decoder=decoder)

@@ -204,6 +204,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", often(4, ["mixture", "vae", "weighted", "conditional"]))
 def test_models_with_a_prior_have_exact_gradients_and_survive_their_file(name, tmp_path):
     model, X = MODELS[name](), np.random.default_rng(0).random((9, 6))

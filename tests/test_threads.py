@@ -112,6 +112,7 @@ def conv():
     return {"encoder": encoder, "decoder": decoder}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", often(3, MODELS))
 def test_a_model_without_labels_is_right_in_threads_too(name):
     model, calls, rng = MODELS[name](), [], np.random.default_rng(0)

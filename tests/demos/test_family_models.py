@@ -75,6 +75,7 @@ def small_vq(demo, **more):
     return model, rng.standard_normal((7, 6))
 
 
+@pytest.mark.slow
 def test_straight_through_is_the_exact_gradient_of_the_loss_with_the_stopped_parts_held(vq):
     # The complex step leaves the real part of a number alone, so `stop` is a constant for it.
     model, x = small_vq(vq, commitment=0.3)

@@ -74,6 +74,7 @@ def test_a_wrong_answer_is_found_and_named(tmp_path, id, old, new, words):
     assert words in said
 
 
+@pytest.mark.slow
 def test_inputs_depend_on_the_student_except_in_train_of_elbo(tmp_path, monkeypatch):
     class Called(Exception):
         pass

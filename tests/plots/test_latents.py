@@ -274,6 +274,7 @@ def test_bars_agree_with_the_model_at_any_number_of_latents(latent_dim):
     assert shown and all(t == round(t) for t in shown) and len(shown) <= 21
 
 
+@pytest.mark.slow
 def test_labels_reach_a_conditional_model(wide):
     X, labels = np.random.default_rng(0).random((30, 6)), np.arange(30) % 3
     model = ConditionalVAE(6, 2, (8,), n_classes=3)

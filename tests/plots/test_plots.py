@@ -70,6 +70,7 @@ def test_figures_of_unusual_shapes_are_drawn_without_warnings(images):
         fig.canvas.draw()
 
 
+@pytest.mark.slow
 def test_settings_backend_data_and_global_random_state_are_left_alone(images, wide, points):
     # The backend is an entry of rcParams.
     settings, state = dict(matplotlib.rcParams), np.random.get_state()[1].copy()

@@ -114,6 +114,7 @@ def test_a_checkpoint_needs_an_optimiser_whose_state_is_known(tmp_path):
     assert np.array_equal(ours.fit(X, optimizer=shared, **QUIET).theta, resumed.theta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)], ids=["here", "in two processes"]
 )

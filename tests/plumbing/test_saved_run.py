@@ -283,6 +283,7 @@ def test_a_rate_of_another_type_that_a_callback_sets_goes_on(tmp_path):
     assert again.theta.tobytes() == whole.theta.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [

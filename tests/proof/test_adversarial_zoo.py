@@ -28,6 +28,7 @@ def test_the_open_models_of_the_zoo_are_the_right_ones(right, opened):
     np.testing.assert_allclose(*gradients, rtol=1e-12, atol=1e-16)
 
 
+@pytest.mark.slow
 def test_every_wrong_adversarial_model_is_caught_and_no_right_one():
     assert len(MINE) >= 15
     for row in survey(0, MINE):

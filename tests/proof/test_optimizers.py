@@ -309,6 +309,7 @@ def test_a_step_that_is_off_by_a_billionth_is_wrong_in_float64():
     assert not brief(late(0, 1 + 1e-9)).ok
 
 
+@pytest.mark.slow
 def test_an_instance_with_defaults_is_tried_with_other_settings_and_stays_as_it_was():
     for make in (SPECIMENS["adam-betas-ignored"], partial(SPECIMENS["nesterov-ignored"], 0.1)):
         optimizer = make()

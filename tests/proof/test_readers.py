@@ -202,6 +202,7 @@ OFTEN = (RunningBatchNorm, Recurrent, Poisson)
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "make",
@@ -227,6 +228,7 @@ def test_right_models_with_more_arguments_are_not_accused(seed):
     gradient_check(ImportanceWeightedVAE(4, 2, (5,), k=6), X, eps=eps, seed=seed).raise_if_wrong()
 
 
+@pytest.mark.slow
 def test_code_that_drops_the_imaginary_part_is_told_what_may_do_so():
     x = np.random.default_rng(0).standard_normal((6, 4))
     for make, word in (
@@ -271,6 +273,7 @@ def test_a_gradient_of_zero_may_be_rounding(method):
     assert "0 = 0" in str(report)
 
 
+@pytest.mark.slow
 def test_a_gradient_of_zero_is_no_more_than_rounding():
     x = np.random.default_rng(0).standard_normal((6, 4))
 

@@ -239,6 +239,7 @@ def test_an_encoder_without_rows_has_gradient_zero_not_that_of_the_batch_before(
     assert not made.decoder.layers[0].parts["text"].dtheta.any()
 
 
+@pytest.mark.slow
 def test_dx_is_that_of_the_experts_and_zero_where_a_modality_is_missing():
     layer = model().encoder.layers[0]
     x = model().pack(data())
@@ -420,6 +421,7 @@ def test_one_modality_is_learned_from_the_other_with_few_pairs():
     assert (made.generate("point", {"name": np.eye(3)[new]}).argmax(axis=1) == new).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_all_sources_of_batches_and_the_options_of_fit_work(tmp_path):
     X, once = incomplete(), {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0}
     arrays, stream = model(kl_warmup=2), model(kl_warmup=2)

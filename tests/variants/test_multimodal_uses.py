@@ -41,6 +41,7 @@ def data():
     return {"image": rng.random((N, 4, 4)), "text": text, "price": rng.random((N, 1))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"n_subsets": 2}])
 def test_the_sampler_of_a_multimodal_vae_is_checked_in_training_and_in_evaluation(options):
     report = check_sampler(model(**options), n=1000)

@@ -373,6 +373,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("make", RULES.values(), ids=RULES)
 def test_an_optimiser_that_is_given_again_keeps_its_state_as_in_every_model(cls, make):

@@ -267,6 +267,7 @@ def test_the_memory_of_a_process_that_has_ended_is_0():
         assert memory.family_memory(2**30) == 0
 
 
+@pytest.mark.slow
 def test_without_avx_512_numpy_has_no_such_loops_and_each_library_is_told():
     with load("benchmark_machine") as machine:
         native, narrow = (machine.environment(simd, 3) for simd in machine.SIMD)

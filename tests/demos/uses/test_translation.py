@@ -43,6 +43,7 @@ def test_attention_translates_nearly_all_new_dates_and_the_others_do_not(tmp_pat
     assert max(done.table[WITHOUT][1:4]) < 80 and max(done.table[COPY][:3]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_translators_gradient_is_that_of_the_complex_step(attention):
     model = translator(attention)
