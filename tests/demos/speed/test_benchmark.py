@@ -299,7 +299,7 @@ def test_instructions_are_read_from_valgrind_and_without_it_none_are_counted(mon
         assert counts.count(["miniae"], "W0", "no file", {}) is None
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="needs valgrind")
 def test_the_count_of_a_step_is_that_of_its_products_at_least(tmp_path):
     file, n = tmp_path / "x.npy", workloads.WORKLOADS["W2"].batch
