@@ -200,12 +200,13 @@ def test_the_model_stays_as_it_is():
 def test_memory_does_not_grow_with_the_grid():
     vae, X = VAE(400, 2, (10,)), np.random.default_rng(0).random((20, 400))
     peaks = []
-    for points in (15, 45):
+    for points in (15, 31, 45, 61):
         tracemalloc.start()
         grid_log_likelihood(vae, X, points)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.1 * peaks[0] < 2e8
+    # A whole number of rows at a time: between a half and all of the elements that it may have.
+    assert max(peaks) < 2 * min(peaks) and max(peaks) < 1e8
 
 
 @pytest.mark.parametrize(
