@@ -78,6 +78,7 @@ def test_of_an_array_that_is_more_than_one_of_three_the_gradients_add_up(mask, g
             assert part is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("mask", [None, MASK])
 @pytest.mark.parametrize("own", [False, True])

@@ -393,6 +393,7 @@ def test_rounding_errors_of_a_scaler_are_within_the_bounds_of_a_group():
     VAE(2, 1, (), likelihood=Mixed([("gaussian", 1), ("bernoulli", 1)])).fit(X, epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [pytest.param(each, marks=() if each is MIXED else pytest.mark.slow) for each in LIKELIHOODS],

@@ -44,6 +44,7 @@ def test_pooling_keeps_the_largest_pixel_of_each_block(shape, size, padding):
     assert list(out.shape[1:3]) == sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "shape"), often(4, itertools.product([2, 3, 1], SHAPES)))
 def test_the_gradients_are_exact(shape, size):
     for layer in (MaxPool2D(size), MaxPool2D(size, "same"), UpSample2D(size)):

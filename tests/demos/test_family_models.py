@@ -227,6 +227,7 @@ def small_layers(demo, ladder=True, **more):
     return model, rng.random((7, 6)), rng.standard_normal((7, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ladder", [True, False])
 def test_two_layers_have_the_right_gradient(layers, ladder):
     model, x, eps = small_layers(layers, ladder, kl_warmup=10)

@@ -432,6 +432,7 @@ def layer_is_right(layer, x):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [BY_CLASS, BY_CODE])
 def test_a_layer_does_not_show_whether_it_is_right(tmp_path, text):
     result = check(tmp_path, text, CHECK)

@@ -154,6 +154,7 @@ def test_unusual_data_are_as_good_as_plain_ones(way, kind):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
 def test_whole_numbers_are_data_too(dtype):
     X = (GOOD > 0.5).astype(dtype)

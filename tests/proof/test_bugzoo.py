@@ -252,6 +252,7 @@ def test_the_certificate_checks_every_public_optimiser():
     assert all(report.ok and not report.notes for report in reports)
 
 
+@pytest.mark.slow
 def test_the_certificate_fails_for_a_public_class_that_is_not_checked(monkeypatch):
     class Newcomer(ReLU):
         pass

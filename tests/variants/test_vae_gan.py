@@ -80,6 +80,7 @@ def check_players(model, training):
         assert report.ok and report.method == "complex step", report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["VAE-GAN", "BatchNorm in f", "AAE"])
 def test_the_gradient_of_each_player_is_that_of_its_own_loss(name):
     check_players(MODELS[name](), training=True)
