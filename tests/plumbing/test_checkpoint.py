@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from sampled import often
+from stopping import Stop, stop_after
 
 from miniae import SGD, VAE, Adam, Autoencoder, ConditionalVAE, GaussianNoise
 from miniae.plumbing import archives
@@ -43,18 +44,6 @@ def fit(name, epochs=10, **more):
     if "optimizer" in options:
         options["optimizer"] = options["optimizer"]()
     return make().fit(X, epochs=epochs, batch_size=16, verbose=0, **options)
-
-
-class Stop(Exception):
-    pass
-
-
-def stop_after(epoch):
-    def callback(model, now, logs):
-        if now == epoch:
-            raise Stop
-
-    return callback
 
 
 def same(a, b):

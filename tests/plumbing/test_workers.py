@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stopping import Stop, stop_after
 
 import miniae
 from miniae import (
@@ -592,18 +593,6 @@ def test_two_runs_with_noise_are_the_same_bytes_and_workers_draw_different_noise
         model.backward()
         halves[2] = halves[2] - model.dtheta / 2
     assert np.abs(halves[2]).max() < 1e-12
-
-
-class Stop(Exception):
-    pass
-
-
-def stop_after(epoch):
-    def callback(model, now, logs):
-        if now == epoch:
-            raise Stop
-
-    return callback
 
 
 @pytest.mark.slow

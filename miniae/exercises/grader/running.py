@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-import os
 import sys
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from miniae.exercises.grader.container import processors_of_container
 from miniae.exercises.grader.processes import available
 from miniae.exercises.grader.sandbox import STOP, Result, Verdict, check_file
 from miniae.exercises.grader.worker import clean
+from miniae.plumbing.cores import cores as cores_of_process
 
 EVERY = 5  # seconds between two lines of progress where the line cannot be written over
 # Checks at the same time. One Python compares the answers of all, which can take half a second for
@@ -24,12 +24,8 @@ MOST = 8
 
 def cores():
     """Return how many checks run at the same time; a container may use a part of the machine."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
     # More would share the time of the container, and honest answers would reach their limit.
-    return math.ceil(min(count, processors_of_container(), MOST))
+    return math.ceil(min(cores_of_process(), processors_of_container(), MOST))
 
 
 def check_answer(submission, exercise, chosen, student=None):
