@@ -3,9 +3,11 @@
 import re
 import sys
 
+import kept_back
 import numpy as np
 import pytest
 from fresh_answers import FRESH
+from kept_back import whole
 from second_answers import SECOND
 from solutions import replace, solved
 from third_answers import THIRD
@@ -21,12 +23,17 @@ from miniae.exercises.questions import compare, compare_all
 VAGUE = {"unknown", "shape"}  # the message has the numbers or shapes only
 
 
-def diagnosed(tmp_path, id, old, new):
+def first_fault(tmp_path, id, text):
     """Return the state and the id of the first part of an answer that is not done."""
     path = tmp_path / find(id).file
-    path.write_text(replace(solved(id), old, new), "utf-8")
+    path.write_text(text, "utf-8")
     rows = examine(find(id), load(path))
     return next(((row[1], row[3]) for row in rows if row[1] != "done"), ("done", ""))
+
+
+def diagnosed(tmp_path, id, old, new):
+    """Return the first fault of a solution in which `old` is replaced."""
+    return first_fault(tmp_path, id, replace(solved(id), old, new))
 
 
 def keys_of(mistakes):
@@ -208,11 +215,8 @@ def changed(base, pairs):
 
 
 def first_diagnosis(tmp_path, id, code):
-    """Return the state and the id of the first part that is not done; `code` comes last."""
-    path = tmp_path / find(id).file
-    path.write_text(f"{solved(id)}\n\n{code}", "utf-8")
-    rows = examine(find(id), load(path))
-    return next(((row[1], row[3]) for row in rows if row[1] != "done"), ("done", ""))
+    """Return the first fault of a solution with other definitions after it."""
+    return first_fault(tmp_path, id, f"{solved(id)}\n\n{code}")
 
 
 BASES = [(id, base) for id, bases in THIRD.items() for base, _ in bases]
@@ -233,3 +237,25 @@ def test_code_in_another_style_is_right(tmp_path, id, base):
 @pytest.mark.parametrize(("id", "code", "key"), CHANGES)
 def test_a_change_of_code_in_another_style_is_named(tmp_path, id, code, key):
     assert first_diagnosis(tmp_path, id, code) == ("wrong", f"{id}.{key}")
+
+
+@pytest.mark.slow
+def test_of_a_set_that_is_kept_back_nine_in_ten_are_named_and_none_is_accepted(tmp_path):
+    found = [
+        (id, meaning, *first_fault(tmp_path, id, whole(id, code)))
+        for id, _, meaning, code in kept_back.WRONG
+    ]
+    assert len(found) > 150
+    assert not [row for row in found if row[2] == "done"]
+    vague = [row for row in found if row[3].rpartition(".")[2] in VAGUE]
+    assert len(vague) <= 0.1 * len(found), vague
+
+
+@pytest.mark.slow
+def test_unusual_right_answers_of_a_set_that_is_kept_back_pass(tmp_path):
+    found = [
+        (id, meaning, *first_fault(tmp_path, id, whole(id, code)))
+        for id, _, meaning, code in kept_back.RIGHT
+    ]
+    assert len(found) > 40
+    assert not [row for row in found if row[2] != "done"]
